@@ -11,7 +11,12 @@ use rollcall_tests::{
     eventually, grpc, http,
     process::{Collector, collector_binary, free_addresses},
 };
-use tokio::net::TcpStream;
+use rustix::process::Signal;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 use tonic::Code;
 
 struct Killed(Child);
@@ -103,7 +108,7 @@ async fn an_old_connection_is_replaced_and_no_call_is_lost() {
         collector.listeners().grpc
     );
     // Every heartbeat is answered while connections end below it.
-    let aged = tokio::time::timeout(PATIENCE, async {
+    let aged = timeout(PATIENCE, async {
         loop {
             for _ in 0..20 {
                 beat(&client, instance).await;
@@ -118,4 +123,64 @@ async fn an_old_connection_is_replaced_and_no_call_is_lost() {
     aged.await
         .expect("connections are replaced again and again");
     assert_eq!(collector.terminate().await.code(), Some(0));
+}
+
+/// A peer of HTTP/2 that answers pings when the test does.
+struct Pinged(TcpStream);
+
+impl Pinged {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+    async fn connect(collector: &Collector) -> Self {
+        let server = collector.listeners().grpc;
+        let mut stream = TcpStream::connect(server).await.unwrap();
+        stream.write_all(Self::PREFACE).await.unwrap();
+        Self(stream)
+    }
+
+    /// The answer to the collector's next ping.
+    async fn ping(&mut self) -> Vec<u8> {
+        loop {
+            let mut head = [0; 9];
+            let read = timeout(PATIENCE, self.0.read_exact(&mut head)).await;
+            read.expect("a ping").expect("an open connection");
+            let [a, b, c, kind, flags, ..] = head;
+            let length = u32::from_be_bytes([0, a, b, c]);
+            let mut payload = vec![0; length.try_into().unwrap()];
+            self.0.read_exact(&mut payload).await.unwrap();
+            match (kind, flags) {
+                (6, 0) => {
+                    head[4] = 1;
+                    return [&head[..], &payload].concat();
+                }
+                (7, _) => panic!("the collector ends the connection: {payload:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    async fn answer(&mut self, ping: &[u8]) {
+        self.0.write_all(ping).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_was_paused_reads_the_answers_of_its_peers_before_it_judges_them() {
+    let ping_timeout = Duration::from_secs(3);
+    let mut collector = Collector::options()
+        .env("SW_SERVER_PING_INTERVAL", "1s")
+        .env("SW_SERVER_PING_TIMEOUT", "3s")
+        .start()
+        .await;
+    collector.expect_log("this collector stalled");
+    let mut peer = Pinged::connect(&collector).await;
+    let ping = peer.ping().await;
+    collector.signal(Signal::STOP);
+    peer.answer(&ping).await;
+    tokio::time::sleep(ping_timeout + Duration::from_secs(1)).await;
+    collector.signal(Signal::CONT);
+    // The next ping shows that the connection is still there.
+    let ping = peer.ping().await;
+    peer.answer(&ping).await;
+    peer.ping().await;
 }

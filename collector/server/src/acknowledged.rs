@@ -3,7 +3,7 @@
 //! A peer that does not answer is a process that is paused or hangs, or its machine or the network is unavailable. TCP tells
 //! these apart: the system of a paused process acknowledges what arrives, and an unavailable machine acknowledges nothing. Linux
 //! reports the state of a socket through a netlink socket (`sock_diag(7)`), to every process and without a privilege. A query
-//! takes some microseconds, and is made only at the end of a connection whose peer did not answer.
+//! takes some microseconds. It is made only at the end of a connection whose peer did not answer, and [`Queries`] bounds them.
 //!
 //! A proxy between the peer and this collector acknowledges for the peer.
 
@@ -12,8 +12,11 @@ use std::net::{IpAddr, SocketAddr};
 
 #[cfg(target_os = "linux")]
 mod netlink;
+mod queries;
 #[cfg(test)]
 mod tests;
+
+pub use queries::Queries;
 
 /// A timer of a socket: bytes are sent again until they are acknowledged.
 const RETRANSMISSION: u8 = 1;
@@ -29,12 +32,16 @@ struct State {
     fired: u8,
     /// Bytes that were sent and are not acknowledged. The end of the stream counts as one.
     unacknowledged: u32,
+    /// Bytes of the peer that this collector has not read.
+    unread: u32,
 }
 
 impl State {
     /// Whether the machine of the peer acknowledges what was sent; `None` if the state does not show it.
     const fn verdict(self) -> Option<bool> {
         match self {
+            // The peer sent something, and this collector did not run.
+            Self { unread: 1.., .. } => None,
             Self {
                 unacknowledged: 0, ..
             } => Some(true),

@@ -191,7 +191,7 @@ impl Connection {
         };
         let Some(why) = end.reason() else {
             // The socket is open until the end of this function.
-            return self.report_end(&end, is_close_requested, local);
+            return self.report_end(&end, is_close_requested, local, &traffic);
         };
         self.close(why);
         served.connection.as_mut().graceful_shutdown();
@@ -215,13 +215,20 @@ impl Connection {
 
     /// Reports to the link why the connection ended, unless this collector ended it. `local` is the address of its socket, which
     /// is still open.
-    fn report_end(self, end: &End, is_close_requested: bool, local: Option<SocketAddr>) {
+    fn report_end(
+        self,
+        end: &End,
+        is_close_requested: bool,
+        local: Option<SocketAddr>,
+        traffic: &Traffic,
+    ) {
         let remote = self.remote;
+        // An answer that came late, or that this collector did not read, says nothing about the process or the machine.
+        let is_known = !traffic.is_late() && !self.protocols.pings().has_stalled();
+        let queries = self.serving.queries.clone();
         let acknowledged = || {
-            let read = acknowledged::read(local?, remote);
-            let read =
-                read.inspect_err(|error| debug!(%error, "the state of a socket could not be read"));
-            read.ok().flatten()
+            let local = local.filter(|_| is_known)?;
+            queries.run(|| acknowledged::read(local, remote))
         };
         match end {
             End::Ended(Ok(())) if !is_close_requested => self.link.ended(None),

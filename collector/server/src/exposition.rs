@@ -46,7 +46,7 @@ impl Exposition {
         let open: Read = |stats| u64::try_from(stats.open()).unwrap_or(u64::MAX);
         let lingering: Read = |stats| u64::try_from(stats.lingering()).unwrap_or(u64::MAX);
         let counter = MetricType::Counter;
-        let connections: [(&str, &str, MetricType, Read); 6] = [
+        let connections: [(&str, &str, MetricType, Read); 7] = [
             (
                 "connections",
                 "Connections open now",
@@ -82,6 +82,12 @@ impl Exposition {
                 "Calls that were not complete within their time limit",
                 counter,
                 Stats::expired,
+            ),
+            (
+                "pings_extended",
+                "Pings of HTTP/2 connections that got more time for their answer because this collector had stalled",
+                counter,
+                Stats::pings_extended,
             ),
         ];
         for (name, help, kind, read) in connections {

@@ -52,6 +52,7 @@ mod linger;
 mod listen;
 mod message;
 mod outbound;
+mod ping;
 mod protocol;
 mod refusal;
 mod room;
@@ -69,6 +70,7 @@ use self::connection::Connection;
 use self::protocol::Protocols;
 use self::stats::Open;
 
+pub use self::acknowledged::Queries;
 pub use self::exposition::Exposition;
 pub use self::fault::Fault;
 pub use self::handshakes::Handshakes;
@@ -155,6 +157,8 @@ pub struct Serving {
     pub streams: Arc<HashSet<&'static str>>,
     /// Reports the ends of connections to their observer.
     pub links: Links,
+    /// Bounds the queries about peers that do not answer; all listeners share the limits.
+    pub queries: Queries,
 }
 
 impl Serving {
@@ -187,6 +191,7 @@ impl Serving {
             max_message_size: 4 << 20,
             streams: Arc::default(),
             links: Links::default(),
+            queries: Queries::default(),
         }
     }
 }
@@ -286,7 +291,7 @@ impl Listening {
         S::Future: Send + 'static,
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let protocols = Arc::new(Protocols::new(&serving.limits, tasks));
+        let protocols = Arc::new(Protocols::new(&serving.limits, tasks, &self.stats));
         let complaints = Arc::new(Complaints::new(self.address));
         let mut acceptor = Acceptor::new(&self.listener, &serving, &self.stats);
         let serving = Arc::new(serving);

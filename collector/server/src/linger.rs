@@ -82,6 +82,11 @@ impl Linger {
         self.silence.as_mut().poll(context).map(|()| Parted::CutOff)
     }
 
+    /// Whether the peer has sent anything since then.
+    pub(super) const fn has_received(&self) -> bool {
+        self.left < MOST
+    }
+
     /// Discards until the peer has closed or reached a limit.
     pub(super) async fn end<S: AsyncRead + Unpin>(mut self, mut stream: S) -> Parted {
         poll_fn(|context| self.poll(&mut stream, context)).await

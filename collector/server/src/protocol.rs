@@ -1,6 +1,7 @@
 //! Detects HTTP/1 or HTTP/2 from the first bytes, and configures both.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::rt::Executor;
@@ -9,8 +10,9 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::task::TaskTracker;
 
-use super::Limits;
+use super::ping::Pings;
 use super::stream::Rewound;
+use super::{Limits, Stats};
 
 /// The preface of an HTTP/2 client (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -78,11 +80,13 @@ pub(super) struct Protocols {
     http1: auto::Builder<Tracked>,
     brief: auto::Builder<Tracked>,
     http2: auto::Builder<Tracked>,
+    pings: Pings,
 }
 
 impl Protocols {
-    /// Builders whose HTTP/2 request tasks are tracked by `tasks`.
-    pub(super) fn new(limits: &Limits, tasks: &TaskTracker) -> Self {
+    /// Builders whose HTTP/2 request tasks are tracked by `tasks`, and whose pings are counted in `stats`.
+    pub(super) fn new(limits: &Limits, tasks: &TaskTracker, stats: &Arc<Stats>) -> Self {
+        let pings = Pings::new(limits.ping_timeout, stats);
         let mut http1 = auto::Builder::new(Tracked(tasks.clone())).http1_only();
         http1
             .http1()
@@ -97,7 +101,7 @@ impl Protocols {
         let mut http2 = auto::Builder::new(Tracked(tasks.clone())).http2_only();
         http2
             .http2()
-            .timer(TokioTimer::new())
+            .timer(pings.clone())
             .max_concurrent_streams(at_most_u32(limits.max_streams_per_connection))
             .max_header_list_size(at_most_u32(limits.max_header_size.max(MIN_HEADER_SIZE)))
             .initial_stream_window_size(STREAM_WINDOW)
@@ -108,6 +112,7 @@ impl Protocols {
             http1,
             brief,
             http2,
+            pings,
         }
     }
 
@@ -117,6 +122,11 @@ impl Protocols {
             Protocol::Http1 => self.http1.clone(),
             Protocol::Http2 => self.http2.clone(),
         }
+    }
+
+    /// The timers of the pings.
+    pub(super) fn pings(&self) -> &Pings {
+        &self.pings
     }
 
     /// The builder for one HTTP/1 request, after which the connection closes.

@@ -19,6 +19,8 @@ pub struct Stats {
     closed: [AtomicU64; Closed::ALL.len()],
     pub(super) stalled: AtomicU64,
     pub(super) expired: AtomicU64,
+    /// Pings whose answer got more time because the collector stalled.
+    pub(super) pings_extended: AtomicU64,
     cut_off: AtomicUsize,
 }
 
@@ -127,6 +129,12 @@ impl Stats {
     #[must_use]
     pub fn expired(&self) -> u64 {
         self.expired.load(Ordering::Relaxed)
+    }
+
+    /// HTTP/2 pings whose answer got more time because the collector stalled.
+    #[must_use]
+    pub fn pings_extended(&self) -> u64 {
+        self.pings_extended.load(Ordering::Relaxed)
     }
 
     /// Connections that the collector closed for this reason after accepting them.

@@ -75,6 +75,8 @@ pub(super) struct Traffic {
     is_flooded: AtomicBool,
     /// The collector closes the connection, and discards what its peer sends.
     is_closing: AtomicBool,
+    /// The peer sent bytes after this collector had ended its direction.
+    is_late: AtomicBool,
     /// The connection drains.
     is_draining: AtomicBool,
     /// Bytes arrived over HTTP/1 that are not known to complete a request.
@@ -124,6 +126,7 @@ impl Traffic {
             is_blocked: AtomicBool::new(false),
             is_flooded: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            is_late: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
             is_mid_message: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
@@ -237,6 +240,16 @@ impl Traffic {
 
     pub(super) fn is_closing(&self) -> bool {
         self.is_closing.load(Relaxed)
+    }
+
+    /// Records bytes of the peer that arrived after this collector had ended its direction.
+    pub(super) fn arrive_late(&self) {
+        self.is_late.store(true, Relaxed);
+    }
+
+    /// Whether the peer sent bytes after this collector had ended its direction: its process runs.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late.load(Relaxed)
     }
 
     pub(super) fn is_http1(&self) -> bool {

@@ -190,7 +190,11 @@ impl<S: Transport> AsyncWrite for Wire<S> {
         if !this.traffic.lingers() {
             return Poll::Ready(Ok(()));
         }
-        if ready!(linger.poll(&mut this.stream, context)) == Parted::CutOff {
+        let parted = linger.poll(&mut this.stream, context);
+        if linger.has_received() {
+            this.traffic.arrive_late();
+        }
+        if ready!(parted) == Parted::CutOff {
             this.traffic.stats.close(Closed::Unclosed);
         }
         Poll::Ready(Ok(()))

@@ -6,7 +6,7 @@ use rollcall_limits::Budget;
 use rollcall_link::Links;
 use rollcall_metrics::Metrics;
 use rollcall_nacos as nacos;
-use rollcall_server::{Budgets, Exposition, Limits, Room, Serving, Stats};
+use rollcall_server::{Budgets, Exposition, Limits, Queries, Room, Serving, Stats};
 use rollcall_service::sweep::Suspect;
 use rollcall_skywalking::grpc;
 use rollcall_tls::Certificates;
@@ -25,6 +25,7 @@ pub(super) struct Edge {
     pub(super) room: Room,
     limits: Limits,
     budgets: Budgets,
+    queries: Queries,
     streams: Arc<HashSet<&'static str>>,
     max_message_size: usize,
     /// The largest message of the Nacos faces.
@@ -74,6 +75,7 @@ impl Edge {
                 answers: Budget::new("answers", config.server.outbound_memory),
                 connections: Budget::new("connections", config.server.connection_memory),
             },
+            queries: Queries::default(),
             streams: Arc::new(grpc::streams().chain([nacos::grpc::STREAM]).collect()),
             max_message_size: config
                 .agent_grpc
@@ -107,6 +109,7 @@ impl Edge {
             max_message_size,
             streams: Arc::clone(&self.streams),
             links: Links::default(),
+            queries: self.queries.clone(),
         }
     }
 
@@ -117,6 +120,7 @@ impl Edge {
             room: self.room.clone(),
             max_connections: self.max_connections(),
         });
+        metrics.watch(self.queries.clone());
         let Budgets {
             requests,
             answers,

@@ -42,6 +42,8 @@ const BARE: Form = Form(64);
 const GROUPED: Form = Form(65);
 /// The largest acknowledgement that is read. A client's dump of its cache may be longer, but this server never requests it.
 const MAX_ACK: usize = 2048;
+/// The most acknowledgements that are read before overdue pushes are repeated.
+const MOST_WAITING: usize = 1024;
 /// The pause after an error of the socket.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Interval of the removal of addresses that stopped answering long ago.
@@ -143,7 +145,10 @@ impl Push {
                 () = cancel.cancelled() => return,
                 due = self.0.outbox.next() => self.push(socket, due).await,
                 received = socket.recv_from(&mut ack) => self.received(received, &ack).await,
-                () = until(deadline) => self.overdue(socket).await,
+                () = until(deadline) => {
+                    self.read_waiting(socket, &mut ack);
+                    self.overdue(socket).await;
+                }
                 _ = sweep.tick() => self.0.ledger.lock().sweep(Instant::now()),
             }
         }
@@ -169,6 +174,16 @@ impl Push {
             due.sent(body.revision);
         } else {
             self.0.ledger.lock().cancel(&key);
+        }
+    }
+
+    /// Reads the acknowledgements that wait, up to a limit. After a stall of this server they are older than the deadlines.
+    fn read_waiting(&self, socket: &UdpSocket, ack: &mut [u8]) {
+        for _ in 0..MOST_WAITING {
+            let Ok((length, _from)) = socket.try_recv_from(ack) else {
+                return;
+            };
+            self.acknowledged(ack.get(..length));
         }
     }
 
@@ -230,13 +245,16 @@ impl Push {
         }
     }
 
+    fn acknowledged(&self, datagram: Option<&[u8]>) {
+        if let Some(id) = datagram.and_then(packet::acknowledged) {
+            self.0.ledger.lock().acknowledge(id);
+        }
+    }
+
     async fn received(&self, received: io::Result<(usize, SocketAddr)>, ack: &[u8]) {
         match received {
             Ok((length, _from)) => {
-                let id = ack.get(..length).and_then(packet::acknowledged);
-                if let Some(id) = id {
-                    self.0.ledger.lock().acknowledge(id);
-                }
+                self.acknowledged(ack.get(..length));
             }
             Err(error) => {
                 debug!(%error, "no acknowledgement read");

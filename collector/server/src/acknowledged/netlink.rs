@@ -77,10 +77,15 @@ fn parse(answer: &[u8], remote: SocketAddr) -> Option<State> {
     let is_it = kind == BY_FAMILY.to_ne_bytes()
         && state != LISTENING
         && message.get(6..8)? == remote.port().to_be_bytes();
-    let unacknowledged = message.get(60..64)?.try_into().ok()?;
+    let number = |at: std::ops::Range<usize>| {
+        let bytes = message.get(at)?.try_into().ok()?;
+        Some(u32::from_ne_bytes(bytes))
+    };
+    let (unread, unacknowledged) = (number(56..60)?, number(60..64)?);
     is_it.then_some(State {
         timer,
         fired,
-        unacknowledged: u32::from_ne_bytes(unacknowledged),
+        unacknowledged,
+        unread,
     })
 }

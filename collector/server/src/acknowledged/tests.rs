@@ -1,6 +1,8 @@
 use std::net::{TcpListener, TcpStream};
 
+use super::queries::{MOST_AT_ONCE, MOST_IN_A_SECOND};
 use super::*;
+use crate::tests::PATIENCE;
 
 /// A connection within this machine: the accepted socket, and the one of the peer.
 fn connected(listen: &str) -> (TcpStream, TcpStream) {
@@ -17,6 +19,17 @@ fn read_of(socket: &TcpStream) -> Option<bool> {
     read(socket.local_addr().unwrap(), socket.peer_addr().unwrap()).unwrap()
 }
 
+/// Waits until the state of a socket shows this.
+#[track_caller]
+fn shows(socket: &TcpStream, expected: Option<bool>) {
+    let start = tokio::time::Instant::now();
+    while read_of(socket) != expected {
+        let waited = start.elapsed();
+        assert!(waited < PATIENCE, "{:?} after {waited:?}", read_of(socket));
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn the_machine_of_a_process_that_reads_nothing_acknowledges() {
     use std::io::Write as _;
@@ -25,13 +38,9 @@ fn the_machine_of_a_process_that_reads_nothing_acknowledges() {
     for listen in &listen[..if has_ipv6 { 3 } else { 1 }] {
         let (mut socket, peer) = connected(listen);
         socket.write_all(b"a ping").unwrap();
-        while read_of(&socket) != Some(true) {
-            std::thread::yield_now();
-        }
+        shows(&socket, Some(true));
         socket.shutdown(std::net::Shutdown::Write).unwrap();
-        while read_of(&socket) != Some(true) {
-            std::thread::yield_now();
-        }
+        shows(&socket, Some(true));
         drop(peer);
     }
 }
@@ -47,13 +56,7 @@ fn a_machine_that_lost_its_network_does_not_acknowledge() {
         .unwrap();
     socket.write_all(b"a ping").unwrap();
     // Until the system repeats it for the first time, the state shows nothing.
-    let verdict = loop {
-        match read_of(&socket) {
-            None => std::thread::yield_now(),
-            Some(verdict) => break verdict,
-        }
-    };
-    assert!(!verdict);
+    shows(&socket, Some(false));
 }
 
 #[test]
@@ -70,14 +73,13 @@ fn a_socket_that_does_not_exist_has_no_state() {
 
 #[test]
 fn what_is_sent_again_was_not_acknowledged() {
-    let verdict = |timer, fired, unacknowledged| {
-        State {
-            timer,
-            fired,
-            unacknowledged,
-        }
-        .verdict()
+    let state = |timer, fired, unacknowledged, unread| State {
+        timer,
+        fired,
+        unacknowledged,
+        unread,
     };
+    let verdict = |timer, fired, sent| state(timer, fired, sent, 0).verdict();
     assert_eq!(verdict(0, 0, 0), Some(true), "everything is acknowledged");
     assert_eq!(verdict(RETRANSMISSION, 0, 17), None, "just sent");
     assert_eq!(verdict(RETRANSMISSION, 3, 17), Some(false));
@@ -85,4 +87,44 @@ fn what_is_sent_again_was_not_acknowledged() {
     assert_eq!(verdict(PROBE, 1, 4096), Some(true), "a probe is on its way");
     assert_eq!(verdict(PROBE, 4, 4096), Some(false));
     assert_eq!(verdict(0, 0, 17), None);
+}
+
+#[test]
+fn bytes_that_wait_unread_say_nothing_about_the_peer() {
+    let (socket, mut peer) = connected("127.0.0.1:0");
+    shows(&socket, Some(true));
+    io::Write::write_all(&mut peer, b"an answer").unwrap();
+    shows(&socket, None);
+}
+
+#[test]
+fn queries_are_bounded_at_a_time() {
+    let queries = Queries::default();
+    fn nested(queries: &Queries, depth: usize) -> Option<bool> {
+        queries.run(|| {
+            let inner = (depth > 1).then(|| nested(queries, depth - 1));
+            Ok(inner.unwrap_or(Some(true)))
+        })
+    }
+    assert_eq!(nested(&queries, MOST_AT_ONCE), Some(true));
+    assert_eq!(nested(&queries, MOST_AT_ONCE + 1), None);
+    assert_eq!(nested(&queries, MOST_AT_ONCE), Some(true), "all have ended");
+    assert_eq!(queries.counts()[2], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn queries_are_bounded_in_a_second() {
+    let queries = Queries::default();
+    let run = || queries.run(|| Ok(Some(false)));
+    for _ in 0..MOST_IN_A_SECOND {
+        assert_eq!(run(), Some(false));
+    }
+    assert_eq!(run(), None);
+    tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    assert_eq!(run(), Some(false));
+    assert_eq!(
+        queries.run(|| Err(io::ErrorKind::PermissionDenied.into())),
+        None
+    );
+    assert_eq!(queries.counts(), [MOST_IN_A_SECOND as u64 + 1, 1, 1]);
 }

@@ -118,6 +118,22 @@ pub(super) enum Due {
     End(Reason),
 }
 
+/// The time of a check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tick {
+    pub(super) now: u64,
+    /// When this server last continued after a stall (a paused process or machine). It could not read what clients sent before,
+    /// so each client has its whole time again.
+    pub(super) resumed: u64,
+}
+
+impl Tick {
+    /// Whether `time` has passed since `start`, and since the last stall.
+    fn is_over(self, start: u64, time: Duration) -> bool {
+        self.now.saturating_sub(start.max(self.resumed)) >= millis(time)
+    }
+}
+
 /// What [`Connection::check_deadlines`] has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Overdue {
@@ -255,32 +271,36 @@ impl Connection {
         state.watches.next().map(Due::Watch)
     }
 
-    /// Handles all deadlines up to `now`. The face calls it about twice a second.
-    pub(super) fn check_deadlines(&self, patience: &Patience, now: u64) -> Overdue {
+    /// Handles all deadlines up to this time. The face calls it about twice a second.
+    pub(super) fn check_deadlines(&self, patience: &Patience, tick: Tick) -> Overdue {
+        let now = tick.now;
         let mut overdue = Overdue::default();
         let mut state = self.state.lock();
         if state.ended.is_some() {
             return overdue;
         }
         if self.session().is_none() {
-            if now.saturating_sub(self.opened) >= millis(patience.setup) {
+            if tick.is_over(self.opened, patience.setup) {
                 overdue.ended = Some(Reason::NoSetup);
             }
         } else if let Some(probed) = state.probed {
             if self.last_active() >= probed {
                 state.probed = None;
-            } else if now.saturating_sub(probed) >= millis(patience.probe) {
+            } else if tick.is_over(probed, patience.probe) {
                 overdue.ended = Some(Reason::Silent);
             }
         } else if now.saturating_sub(self.last_active()) >= millis(patience.idle) {
             state.probed = Some(now);
             overdue.is_probed = true;
         }
-        overdue.pushes = state.acks.check_deadlines(now, Subscription::lost);
         let postponed = std::mem::take(&mut state.postponed);
         postponed.iter().for_each(Subscription::lost);
-        let after = millis(patience.pushes.after);
-        let is_due = state.watches.check_deadlines(after, now);
+        let after = patience.pushes.after;
+        let mut is_due = false;
+        if tick.resumed == 0 || tick.is_over(tick.resumed, after) {
+            overdue.pushes = state.acks.check_deadlines(now, Subscription::lost);
+            is_due = state.watches.check_deadlines(millis(after), now);
+        }
         drop(state);
         if overdue.is_probed {
             self.send(Message::Detection);

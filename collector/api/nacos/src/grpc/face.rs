@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     answer,
-    connection::{Client, Connection, Patience, Session},
+    connection::{Client, Connection, Patience, Session, Tick},
     connections::Connections,
     frame::Frame,
     metrics::Metrics,
@@ -36,6 +36,8 @@ pub(super) use patterns::Outrun;
 
 /// The interval of the checks of silent clients and unanswered pushes, and the pause between two listings for stale watches.
 const TICK: Duration = Duration::from_millis(500);
+/// A check this many milliseconds after the one before shows that this server stalled.
+const LATE: u64 = 1_500;
 /// The encoding of a service in this face, a key of the catalog's cache.
 const FORM: Form = Form(128);
 /// The longest text kept of what a client reports about itself, in characters.
@@ -121,9 +123,15 @@ impl Face {
     async fn tick(&self) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut checked, mut resumed) = (self.now(), 0);
         loop {
             ticks.tick().await;
-            self.check_deadlines();
+            let now = self.now();
+            if now.saturating_sub(checked) > LATE {
+                resumed = now;
+            }
+            self.check_deadlines(Tick { now, resumed });
+            checked = self.now();
         }
     }
 
@@ -269,11 +277,10 @@ impl Face {
         Ok((body, stamp))
     }
 
-    fn check_deadlines(&self) {
-        let now = self.now();
+    fn check_deadlines(&self, tick: Tick) {
         let mut lapsed = Vec::new();
         self.connections.for_each(|connection| {
-            let overdue = connection.check_deadlines(&self.config.patience, now);
+            let overdue = connection.check_deadlines(&self.config.patience, tick);
             if overdue.pushes != Default::default() {
                 lapsed.push(overdue.pushes);
             }

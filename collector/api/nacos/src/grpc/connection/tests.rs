@@ -13,6 +13,10 @@ const PATIENCE: Patience = Patience {
     },
 };
 
+fn at(now: u64) -> Tick {
+    Tick { now, resumed: 0 }
+}
+
 fn opened() -> Connection {
     let transport = Transport {
         number: 1,
@@ -56,9 +60,9 @@ fn the_id_has_the_form_of_the_reference() {
 #[test]
 fn a_stream_without_a_set_up_is_closed() {
     let connection = opened();
-    assert_eq!(connection.check_deadlines(&PATIENCE, 9_999).ended, None);
+    assert_eq!(connection.check_deadlines(&PATIENCE, at(9_999)).ended, None);
     assert_eq!(
-        connection.check_deadlines(&PATIENCE, 10_000).ended,
+        connection.check_deadlines(&PATIENCE, at(10_000)).ended,
         Some(Reason::NoSetup)
     );
     assert_eq!(next(&connection), Some(Due::End(Reason::NoSetup)));
@@ -68,30 +72,51 @@ fn a_stream_without_a_set_up_is_closed() {
 fn a_silent_client_is_probed_and_closed() {
     let connection = set_up();
     connection.touch(1_000);
-    assert!(!connection.check_deadlines(&PATIENCE, 20_999).is_probed);
-    assert!(connection.check_deadlines(&PATIENCE, 21_000).is_probed);
+    assert!(!connection.check_deadlines(&PATIENCE, at(20_999)).is_probed);
+    assert!(connection.check_deadlines(&PATIENCE, at(21_000)).is_probed);
     assert_eq!(next(&connection), Some(Due::Message(Message::Detection)));
     assert_eq!(
-        connection.check_deadlines(&PATIENCE, 25_999),
+        connection.check_deadlines(&PATIENCE, at(25_999)),
         Overdue::default()
     );
     assert_eq!(
-        connection.check_deadlines(&PATIENCE, 26_000).ended,
+        connection.check_deadlines(&PATIENCE, at(26_000)).ended,
         Some(Reason::Silent)
     );
     assert_eq!(
-        connection.check_deadlines(&PATIENCE, 99_000),
+        connection.check_deadlines(&PATIENCE, at(99_000)),
         Overdue::default()
     );
 }
 
 #[test]
+fn a_client_has_its_whole_time_again_after_this_server_stalled() {
+    let (connection, unsettled) = (set_up(), opened());
+    assert!(connection.check_deadlines(&PATIENCE, at(20_000)).is_probed);
+    let after = |now| Tick {
+        now,
+        resumed: 60_000,
+    };
+    for now in [60_000, 64_999] {
+        let ended = connection.check_deadlines(&PATIENCE, after(now)).ended;
+        assert_eq!(ended, None, "its answer may wait unread");
+    }
+    let ended = connection.check_deadlines(&PATIENCE, after(65_000)).ended;
+    assert_eq!(ended, Some(Reason::Silent));
+    let ended = unsettled.check_deadlines(&PATIENCE, after(69_999)).ended;
+    assert_eq!(ended, None, "its set-up may wait unread");
+}
+
+#[test]
 fn any_message_answers_the_probe() {
     let connection = set_up();
-    assert!(connection.check_deadlines(&PATIENCE, 20_000).is_probed);
+    assert!(connection.check_deadlines(&PATIENCE, at(20_000)).is_probed);
     connection.touch(24_000);
-    assert_eq!(connection.check_deadlines(&PATIENCE, 30_000).ended, None);
-    assert!(connection.check_deadlines(&PATIENCE, 44_000).is_probed);
+    assert_eq!(
+        connection.check_deadlines(&PATIENCE, at(30_000)).ended,
+        None
+    );
+    assert!(connection.check_deadlines(&PATIENCE, at(44_000)).is_probed);
 }
 
 #[test]
