@@ -22,6 +22,7 @@ const PER_CONNECTION: i32 = 200;
 
 fn main() {
     let config = Config {
+        per_peer: usize::MAX,
         backlog: 1_024,
         per_instance: 16,
         memory: usize::MAX,

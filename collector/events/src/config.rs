@@ -7,6 +7,8 @@ use super::event::Lane;
 pub struct Config {
     /// Events of each lane that a slow reader may be behind without reading the journal.
     pub backlog: usize,
+    /// The changes that one peer may cause in each lane within an hour before they are only counted.
+    pub per_peer: usize,
     /// The last changes that a timeline holds.
     pub per_instance: usize,
     /// The most bytes of all timelines: one half for agents, one for Nacos services.

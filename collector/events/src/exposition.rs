@@ -5,10 +5,10 @@ use std::fmt;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _},
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use super::{Feed, Lane};
+use super::{Feed, Lane, state::Unrecorded};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LaneLabel {
@@ -26,6 +26,7 @@ impl Collector for Feed {
             recorded.metric_type(),
         )?;
         recorded.encode(encode)?;
+        self.encode_unrecorded(figures.unrecorded, &mut encoder)?;
         let missing = ConstCounter::new(figures.missing);
         let encode = encoder.encode_descriptor(
             "events_not_journaled",
@@ -69,6 +70,31 @@ impl Collector for Feed {
             let label = LaneLabel { lane: lane.name() };
             let bytes = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
             bytes.encode(family.encode_family(&label)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Feed {
+    fn encode_unrecorded(
+        &self,
+        unrecorded: Unrecorded,
+        encoder: &mut DescriptorEncoder<'_>,
+    ) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(
+            "events_unrecorded",
+            "Changes that were counted and not recorded one by one, by limit: instance (it changes too often), peer (it causes more \
+             than timeline.default.per_peer)",
+            None,
+            MetricType::Counter,
+        )?;
+        for (limit, count) in [
+            ("instance", unrecorded.by_instance),
+            ("peer", unrecorded.by_peer),
+        ] {
+            let labels = [("limit", limit)];
+            let metric = family.encode_family(&labels)?;
+            ConstCounter::new(count).encode(metric)?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 use rollcall_domain::{InstanceId, Timestamp};
-use rollcall_limits::Budget;
+use rollcall_limits::{Budget, Peer};
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::{
@@ -113,22 +113,32 @@ impl Feed {
 
     /// Records an event of an instance of an agent.
     pub fn instance(&self, at: Timestamp, event: InstanceEvent) {
+        self.instance_by(None, at, event);
+    }
+
+    /// As [`Feed::instance`], for an event that a peer caused: it counts against the share of the peer.
+    pub fn instance_by(&self, source: Option<Peer>, at: Timestamp, event: InstanceEvent) {
         let event = Event::Instance(event);
         self.publish(&event);
-        self.record(at, event);
+        self.record(source, at, event);
     }
 
     /// Records an event of an instance of a Nacos service. [`Feed::subscribe`] leaves it out: many such events at once would
     /// displace the events of agents.
     pub fn service(&self, at: Timestamp, event: ServiceEvent) {
-        self.record(at, Event::Service(Box::new(event)));
+        self.service_by(None, at, event);
+    }
+
+    /// As [`Feed::service`], for an event that a peer caused: it counts against the share of the peer.
+    pub fn service_by(&self, source: Option<Peer>, at: Timestamp, event: ServiceEvent) {
+        self.record(source, at, Event::Service(Box::new(event)));
     }
 
     /// Records an event of the collector.
     pub fn collector(&self, at: Timestamp, event: CollectorEvent) {
         let event = Event::Collector(Box::new(event));
         self.publish(&event);
-        self.record(at, event);
+        self.record(None, at, event);
     }
 
     /// Records the last event of this run. The next run continues its numbers.
@@ -147,9 +157,9 @@ impl Feed {
         }
     }
 
-    fn record(&self, at: Timestamp, event: Event) {
+    fn record(&self, source: Option<Peer>, at: Timestamp, event: Event) {
         let mut state = self.inner.state.lock();
-        state.record(at, event);
+        state.record(source, at, event);
         self.inner.announce(state.newest);
     }
 
@@ -260,6 +270,7 @@ impl Feed {
         let unwritten: u64 = state.histories.iter().map(History::unwritten).sum();
         Figures {
             recorded: state.newest + 1 - state.first_of_run,
+            unrecorded: state.unrecorded,
             timelines: [state.instances.len(), state.services.len()],
             waiting: state.histories.iter().map(History::waiting).sum(),
             missing: unwritten + self.inner.failed.load(Relaxed),

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use super::{
     event::{Event, Lane, Recorded},
     journal::Journals,
-    state::State,
+    state::{State, Unrecorded},
 };
 
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(super) struct Inner {
 #[derive(Debug)]
 pub(super) struct Figures {
     pub(super) recorded: u64,
+    pub(super) unrecorded: Unrecorded,
     pub(super) timelines: [usize; 2],
     pub(super) waiting: usize,
     pub(super) missing: u64,

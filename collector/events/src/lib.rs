@@ -7,6 +7,8 @@
 //! Guarantees:
 //! * Everything is bounded: the history in events, each timeline in changes, all timelines in bytes, the journal in bytes.
 //! * Agents, Nacos services and the collector have a [`Lane`] each. No lane pushes out the history of another.
+//! * An instance that changes too often, and a peer that causes too many changes, do not push out the changes of others: beyond
+//!   their limits their changes are counted, and the count is an event.
 //! * Recording never waits for the disk. [`Recorder`] writes batches on another thread. An event that it cannot write in time
 //!   is counted and missing from the journal, and the collector continues.
 //!
@@ -23,6 +25,7 @@ mod pack;
 mod reader;
 mod recorder;
 mod rings;
+mod shares;
 mod state;
 
 pub use config::Config;

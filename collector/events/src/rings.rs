@@ -93,20 +93,36 @@ impl<S: Subject> Rings<S> {
         };
         let full_since = self.held(slot).full_since(self.per_instance);
         if full_since.is_some_and(|since| at.since(since) < FLAPPING) {
-            let Self {
-                held, unrecorded, ..
-            } = self;
-            let counted = unrecorded.entry(slot).or_insert_with(|| {
-                *held += UNRECORDED;
-                (0, at)
-            });
-            counted.0 += 1;
+            self.count_in(slot, (1, at));
             return Admission::Counted;
         }
         match self.take_unrecorded(slot) {
             Some((count, since)) => Admission::After(count, since),
             None => Admission::Recorded,
         }
+    }
+
+    /// Counts changes that are not recorded: their number, and the time of the first. An instance without a timeline has no count.
+    pub(super) fn count(&mut self, subject: &S, changes: (u64, Timestamp)) {
+        if let Some(slot) = self.find(&packed(subject)) {
+            self.count_in(slot, changes);
+        }
+    }
+
+    fn count_in(&mut self, slot: u32, (changes, since): (u64, Timestamp)) {
+        let Self {
+            held, unrecorded, ..
+        } = self;
+        let counted = unrecorded.entry(slot).or_insert_with(|| {
+            *held += UNRECORDED;
+            (0, since)
+        });
+        counted.0 += changes;
+    }
+
+    /// Whether an instance has a timeline.
+    pub(super) fn has(&self, subject: &S) -> bool {
+        self.find(&packed(subject)).is_some()
     }
 
     /// Adds a change; `is_first` is whether no change of the instance precedes it.

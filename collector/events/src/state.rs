@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use rollcall_domain::{InstanceId, Timestamp};
-use rollcall_limits::Budget;
+use rollcall_limits::{Budget, Peer};
 
 use super::{
     config::Config,
-    event::{Event, InstanceEvent, InstanceKind, Recorded, ServiceEvent, ServiceInstance},
+    event::{
+        CollectorEvent, Event, InstanceEvent, InstanceKind, Lane, Recorded, ServiceEvent,
+        ServiceInstance,
+    },
     history::History,
     rings::{Admission, Rings},
+    shares::Shares,
 };
 
 /// The most events that wait for the journal. Beyond it the oldest are missing there.
@@ -24,6 +28,18 @@ pub(super) struct State {
     pub(super) histories: [History; 3],
     pub(super) instances: Rings<InstanceId>,
     pub(super) services: Rings<ServiceInstance>,
+    /// The shares of peers in the lanes of agents and of services.
+    shares: [Shares; 2],
+    pub(super) unrecorded: Unrecorded,
+}
+
+/// Changes that were only counted in this run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unrecorded {
+    /// Because their instance changes too often.
+    pub(super) by_instance: u64,
+    /// Because their peer causes too many changes.
+    pub(super) by_peer: u64,
 }
 
 impl State {
@@ -36,21 +52,80 @@ impl State {
             histories: [history(), history(), history()],
             instances: Rings::new(config.per_instance, Budget::new("agent_timelines", half)),
             services: Rings::new(config.per_instance, Budget::new("service_timelines", half)),
+            shares: [Shares::new(config.per_peer), Shares::new(config.per_peer)],
+            unrecorded: Unrecorded::default(),
         }
     }
 
-    /// Records an event, unless its instance changes too often.
-    pub(super) fn record(&mut self, at: Timestamp, event: Event) {
-        match self.admit(at, &event) {
-            Admission::Counted => return,
-            Admission::After(unrecorded, since) => {
-                if let Some(flapping) = flapping(&event, unrecorded, since) {
-                    self.add(at, flapping);
-                }
+    /// Records an event, unless its instance changes too often, or the peer that caused it has used up its share.
+    pub(super) fn record(&mut self, source: Option<Peer>, at: Timestamp, event: Event) {
+        self.report_shares(at);
+        let counted = match self.admit(at, &event) {
+            Admission::Counted => {
+                self.unrecorded.by_instance += 1;
+                return;
             }
-            Admission::Recorded => {}
+            Admission::After(unrecorded, since) => Some((unrecorded, since)),
+            Admission::Recorded => None,
+        };
+        if !self.has_share(source, at, &event) {
+            self.unrecorded.by_peer += 1;
+            let (unrecorded, since) = counted.unwrap_or((0, at));
+            return self.count(&event, (unrecorded + 1, since));
+        }
+        let flapping = counted.and_then(|(count, since)| flapping(&event, count, since));
+        if let Some(flapping) = flapping {
+            self.add(at, flapping);
         }
         self.add(at, event);
+    }
+
+    /// Whether the peer that caused an event may cause one more. What the collector decides is always recorded, with one
+    /// exception: the end of an instance of a service whose other changes were not recorded.
+    fn has_share(&mut self, source: Option<Peer>, at: Timestamp, event: &Event) -> bool {
+        let [agents, services] = &mut self.shares;
+        match event {
+            Event::Instance(_) => {
+                let source = source.filter(|_| event.is_by_peer());
+                source.is_none() || agents.take(source, at)
+            }
+            Event::Service(it) if event.is_by_peer() || !self.services.has(&it.instance) => {
+                services.take(source, at)
+            }
+            Event::Service(_) | Event::Collector(_) => true,
+        }
+    }
+
+    /// Counts changes of the instance of an event that are not recorded.
+    fn count(&mut self, event: &Event, changes: (u64, Timestamp)) {
+        match event {
+            Event::Instance(event) => self.instances.count(&event.instance, changes),
+            Event::Service(event) => self.services.count(&event.instance, changes),
+            Event::Collector(_) => {}
+        }
+    }
+
+    /// Records which peers have used up their shares.
+    fn report_shares(&mut self, at: Timestamp) {
+        for lane in [Lane::Agents, Lane::Services] {
+            let report = self.shares[lane.index()].report(at);
+            for (peer, unrecorded) in report {
+                let peer = peer.map(|peer| peer.to_string());
+                tracing::warn!(
+                    peer,
+                    lane = lane.name(),
+                    unrecorded = unrecorded.changes,
+                    "a peer causes more changes than timeline.default.per_peer, the others are counted and not recorded"
+                );
+                let event = CollectorEvent::Flapping {
+                    peer,
+                    lane: lane.name().to_owned(),
+                    unrecorded: unrecorded.changes,
+                    since: unrecorded.since,
+                };
+                self.add(at, Event::Collector(Box::new(event)));
+            }
+        }
     }
 
     fn admit(&mut self, at: Timestamp, event: &Event) -> Admission {

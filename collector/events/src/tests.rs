@@ -13,6 +13,7 @@ use super::*;
 fn config() -> Config {
     Config {
         backlog: 8,
+        per_peer: 1_000,
         per_instance: 4,
         memory: 1 << 20,
         journal_size: 1 << 20,

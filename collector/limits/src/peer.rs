@@ -1,8 +1,9 @@
 //! The address of a request's sender, as limits count it.
 //!
 //! The server attaches a [`Peer`] to every request that may change anything. Limits count by peer, so that one address exhausts
-//! only its own share. Metrics show the [`Class`] of a peer and never its address.
+//! only its own share. Metrics show the [`Class`] of a peer and never its address, which an event or a log line may name.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[cfg(test)]
@@ -46,6 +47,16 @@ impl Peer {
                 Class::Private
             }
             _ => Class::Public,
+        }
+    }
+}
+
+/// The address, or the network.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V6(network) if !network.is_loopback() => write!(f, "{network}/64"),
+            address => address.fmt(f),
         }
     }
 }

@@ -6,6 +6,7 @@ use rollcall_domain::{
     InstanceId, Timestamp,
     liveness::{Cause, Contact as LastContact, Observer, Transition},
 };
+use rollcall_limits::Peer;
 use rollcall_link as link;
 
 use super::Core;
@@ -157,7 +158,11 @@ impl Events {
     }
 
     fn record(&self, at: Timestamp, instance: InstanceId, kind: InstanceKind) {
-        self.feed.instance(at, InstanceEvent { instance, kind });
+        let event = InstanceEvent { instance, kind };
+        // An end of a connection has a peer and no running call.
+        let source = link::current(link::Seen::remote).or(event.peer());
+        let source = source.map(|remote| Peer::new(remote.ip()));
+        self.feed.instance_by(source, at, event);
     }
 }
 

@@ -197,6 +197,7 @@ fn feed() -> events::Feed {
     let config = events::Config {
         backlog: 16,
         per_instance: 16,
+        per_peer: 10_000,
         memory: 1 << 20,
         journal_size: 0,
     };

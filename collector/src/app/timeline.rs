@@ -29,6 +29,7 @@ pub(super) fn mass(config: &Timeline) -> MassConfig {
 pub(super) async fn open(config: &Config, clock: Clock) -> (Feed, Option<Recorder>) {
     let limits = events::Config {
         backlog: BACKLOG,
+        per_peer: config.timeline.per_peer,
         per_instance: config.timeline.per_instance,
         memory: config.timeline.memory,
         journal_size: u64::try_from(config.timeline.journal_size).unwrap_or(u64::MAX),

@@ -144,6 +144,7 @@ keys! {
     }
     timeline.default {
         per_instance SW_TIMELINE_PER_INSTANCE Count "Last changes kept of each instance" => timeline.per_instance;
+        per_peer SW_TIMELINE_PER_PEER Count "Changes of agents' instances, and as many of Nacos services, that one peer (an IPv4 address or a /64 network) may cause within an hour; further ones are counted and not recorded one by one" => timeline.per_peer;
         memory SW_TIMELINE_MEMORY Bytes "Memory for the changes of all instances, one half for agents and one for Nacos services; at the limit the changes of the instance whose last change is the oldest are dropped" => timeline.memory;
         journal_size SW_TIMELINE_JOURNAL_SIZE Bytes "Size of the journal of events on disk; beyond it the oldest events are dropped" => timeline.journal_size;
         journal_path SW_TIMELINE_JOURNAL_PATH File "Directory of the journal; empty: `events` in the directory of the embedded store, and no journal with another store" => timeline.journal_path;

@@ -39,6 +39,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("register.default.max_properties", 1, MAX_IDS),
     ("liveness.default.max_expired_per_tick", 1, MAX_IDS),
     ("timeline.default.per_instance", 1, 128),
+    ("timeline.default.per_peer", 1, MAX_IDS),
     ("timeline.default.memory", 64 * KIB, 1024 * GIB),
     ("timeline.default.journal_size", 64 * KIB, 1024 * GIB),
     ("timeline.default.mass_instances", 2, MAX_IDS),

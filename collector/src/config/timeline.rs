@@ -7,6 +7,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct Timeline {
     /// The last changes kept of each instance.
     pub per_instance: usize,
+    /// The changes that one peer may cause within an hour before they are only counted.
+    pub per_peer: usize,
     /// The most bytes of all timelines.
     pub memory: usize,
     /// The most bytes of the journal.

@@ -44,6 +44,18 @@ pub enum CollectorEvent {
     },
     /// Many instances fell silent within a short time.
     MassSilence(Mass),
+    /// A peer caused so many changes that some were not recorded one by one.
+    Flapping {
+        /// Its address; `None` for several peers, or an unknown one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<String>,
+        /// What changed: `agents` or `services`.
+        lane: String,
+        unrecorded: u64,
+        /// The time of the first of them.
+        #[serde(with = "millis")]
+        since: Timestamp,
+    },
     /// A kind of a later release.
     #[serde(other)]
     Unknown,

@@ -13,6 +13,17 @@ fn one_host_is_one_peer_with_any_of_its_addresses() {
 }
 
 #[test]
+fn a_peer_is_named_by_its_address_or_network() {
+    for (address, name) in [
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("::1", "::1"),
+    ] {
+        assert_eq!(peer(address).to_string(), name);
+    }
+}
+
+#[test]
 fn a_peer_is_shown_by_its_class() {
     for (address, class) in [
         ("127.0.0.1", Class::Loopback),

@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use rollcall_catalog::{Event, EventSink};
 use rollcall_domain::catalog::{ConnectionEnd, EventKind, HealthBy, Override};
+use rollcall_limits::Peer;
+use rollcall_link as link;
 use rollcall_service::events::{Feed, ServiceEvent, ServiceInstance};
 
 use super::departures::Departures;
@@ -26,9 +28,17 @@ impl EventSink for Events {
         self.1.log(&event);
         if let Some(feed) = self.0.get() {
             let at = event.at;
-            feed.service(at, converted(event));
+            let source = peer(&event);
+            feed.service_by(source, at, converted(event));
         }
     }
+}
+
+/// The peer that caused an event: the sender of the running call, or the client whose connection ended.
+fn peer(event: &Event) -> Option<Peer> {
+    let caller = link::current(|seen| seen.remote().ip());
+    let client = || event.client.as_deref()?.ip.parse().ok();
+    caller.or_else(client).map(Peer::new)
 }
 
 /// The event with its evidence as text.

@@ -53,6 +53,7 @@ mod tests {
     async fn start(text: &str) -> Option<(Option<u64>, bool)> {
         let config = Config {
             backlog: 10,
+            per_peer: 1_000,
             per_instance: 1,
             memory: 1 << 20,
             journal_size: 0,

@@ -254,6 +254,9 @@ fn collector(event: &CollectorEvent, evidence: &mut Evidence) -> String {
             if let CollectorEvent::MassSilence(Mass { began_at, .. }) = event {
                 evidence.add("began_at", time(*began_at));
             }
+            if let CollectorEvent::Flapping { since, .. } = event {
+                evidence.add("since", time(*since));
+            }
             if let CollectorEvent::MemberLeft { expired, .. } = event {
                 evidence.0.remove("expired");
                 evidence.add("how", if *expired { "expired" } else { "left" });

@@ -2,9 +2,10 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use rollcall_domain::Timestamp;
 use rollcall_service::events::{CollectorEvent, Mass, MassGroup, Room, Shared};
 
-use super::{plain, round};
+use super::{plain, round, time};
 
 /// The sentence of an event of the collector.
 pub(in crate::view) fn collector(event: &CollectorEvent, own: &str) -> String {
@@ -55,8 +56,31 @@ pub(in crate::view) fn collector(event: &CollectorEvent, own: &str) -> String {
             format!("{}: {} {}.", plain(who), plain(what), plain(target))
         }
         CollectorEvent::MassSilence(mass) => mass_silence(mass),
+        CollectorEvent::Flapping {
+            peer,
+            lane,
+            unrecorded,
+            since,
+        } => flapping(peer.as_deref(), lane, *unrecorded, *since),
         CollectorEvent::Unknown => "An event of a later release.".to_owned(),
     }
+}
+
+/// `The peer 10.0.0.9 changed instances so often that 120 changes since .. were not recorded one by one.`
+fn flapping(peer: Option<&str>, lane: &str, unrecorded: u64, since: Timestamp) -> String {
+    let peer = match peer {
+        Some(peer) => format!("The peer {}", plain(peer)),
+        None => "Other peers".to_owned(),
+    };
+    let what = match lane {
+        "services" => "instances of Nacos services",
+        _ => "instances",
+    };
+    let since = time(since);
+    format!(
+        "{peer} changed {what} so often that {unrecorded} changes since {since} were not recorded one by one \
+         (timeline.default.per_peer)."
+    )
 }
 
 /// `40 of 42 instances of orders, all last seen through member b, fell silent within 8s.`

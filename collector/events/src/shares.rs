@@ -1,0 +1,138 @@
+//! The shares of peers in one lane: how many changes one peer may cause before they are only counted.
+//!
+//! A limit for each instance does not bound a peer that changes a different instance each time. Without its share such a peer
+//! would push the changes of all others out of the journal and of the timelines within minutes.
+//!
+//! A share is one number, the time at which it is whole again (the generic cell rate algorithm), and peers are hashed onto a fixed
+//! number of shares, with a random key. Two peers rarely have one share; they then use it together. What was not recorded is
+//! reported by peer at most once a minute: the peers with the most changes by their address, all others together.
+
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+    mem,
+    time::Duration,
+};
+
+use rollcall_domain::Timestamp;
+use rollcall_limits::Peer;
+
+/// The number of shares.
+const SHARES: usize = 1 << 12;
+/// The time in which a share that is used up becomes whole again.
+const PERIOD: Duration = Duration::from_secs(3600);
+/// The time between two reports.
+const REPORT: Duration = Duration::from_secs(60);
+/// The most peers whose unrecorded changes are counted apart.
+const COUNTED: usize = 256;
+/// The most peers that a report names.
+const NAMED: usize = 8;
+
+/// The shares of a lane.
+#[derive(Debug)]
+pub(super) struct Shares {
+    /// Microseconds in which a share regains one change.
+    interval: i64,
+    /// Microseconds in which a share becomes whole.
+    depth: i64,
+    whole_at: Box<[i64]>,
+    hashing: RandomState,
+    /// Changes that were not recorded since the last report. `None` stands for peers beyond [`COUNTED`], and for changes of
+    /// instances without a peer.
+    unrecorded: HashMap<Option<Peer>, Unrecorded>,
+    /// When they are reported.
+    due: Option<Timestamp>,
+}
+
+/// Changes that were not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unrecorded {
+    pub(super) changes: u64,
+    /// The time of the first of them.
+    pub(super) since: Timestamp,
+}
+
+impl Shares {
+    /// Shares of this many changes.
+    pub(super) fn new(changes: usize) -> Self {
+        let depth = micros(PERIOD);
+        let changes = i64::try_from(changes).unwrap_or(i64::MAX).max(1);
+        Self {
+            interval: (depth / changes).max(1),
+            depth,
+            whole_at: vec![i64::MIN; SHARES].into(),
+            hashing: RandomState::new(),
+            unrecorded: HashMap::new(),
+            due: None,
+        }
+    }
+
+    /// Whether the share of a peer has room for one more change, which it then uses; otherwise the change is counted. `None` is
+    /// the share of the changes whose peer is unknown.
+    pub(super) fn take(&mut self, peer: Option<Peer>, at: Timestamp) -> bool {
+        let hash = self.hashing.hash_one(peer) & (u64::MAX >> 32);
+        let place = usize::try_from(hash).unwrap_or(0) & (SHARES - 1);
+        let now = at.millis().saturating_mul(1000);
+        let most = now.saturating_add(self.depth);
+        let Some(whole_at) = self.whole_at.get_mut(place) else {
+            return true;
+        };
+        // The wall clock may be set back.
+        let base = (*whole_at).clamp(now, most);
+        let next = base.saturating_add(self.interval);
+        if next <= most {
+            *whole_at = next;
+            return true;
+        }
+        *whole_at = base;
+        self.count(peer, at);
+        false
+    }
+
+    fn count(&mut self, peer: Option<Peer>, at: Timestamp) {
+        let is_counted = self.unrecorded.len() < COUNTED || self.unrecorded.contains_key(&peer);
+        let unrecorded = self.unrecorded.entry(peer.filter(|_| is_counted));
+        let unrecorded = unrecorded.or_insert(Unrecorded {
+            changes: 0,
+            since: at,
+        });
+        unrecorded.changes += 1;
+        let due = at.millis().saturating_add(millis(REPORT));
+        self.due.get_or_insert(Timestamp::from_millis(due));
+    }
+
+    /// The changes that were not recorded since the last report, once that is due: by peer, and of all further peers together.
+    pub(super) fn report(&mut self, at: Timestamp) -> Vec<(Option<Peer>, Unrecorded)> {
+        if self.due.is_none_or(|due| at < due) {
+            return Vec::new();
+        }
+        self.due = None;
+        let mut peers: Vec<_> = mem::take(&mut self.unrecorded).into_iter().collect();
+        peers.sort_unstable_by_key(|(peer, it)| (peer.is_none(), Reverse(it.changes)));
+        let others = peers.split_off(peers.len().min(NAMED));
+        let others = others.into_iter().map(|(_, it)| it).reduce(Unrecorded::and);
+        peers.extend(others.map(|others| (None, others)));
+        peers
+    }
+}
+
+impl Unrecorded {
+    fn and(self, other: Self) -> Self {
+        Self {
+            changes: self.changes + other.changes,
+            since: self.since.min(other.since),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    micros(duration) / 1000
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
