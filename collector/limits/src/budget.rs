@@ -4,14 +4,19 @@
 //! long as it holds the memory; dropping the charge releases the bytes. A request for which its budget has no room is refused,
 //! so a busy or hostile peer costs itself an error and never costs the process its memory.
 //!
+//! Memory that several owners share is charged once ([`Budget::try_charge_shared`]).
+//!
 //! A budget does not wait and does not queue. It counts the bytes that its callers declare, so a low estimate is a bug of the
 //! caller. The metrics show every budget as a gauge, a limit and a counter of refusals, labelled with its name.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+mod shared;
 #[cfg(test)]
 mod tests;
+
+pub use shared::Shared;
 
 /// A process-wide limit on the bytes held for one purpose. Cheap to clone; clones are the same budget.
 #[derive(Clone, Debug)]
@@ -23,6 +28,7 @@ struct Ledger {
     limit: usize,
     held: AtomicUsize,
     refused: AtomicU64,
+    places: shared::Places,
 }
 
 /// Bytes charged to a [`Budget`]; dropping it releases them.
@@ -52,6 +58,7 @@ impl Budget {
             limit,
             held: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
+            places: shared::Places::default(),
         }))
     }
 
@@ -95,6 +102,13 @@ impl Budget {
         self.0.limit
     }
 
+    /// Whether `bytes` could be charged now.
+    #[must_use]
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let sum = self.held().checked_add(bytes);
+        sum.is_some_and(|sum| sum <= self.limit())
+    }
+
     /// Bytes held now.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -114,6 +128,7 @@ impl Budget {
             limit,
             ref held,
             ref refused,
+            ..
         } = *self.0;
         let within = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= limit);
         match held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within) {

@@ -2,22 +2,32 @@
 //!
 //! HTTP keeps an answer until its peer reads it, so an answer of more than one KiB is charged before it begins. If the budget
 //! has no room for it, it becomes a refusal. A large answer is cut into pieces without being copied: only one or two are in the
-//! buffers of the connection, and each one written shows that the peer still reads.
+//! buffers of the connection, and each one written shows that the peer still reads. Memory that many answers share, such as a
+//! list that is pushed to every subscriber, is charged once.
+//!
+//! A stream whose next bytes exceed the budget waits for room, for at most the write timeout. Its end would be more expensive
+//! than the wait: with the stream of a Nacos client end its instances.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::BoxError;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use rollcall_limits::{Charge, OverBudget};
+use rollcall_limits::{Budget, Charge, OverBudget};
+use tokio::time::{Instant, Sleep, sleep};
 
-use super::traffic::{Answering, Unread};
+use super::traffic::Answering;
 
+mod piece;
 #[cfg(test)]
 mod tests;
+
+use self::piece::Held;
+pub(super) use self::piece::Piece;
 
 /// The bytes that are held without a charge.
 const FREE: usize = 1 << 10;
@@ -25,15 +35,20 @@ const FREE: usize = 1 << 10;
 /// The largest piece, in bytes: it fits into one HTTP/2 frame.
 const PIECE: usize = 16 << 10;
 
+/// The pause before a stream that waits for room looks again.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// The body of an answer.
 #[derive(Debug)]
 pub(super) struct Outbound<B> {
     body: Option<B>,
     /// The rest of the body's last frame.
     rest: Bytes,
+    /// The body's last frame, while the budget has no room for it.
+    waiting: Option<Waiting>,
     trailers: Option<HeaderMap>,
     failure: Option<BoxError>,
-    charge: Option<Arc<Charge>>,
+    charge: Option<Held>,
     /// Bytes that were charged before the body yielded them.
     prepaid: usize,
     answering: Option<Answering>,
@@ -44,13 +59,12 @@ pub(super) struct Outbound<B> {
 #[derive(Clone, Debug)]
 pub struct Paid(Arc<Charge>);
 
-/// Bytes of an answer; they count as unread until they are written.
+/// Bytes that wait for room in the budget.
 #[derive(Debug)]
-pub(super) struct Piece {
+struct Waiting {
     bytes: Bytes,
-    unread: Option<Unread>,
-    /// Pieces share the memory of the answer, so all of it is charged until the last one is dropped.
-    _charge: Option<Arc<Charge>>,
+    until: Instant,
+    pause: Pin<Box<Sleep>>,
 }
 
 impl<B> Outbound<B> {
@@ -59,6 +73,7 @@ impl<B> Outbound<B> {
         Self {
             body: None,
             rest: text,
+            waiting: None,
             trailers: None,
             failure: None,
             charge: None,
@@ -93,13 +108,13 @@ where
                 outbound.prepaid = usize::try_from(length).unwrap_or(usize::MAX);
                 match paid {
                     Some(Paid(charge)) if charge.bytes() >= outbound.prepaid => {
-                        outbound.charge = Some(charge);
+                        outbound.charge = Some(Held::Own(charge));
                         Ok(())
                     }
                     _ => outbound.pay(outbound.prepaid),
                 }
             }
-            None => match outbound.advance(context) {
+            None => match outbound.advance(Patience::None, context) {
                 Poll::Ready(Err(Broken::OverBudget(over))) => Err(over),
                 Poll::Ready(Err(Broken::Body(error))) => {
                     outbound.failure = Some(error);
@@ -118,7 +133,14 @@ where
     }
 
     /// Polls the next frame of the body.
-    fn advance(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn advance(
+        &mut self,
+        patience: Patience,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Broken>> {
+        if self.waiting.is_some() {
+            return self.wait(context);
+        }
         let Some(body) = &mut self.body else {
             return Poll::Ready(Ok(()));
         };
@@ -134,8 +156,19 @@ where
             Ok(data) => {
                 if self.prepaid >= data.len() {
                     self.prepaid -= data.len();
-                } else {
-                    self.pay(data.len()).map_err(Broken::OverBudget)?;
+                } else if let Err(over) = self.pay_for(&data) {
+                    let timeout = match (&self.answering, patience) {
+                        (Some(answering), Patience::UntilTimeout) if data.len() <= over.limit => {
+                            answering.traffic().serving.limits.write_timeout
+                        }
+                        _ => return Poll::Ready(Err(Broken::OverBudget(over))),
+                    };
+                    self.waiting = Some(Waiting {
+                        bytes: data,
+                        until: Instant::now() + timeout,
+                        pause: Box::pin(sleep(PAUSE)),
+                    });
+                    return self.wait(context);
                 }
                 self.rest = data;
             }
@@ -144,17 +177,56 @@ where
         Poll::Ready(Ok(()))
     }
 
-    /// Charges bytes that are about to be held.
+    /// Waits until the budget has room for the waiting bytes, or their time is up.
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        while let Some(waiting) = &mut self.waiting {
+            ready!(waiting.pause.as_mut().poll(context));
+            let (bytes, now) = (waiting.bytes.clone(), Instant::now());
+            waiting.pause.as_mut().reset(now + PAUSE);
+            let is_late = now >= waiting.until;
+            let has_room = self.answers().is_none_or(|a| a.has_room(bytes.len()));
+            if !has_room && !is_late {
+                continue;
+            }
+            match self.pay_for(&bytes) {
+                Ok(()) => {
+                    self.rest = bytes;
+                    self.waiting = None;
+                }
+                Err(over) if is_late => return Poll::Ready(Err(Broken::OverBudget(over))),
+                Err(_over) => {}
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn answers(&self) -> Option<&Budget> {
+        let answering = self.answering.as_ref()?;
+        Some(&answering.traffic().serving.budgets.answers)
+    }
+
+    /// Charges an answer of this length.
     fn pay(&mut self, bytes: usize) -> Result<(), OverBudget> {
-        let Some(answering) = &self.answering else {
+        let Some(answers) = self.answers() else {
             return Ok(());
         };
         self.charge = if bytes > FREE {
-            let answers = &answering.traffic().serving.budgets.answers;
-            Some(Arc::new(answers.try_charge(bytes)?))
+            Some(Held::Own(Arc::new(answers.try_charge(bytes)?)))
         } else {
             None
         };
+        Ok(())
+    }
+
+    /// Charges bytes of the body, once for all answers that use the same memory.
+    fn pay_for(&mut self, bytes: &Bytes) -> Result<(), OverBudget> {
+        if bytes.len() <= FREE || bytes.is_unique() {
+            return self.pay(bytes.len());
+        }
+        let Some(answers) = self.answers() else {
+            return Ok(());
+        };
+        self.charge = Some(Held::Shared(answers.try_charge_shared(bytes)?));
         Ok(())
     }
 
@@ -163,9 +235,18 @@ where
         Piece {
             bytes: self.rest.split_to(length),
             unread: self.answering.as_ref().map(Answering::piece),
-            _charge: self.charge.clone(),
+            charge: self.charge.clone(),
         }
     }
+}
+
+/// Whether bytes wait for room in the budget.
+#[derive(Clone, Copy, Debug)]
+enum Patience {
+    /// The answer has not begun, so it can still be a refusal.
+    None,
+    /// They wait until the write timeout.
+    UntilTimeout,
 }
 
 /// Why an answer is cut short.
@@ -204,10 +285,10 @@ where
             if let Some(trailers) = self.trailers.take() {
                 return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
             }
-            if self.body.is_none() {
+            if self.body.is_none() && self.waiting.is_none() {
                 return Poll::Ready(None);
             }
-            if let Err(broken) = ready!(self.advance(context)) {
+            if let Err(broken) = ready!(self.advance(Patience::UntilTimeout, context)) {
                 return Poll::Ready(Some(Err(broken.into())));
             }
         }
@@ -215,13 +296,18 @@ where
 
     fn is_end_stream(&self) -> bool {
         self.rest.is_empty()
+            && self.waiting.is_none()
             && self.trailers.is_none()
             && self.failure.is_none()
             && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = u64::try_from(self.rest.len()).unwrap_or(u64::MAX);
+        let waiting = self
+            .waiting
+            .as_ref()
+            .map_or(0, |waiting| waiting.bytes.len());
+        let rest = u64::try_from(self.rest.len() + waiting).unwrap_or(u64::MAX);
         let (lower, upper) = match &self.body {
             Some(body) => (body.size_hint().lower(), body.size_hint().upper()),
             None => (0, Some(0)),
@@ -242,24 +328,5 @@ impl Paid {
     #[must_use]
     pub fn new(charge: Charge) -> Self {
         Self(Arc::new(charge))
-    }
-}
-
-// === impl Piece ===
-
-impl Buf for Piece {
-    fn remaining(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    fn advance(&mut self, count: usize) {
-        if let Some(unread) = &self.unread {
-            unread.write(count);
-        }
-        self.bytes.advance(count);
     }
 }

@@ -112,6 +112,7 @@ pub struct Connection {
     incoming: Option<mpsc::Receiver<Message>>,
     unsent: Option<mpsc::Receiver<Payload>>,
     acknowledges: bool,
+    is_deaf: bool,
 }
 
 impl Connection {
@@ -129,7 +130,22 @@ impl Connection {
     /// When the connection fails.
     pub async fn open_from(source: Option<IpAddr>, server: SocketAddr) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{server}")).expect("an address");
-        let endpoint = endpoint.local_address(source);
+        Self::over(endpoint.local_address(source)).await
+    }
+
+    /// Connects as a client that reads nothing of its stream. The server can write 64 KiB to it.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub async fn open_deaf(server: SocketAddr) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{server}")).expect("an address");
+        Self {
+            is_deaf: true,
+            ..Self::over(endpoint.initial_stream_window_size(64 << 10)).await
+        }
+    }
+
+    async fn over(endpoint: Endpoint) -> Self {
         let channel = endpoint.connect().await.expect("a gRPC face");
         let (outgoing, unsent) = mpsc::channel(64);
         Self {
@@ -138,6 +154,7 @@ impl Connection {
             incoming: None,
             unsent: Some(unsent),
             acknowledges: true,
+            is_deaf: false,
         }
     }
 
@@ -227,7 +244,7 @@ impl Connection {
         self.incoming = Some(incoming);
         let mut client = self.client.clone();
         let outgoing = self.outgoing.clone();
-        let acknowledges = self.acknowledges;
+        let (acknowledges, is_deaf) = (self.acknowledges, self.is_deaf);
         // The head of the answer may arrive only with the first message.
         tokio::spawn(async move {
             client.ready().await.expect("a connection");
@@ -238,6 +255,9 @@ impl Connection {
                 return;
             };
             let mut stream = stream.into_inner();
+            if is_deaf {
+                outgoing.closed().await;
+            }
             while let Ok(Some(message)) = stream.message().await {
                 let message = Message::from(message);
                 if let Some(answer) = message.acknowledgement().filter(|_| acknowledges) {

@@ -1,5 +1,5 @@
-//! Tests hostile Nacos clients: garbage on every endpoint and message, oversized instances, subscribers that never answer, and a
-//! client that registers thousands of services and disconnects.
+//! Tests hostile Nacos clients: garbage on every endpoint and message, oversized instances, subscribers that never answer
+//! or never read, and a client that registers thousands of services and disconnects.
 //!
 //! After each attack the collector serves an honest client of either protocol, has bounded memory, and stops cleanly. Its log
 //! has no unexpected warning.
@@ -7,6 +7,7 @@
 mod crowd;
 mod garbage;
 mod oversized;
+mod unread;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -63,3 +63,38 @@ fn a_reserve_is_left_to_others() {
     drop((charge, all));
     assert_eq!(budget.held(), 0);
 }
+
+#[test]
+fn shared_memory_is_charged_from_its_first_owner_to_its_last() {
+    let budget = Budget::new("test", 100);
+    let memory = [7; 60];
+    let first = budget.try_charge_shared(&memory).unwrap();
+    let second = budget.try_charge_shared(&memory).unwrap();
+    assert_eq!(budget.held(), 60);
+    budget.try_charge_shared(&[8; 60]).unwrap_err();
+    let part = budget.try_charge_shared(&memory[..40]).unwrap();
+    assert_eq!(budget.held(), 100, "another length is another place");
+    drop((first, part));
+    assert_eq!(budget.held(), 60);
+    drop(second);
+    assert_eq!(budget.held(), 0);
+    drop(budget.try_charge_shared(&memory).unwrap());
+}
+
+#[test]
+fn threads_that_share_memory_leave_no_charge_behind() {
+    let budget = Budget::new("test", 100);
+    let memory = [7; 60];
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10_000 {
+                    let shared = budget.try_charge_shared(&memory).unwrap();
+                    assert!(budget.held() >= 60);
+                    drop(shared);
+                }
+            });
+        }
+    });
+    assert_eq!(budget.held(), 0);
+}

@@ -1,8 +1,10 @@
 use std::convert::Infallible;
 use std::task::Waker;
 
+use bytes::Buf;
 use http_body_util::{BodyExt, Full, StreamBody};
 use rollcall_limits::Budget;
+use tokio::time::timeout;
 
 use super::*;
 use crate::{Serving, protocol::Protocol, traffic::Traffic};
@@ -134,4 +136,63 @@ fn the_written_bytes_of_a_piece_are_counted() {
     let mut piece = body.piece();
     piece.advance(30);
     assert_eq!((piece.remaining(), traffic.sent()), (70, 30));
+}
+
+#[tokio::test]
+async fn memory_that_answers_share_is_charged_once() {
+    let traffic = traffic(100_000);
+    let held = || traffic.serving.budgets.answers.held();
+    let list = Bytes::from(vec![7; 60_000]);
+    let shared = || {
+        let frames = [Ok::<_, Infallible>(Frame::data(list.clone()))];
+        begin(&traffic, StreamBody::new(tokio_stream::iter(frames))).unwrap()
+    };
+    let (mut first, second) = (shared(), shared());
+    assert_eq!(held(), 60_000);
+    let piece = first.frame().await.unwrap().unwrap();
+    drop(first);
+    drop(second);
+    assert_eq!(held(), 60_000, "the piece uses the memory of the list");
+    drop(piece);
+    assert_eq!(held(), 0);
+    let third = shared();
+    assert_eq!(held(), 60_000);
+    drop(third);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_beyond_the_budget_waits_for_room() {
+    let traffic = traffic(100_000);
+    let answers = &traffic.serving.budgets.answers;
+    let mut stream = begin(&traffic, streamed(&[10, 60_000])).unwrap();
+    let other = answers.try_charge(60_000).unwrap();
+    assert_eq!(
+        stream
+            .frame()
+            .await
+            .unwrap()
+            .unwrap()
+            .into_data()
+            .unwrap()
+            .remaining(),
+        10
+    );
+    let mut next = Box::pin(stream.frame());
+    timeout(4 * PAUSE, &mut next).await.unwrap_err();
+    drop(other);
+    let piece = next.await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(piece.remaining(), PIECE);
+    assert_eq!(answers.refused(), 1, "the wait is counted once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_waits_for_room_ends_after_the_write_timeout() {
+    let traffic = traffic(100_000);
+    let answers = &traffic.serving.budgets.answers;
+    let stream = begin(&traffic, streamed(&[10, 60_000])).unwrap();
+    let _other = answers.try_charge(60_000).unwrap();
+    let began = Instant::now();
+    assert!(stream.collect().await.unwrap_err().is::<OverBudget>());
+    assert!(began.elapsed() >= traffic.serving.limits.write_timeout);
+    assert!(traffic.is_idle());
 }

@@ -1,0 +1,52 @@
+//! Charges for memory that several owners hold at once: it is charged once, from the first owner to the last.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::{Budget, Charge, OverBudget};
+
+/// The charges of one budget for shared memory, by place.
+#[derive(Debug, Default)]
+pub(super) struct Places(Mutex<HashMap<Place, Weak<Shared>>>);
+
+/// The address and the length of a piece of memory. No two pieces that are alive have the same place.
+type Place = (usize, usize);
+
+/// The charge for a piece of memory. Every owner of the memory holds it, and drops it after the memory.
+#[derive(Debug)]
+#[must_use = "dropping the last one releases the bytes"]
+pub struct Shared {
+    place: Place,
+    charge: Charge,
+}
+
+impl Budget {
+    /// Charges the memory behind `bytes`, unless another owner has charged it and still holds the charge.
+    ///
+    /// # Errors
+    /// The budget would exceed its limit. Nothing is charged, and the refusal is counted.
+    pub fn try_charge_shared(&self, bytes: &[u8]) -> Result<Arc<Shared>, OverBudget> {
+        let place = (bytes.as_ptr().addr(), bytes.len());
+        let mut places = self.0.places.0.lock();
+        if let Some(shared) = places.get(&place).and_then(Weak::upgrade) {
+            return Ok(shared);
+        }
+        let charge = self.try_charge(bytes.len())?;
+        let shared = Arc::new(Shared { place, charge });
+        places.insert(place, Arc::downgrade(&shared));
+        Ok(shared)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let mut places = self.charge.budget.0.places.0.lock();
+        // Since the last owner dropped it, another one may have charged the same place.
+        let is_own = |shared: &Weak<Self>| shared.strong_count() == 0;
+        if places.get(&self.place).is_some_and(is_own) {
+            places.remove(&self.place);
+        }
+    }
+}
