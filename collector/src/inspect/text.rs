@@ -34,10 +34,15 @@ pub(super) fn escaped_json(text: &str) -> String {
     escaped
 }
 
-/// Control characters, line and paragraph separators, and marks that change the direction of text.
+/// Control characters, line and paragraph separators, marks that change the direction of text, and characters that are not
+/// visible: with them two names that differ would look the same.
 fn is_harmful(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            letter,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' |
+            '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// The columns that a text takes on a terminal.

@@ -18,6 +18,25 @@ fn nothing_that_an_agent_reports_controls_the_terminal() {
 }
 
 #[test]
+fn names_that_differ_do_not_look_the_same() {
+    for invisible in [
+        '\u{ad}',
+        '\u{200b}',
+        '\u{200d}',
+        '\u{2060}',
+        '\u{feff}',
+        '\u{e0041}',
+    ] {
+        let name = format!("ord{invisible}ers");
+        let shown = escaped(&name);
+        assert!(shown.is_ascii() && shown != "orders", "{shown}");
+        let json = escaped_json(&serde_json::to_string(&name).unwrap());
+        assert!(json.is_ascii(), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), name);
+    }
+}
+
+#[test]
 fn a_long_text_is_cut_at_the_columns_that_it_takes() {
     assert_eq!(cut("orders", 6), "orders");
     assert_eq!(cut("orders-1", 6), "order…");
