@@ -1,4 +1,5 @@
-//! Tests the local store of persistent Nacos instances when it is removed or full while the collector runs.
+//! Tests the local store of persistent Nacos instances when it is removed or full while the collector runs, and damaged or
+//! removed while it does not.
 
 use std::{fs, path::Path};
 
@@ -121,4 +122,62 @@ async fn a_full_disk_refuses_persistent_instances_until_there_is_room() {
     for service in acknowledged.iter().map(String::as_str).chain(["later"]) {
         assert_eq!(listed(&client, service).await, 1, "{service}");
     }
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_refused_and_nothing_of_it_is_served() {
+    let directory = TempDir::new().unwrap();
+    let mut collector = options(directory.path()).start().await;
+    let client = nacos(&collector).await;
+    let kept = register(&client, "kept").await;
+    assert_eq!(kept.status, StatusCode::OK, "{}", kept.text());
+    collector.terminate().await;
+    let store = directory.path().join("data").join("catalog.redb");
+    let whole = fs::read(&store).unwrap();
+    // One bit of each copy of the padding, which no length or order of the file depends on.
+    let mut damaged = whole.clone();
+    let mut places = 0;
+    for place in 0..whole.len() - 100 {
+        if whole[place..place + 100] == [b'x'; 100] && whole[place - 1] != b'x' {
+            damaged[place] ^= 1;
+            places += 1;
+        }
+    }
+    assert!(places > 0);
+    for bytes in [damaged, Vec::new(), whole[..whole.len() / 2].to_vec()] {
+        fs::write(&store, bytes).unwrap();
+        let run = options(directory.path()).run().await;
+        assert_eq!(run.code, Some(1), "{run:?}");
+        let refused = run.stderr;
+        for text in ["catalog.redb is damaged", "restore it from a backup"] {
+            assert!(refused.contains(text), "{text}: {refused}");
+        }
+    }
+    fs::write(&store, whole).unwrap();
+    let collector = options(directory.path()).start().await;
+    assert_eq!(listed(&nacos(&collector).await, "kept").await, 1);
+}
+
+#[tokio::test]
+async fn a_store_that_was_removed_delays_reads_and_a_new_one_does_not() {
+    let directory = TempDir::new().unwrap();
+    let mut collector = options(directory.path()).start().await;
+    let client = nacos(&collector).await;
+    assert_eq!(
+        listed(&client, "any").await,
+        0,
+        "a first start has nothing to wait for"
+    );
+    collector.terminate().await;
+    fs::remove_file(directory.path().join("data").join("catalog.redb")).unwrap();
+    let mut collector = options(directory.path()).start().await;
+    collector.expect_log("the store of the last run is missing");
+    let path = "/nacos/v1/ns/instance/list?serviceName=any";
+    let list = nacos(&collector).await.get(path).await.unwrap();
+    assert_eq!(
+        list.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        list.text()
+    );
 }

@@ -50,6 +50,13 @@ pub fn open(
         );
         is_known = false;
     }
+    if stores.is_lost {
+        tracing::warn!(
+            "catalog: the store of the last run is missing, so its persistent instances and settings are lost; reads are refused \
+             for a while"
+        );
+        is_known = false;
+    }
     if !is_known {
         let complete_at = shared.clock.now().after(shared.config.warm_up);
         shared.readiness.wait_until(complete_at);

@@ -69,6 +69,8 @@ pub struct Stores {
     pub roster: Option<Arc<dyn Store<Table>>>,
     /// The changes of ephemeral instances since the roster was last written.
     pub journal: Arc<dyn Journal>,
+    /// Whether an earlier run had rows that `durable` no longer has, because its file was removed.
+    pub is_lost: bool,
 }
 
 impl Stores {
@@ -93,6 +95,7 @@ impl From<Memory> for Stores {
             durable: Arc::new(memory.clone()),
             roster: None,
             journal: Arc::new(memory),
+            is_lost: false,
         }
     }
 }

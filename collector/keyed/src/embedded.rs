@@ -5,6 +5,9 @@
 //!
 //! The data directory must exist, and the code that opened it holds the lock that keeps other processes out.
 //!
+//! The start verifies the engine's checksums of all pages. A file that differs from what was written is refused: nothing of it is
+//! read.
+//!
 //! Before a commit the store checks that the next start would find the open file: what is written to a file that was removed or
 //! renamed is lost. After a failure redb refuses every call, so the file is then closed, and opened again by the next call.
 //!
@@ -43,6 +46,7 @@ const CACHE_BYTES: usize = 4 * 1024 * 1024;
 pub struct Embedded<T> {
     path: PathBuf,
     place: Place,
+    is_new: bool,
     /// `None` after a failure.
     database: Mutex<Option<Database>>,
     tables: PhantomData<T>,
@@ -59,18 +63,25 @@ impl<T: Table> Embedded<T> {
     /// The file cannot be read and written, another process has it open, it is damaged, or a later release wrote it.
     pub fn open(directory: &Path, name: &str) -> Result<Self, Error> {
         let path = directory.join(format!("{name}.redb"));
-        if !path.exists() {
+        let is_new = !path.exists();
+        if is_new {
             create(directory, &path, T::FORMAT).map_err(|error| io(&path, &error))?;
         }
-        let database = open(&path)?;
+        let database = open(&path, Verify::All)?;
         check_version::<T>(&path, &database)?;
         let place = Place::of(&path).map_err(|error| io(&path, &error))?;
         Ok(Self {
             path,
             place,
+            is_new,
             database: Mutex::new(Some(database)),
             tables: PhantomData,
         })
+    }
+
+    /// Whether [`Embedded::open`] created the file.
+    pub const fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Calls the open database. Closes it if the call fails.
@@ -88,7 +99,7 @@ impl<T: Table> Embedded<T> {
         }
         let database = match slot.take() {
             Some(database) => database,
-            None => open(&self.path)?,
+            None => open(&self.path, Verify::Nothing)?,
         };
         let called = call(&database);
         if called.is_ok() {
@@ -105,25 +116,46 @@ impl Place {
     }
 }
 
-fn open(path: &Path) -> Result<Database, Error> {
-    let opened = Builder::new().set_cache_size(CACHE_BYTES).open(path);
+/// What is verified when the file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verify {
+    /// Every page, which takes about half a second per million rows. Without it, the engine trusts the file.
+    All,
+    /// Nothing: this process verified the file before, and has written it since.
+    Nothing,
+}
+
+fn open(path: &Path, verify: Verify) -> Result<Database, Error> {
+    let length = fs::metadata(path).map_err(|error| io(path, &error))?.len();
+    if length == 0 {
+        return Err(damaged(path, &"the file is empty"));
+    }
+    let opened = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(verify == Verify::All)
+        .open(path);
     opened.map_err(|error| match error {
         redb::DatabaseError::DatabaseAlreadyOpen => io(path, &"another process uses it"),
-        redb::DatabaseError::Storage(redb::StorageError::Io(error)) => io(path, &error),
-        error => unreadable(path, &error),
+        redb::DatabaseError::Storage(redb::StorageError::Io(error)) => match error.kind() {
+            // The engine returns these for a file of another format or one that is cut short.
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => damaged(path, &error),
+            _ => io(path, &error),
+        },
+        error => damaged(path, &error),
     })
 }
 
 fn check_version<T: Table>(path: &Path, database: &Database) -> Result<(), Error> {
-    let bad = |error: &dyn fmt::Display| unreadable(path, error);
+    let bad = |error: &dyn fmt::Display| damaged(path, error);
     let read = database.begin_read().map_err(|error| bad(&error))?;
     let meta = read.open_table(META).map_err(|error| bad(&error))?;
     let reader = meta.get("reader").map_err(|error| bad(&error))?;
     let own = T::FORMAT;
     match reader.map(|reader| reader.value()) {
         Some(reader) if reader <= own => Ok(()),
-        Some(reader) => Err(bad(&format!(
-            "it was written by a later release (format {reader}, this one reads up to {own}): start that release"
+        Some(reader) => Err(Error::Unreadable(format!(
+            "{}: it was written by a later release (format {reader}, this one reads up to {own}): start that release",
+            path.display()
         ))),
         None => Err(bad(&"it has no format version")),
     }
@@ -188,12 +220,12 @@ fn write<T: Table>(database: &Database, changes: &[Change<T>]) -> Result<(), red
 impl<T: Table> Store<T> for Embedded<T> {
     fn load(&self) -> Result<Vec<Row<T>>, Error> {
         self.with(read)?
-            .map_err(|error| unreadable(&self.path, &error))
+            .map_err(|error| not_read(&self.path, &error))
     }
 
     fn get(&self, table: T, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.with(|database| get(database, table, key))?
-            .map_err(|error| unreadable(&self.path, &error))
+            .map_err(|error| not_read(&self.path, &error))
     }
 
     fn commit(&self, changes: &[Change<T>]) -> Result<(), Error> {
@@ -234,6 +266,16 @@ fn io(path: &Path, error: &dyn fmt::Display) -> Error {
     Error::Io(format!("{}: {error}", path.display()))
 }
 
-fn unreadable(path: &Path, error: &dyn fmt::Display) -> Error {
-    Error::Unreadable(format!("{}: {error}", path.display()))
+fn not_read(path: &Path, error: &redb::Error) -> Error {
+    match error {
+        redb::Error::Io(error) => io(path, error),
+        error => damaged(path, error),
+    }
+}
+
+fn damaged(path: &Path, error: &dyn fmt::Display) -> Error {
+    Error::Unreadable(format!(
+        "{} is damaged ({error}): restore it from a backup, or move it elsewhere to start without its contents",
+        path.display()
+    ))
 }

@@ -44,7 +44,10 @@ pub trait Journal: fmt::Debug + Send + Sync {
 
 /// A journal on the local disk: the file `<name>.journal` in a data directory.
 #[derive(Debug)]
-pub struct File(Mutex<Open>);
+pub struct File {
+    open: Mutex<Open>,
+    is_new: bool,
+}
 
 #[derive(Debug)]
 struct Open {
@@ -66,23 +69,33 @@ impl File {
     /// The file cannot be read and written.
     pub fn open(directory: &Path, name: &str) -> Result<Self, Error> {
         let path = directory.join(format!("{name}.journal"));
+        let is_new = !path.exists();
         let opened = options().open(&path).and_then(|file| {
             let bytes = file.metadata()?.len();
             Ok((file, bytes))
         });
         let (file, bytes) = opened.map_err(|error| failed(&path, &error))?;
-        Ok(Self(Mutex::new(Open {
+        let open = Open {
             unfinished: directory.join(format!("{name}.journal.new")),
             path,
             file,
             bytes,
             is_named_anew: true,
             is_torn: false,
-        })))
+        };
+        Ok(Self {
+            open: Mutex::new(open),
+            is_new,
+        })
+    }
+
+    /// Whether [`File::open`] created the file.
+    pub const fn is_new(&self) -> bool {
+        self.is_new
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Open) -> io::Result<T>) -> Result<T, Error> {
-        let mut open = self.0.lock();
+        let mut open = self.open.lock();
         act(&mut open).map_err(|error| failed(&open.path, &error))
     }
 }
@@ -209,7 +222,7 @@ mod tests {
     fn torn(directory: &Path) -> File {
         let journal = File::open(directory, "torn").unwrap();
         journal.append(b"1\n").unwrap();
-        let mut open = journal.0.lock();
+        let mut open = journal.open.lock();
         let (path, read_only) = (open.path.clone(), fs::File::open(&open.path).unwrap());
         let disk = std::mem::replace(&mut open.file, read_only);
         // Neither a write nor a truncation is possible on this descriptor.

@@ -58,16 +58,21 @@ pub(super) fn open_catalog(
                 durable: Arc::new(rows::Etcd::open(client, runtime.clone(), CATALOG)?),
                 roster: Some(Arc::clone(&memory) as _),
                 journal: memory,
+                is_lost: false,
             })
         }
     }
 }
 
 fn open_local_catalog(directory: &Path) -> Result<Stores, store::Error> {
+    let durable = Embedded::open(directory, CATALOG)?;
+    let journal = journal::File::open(directory, CATALOG)?;
     Ok(Stores {
-        durable: Arc::new(Embedded::open(directory, CATALOG)?),
+        // The store is created before its journal.
+        is_lost: durable.is_new() && !journal.is_new(),
+        durable: Arc::new(durable),
         roster: None,
-        journal: Arc::new(journal::File::open(directory, CATALOG)?),
+        journal: Arc::new(journal),
     })
 }
 

@@ -37,6 +37,7 @@ async fn member(server: &Arc<Process>) -> Member {
             durable: Arc::new(durable),
             roster: Some(Arc::clone(&memory) as _),
             journal: memory,
+            is_lost: false,
         };
         let config = Config {
             warm_up: Duration::ZERO,
