@@ -8,7 +8,6 @@ use rollcall_domain::catalog::{Clusters, DEFAULT_CLUSTER, DEFAULT_GROUP, Endpoin
 use super::{
     fault::{Fault, Generation},
     params::Params,
-    routes::Touches,
 };
 use crate::{
     agent::Agent,
@@ -34,6 +33,22 @@ pub(super) struct Request<'a> {
     /// The address that the call came from, if the listener reported it.
     pub(super) peer: Option<IpAddr>,
     pub(super) now_millis: i64,
+}
+
+/// The services that a call reads or changes. Its handler takes their names from the same function of the request as the check
+/// of rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Touches {
+    /// The service that its parameters name: [`Request::service`].
+    Service,
+    /// The service in its key: [`Request::keyed_service`].
+    KeyedService,
+    /// The services of a group, or of all groups: [`Request::listed_group`].
+    Group,
+    /// The services of all groups of its namespace: [`Request::namespace`].
+    Namespace,
+    /// The services of all groups of one namespace, or of all: [`Request::listed_namespace`].
+    Namespaces,
 }
 
 impl<'a> Request<'a> {

@@ -10,7 +10,7 @@ use super::{
     fault::{Fault, Generation},
     metrics::Metrics,
     reply::Reply,
-    request::Request,
+    request::{Request, Touches},
 };
 use crate::auth::Action;
 
@@ -29,22 +29,6 @@ pub(super) enum Access {
     Right(Action, Touches),
     /// Callers with all rights.
     Admin,
-}
-
-/// The services that a call reads or changes. Its handler takes their names from the same function of the request as the check
-/// of rights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Touches {
-    /// The service that its parameters name: [`Request::service`].
-    Service,
-    /// The service in its key: [`Request::keyed_service`].
-    KeyedService,
-    /// The services of a group, or of all groups: [`Request::listed_group`].
-    Group,
-    /// The services of all groups of its namespace: [`Request::namespace`].
-    Namespace,
-    /// The services of all groups of one namespace, or of all: [`Request::listed_namespace`].
-    Namespaces,
 }
 
 /// Whether a call is answered while the collector does not know all instances yet.
