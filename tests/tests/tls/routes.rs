@@ -156,9 +156,13 @@ async fn grpc_outcome(server: SocketAddr, tls: Tls, path: &str) -> Outcome {
     }
 }
 
+fn is_grpc(face: &str) -> bool {
+    face.ends_with("gRPC") || face == "remote"
+}
+
 /// The outcomes of a call without TLS and with it.
 async fn outcomes(issued: &Issued, face: &str, server: SocketAddr, path: &str) -> [Outcome; 2] {
-    if face.ends_with("gRPC") {
+    if is_grpc(face) {
         let tls = Some(issued.authority.client(None, b"h2"));
         let plain = grpc_outcome(server, None, path).await;
         [plain, grpc_outcome(server, tls, path).await]
@@ -179,6 +183,8 @@ fn faces() -> Vec<(&'static str, &'static str, BTreeSet<String>)> {
         .chain(paths_of("api/skywalking/src/http/registration.rs"))
         .collect();
     let agents = methods("api/skywalking/src/grpc");
+    let is_remote = |path: &&String| path.contains("RemoteCommonService");
+    let remote = agents.iter().filter(is_remote).cloned().collect();
     let health = ["Check", "Watch"].map(|method| format!("/grpc.health.v1.Health/{method}"));
     let nacos = ["/Request/request", "/BiRequestStream/requestBiStream"].map(str::to_owned);
     vec![
@@ -186,6 +192,7 @@ fn faces() -> Vec<(&'static str, &'static str, BTreeSet<String>)> {
         ("naming", "", paths_of("api/skywalking/src/http/naming.rs")),
         ("agent_jetty", "", jetty),
         ("nacos", "/nacos", paths("api/nacos/src/http")),
+        ("remote", "", remote),
         ("agent_gRPC", "", agents.into_iter().chain(health).collect()),
         (
             "nacos_gRPC",
