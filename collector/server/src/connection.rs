@@ -6,9 +6,8 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::BoxError;
@@ -23,10 +22,12 @@ use rollcall_link::{Closing, Link, Linked};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::accept::Seat;
 use super::acknowledged;
+use super::calls::Calls;
 use super::complaints::Complaints;
 use super::drain::{Drained, drained};
 use super::exchange::Exchanging;
@@ -40,10 +41,12 @@ use super::traffic::{CONNECTION_COST, Traffic};
 use super::wire::Wire;
 use super::{Closed, Open, Serving};
 
+mod served;
 mod stall;
 #[cfg(test)]
 mod tests;
 
+use served::Served;
 use stall::Stall;
 
 /// The time that a peer has to receive GOAWAY before its connection is closed.
@@ -56,6 +59,8 @@ const BRIEF: Duration = Duration::from_secs(5);
 pub(super) struct Connection {
     pub(super) serving: Arc<Serving>,
     pub(super) protocols: Arc<Protocols>,
+    /// Tracks the tasks of the listener, for which a drain waits.
+    pub(super) tasks: TaskTracker,
     /// Cancelled when the connection must finish its requests and close.
     pub(super) stop: CancellationToken,
     pub(super) open: Open,
@@ -146,8 +151,7 @@ impl Connection {
         };
         // `report_end` uses the address only for HTTP/2, whose peers are pinged. An HTTP/1 peer may be idle until its time-out.
         let local = local.filter(|_| protocol == Protocol::Http2);
-        let is_brief = matches!(self.seat, Seat::Brief(_));
-        if is_brief && protocol == Protocol::Http2 {
+        if matches!(self.seat, Seat::Brief(_)) && protocol == Protocol::Http2 {
             return self.open.close(Closed::NoRoom);
         }
         let traffic = Traffic::new(
@@ -156,19 +160,42 @@ impl Connection {
             protocol,
             charge,
         );
-        let service = self.exchanging(service, &traffic);
+        let (tasks, mut calls) = (self.tasks.clone(), Calls::default());
+        let address = (protocol, local);
+        self.serve_calls(stream, service, &traffic, address, &mut calls)
+            .await;
+        calls.outlive(&tasks);
+    }
+
+    /// Serves the connection until it has ended or is closed.
+    async fn serve_calls<S, B>(
+        self,
+        stream: Rewound<Stream>,
+        service: S,
+        traffic: &Arc<Traffic>,
+        (protocol, local): (Protocol, Option<SocketAddr>),
+        calls: &mut Calls,
+    ) where
+        S: Service<Request<Inbound<Incoming>>, Response = Response<B>, Error = Infallible>
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let service = self.exchanging(service, traffic);
         let frames = (protocol == Protocol::Http2).then(Frames::new);
-        let wire = Wire::new(stream, &traffic, frames);
-        let builder = if is_brief {
-            self.protocols.brief()
+        let wire = Wire::new(stream, traffic, frames);
+        let builder = if matches!(self.seat, Seat::Brief(_)) {
+            self.protocols.brief(calls.begun())
         } else {
-            self.protocols.builder(protocol)
+            self.protocols.builder(protocol, calls.begun())
         };
         let connection = pin!(builder.serve_connection(TokioIo::new(wire), service));
         let mut served = Served {
             connection,
+            calls,
             stall: Stall::new(),
-            traffic: Arc::clone(&traffic),
+            traffic: Arc::clone(traffic),
         };
         let mut is_close_requested = false;
         let end = tokio::select! {
@@ -183,7 +210,7 @@ impl Connection {
                 served.connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     end = poll_fn(|context| served.poll_end(context)) => end,
-                    drained = drained(&traffic, self.serving.grace) => {
+                    drained = drained(traffic, self.serving.grace) => {
                         return self.drained(cause, &drained);
                     }
                 }
@@ -283,47 +310,5 @@ impl Connection {
             Drained::CutOff(requests) if cause == Cause::Stop => self.open.cut_off(*requests),
             _ => debug!("closing a peer that has all its answers or makes no progress"),
         }
-    }
-}
-
-/// A served connection and its stall timer.
-struct Served<'a, C> {
-    connection: Pin<&'a mut C>,
-    traffic: Arc<Traffic>,
-    stall: Stall,
-}
-
-impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
-    /// Sends what the connection still has to send, first of all GOAWAY, and discards what the peer sends. Ends when both
-    /// directions have ended, and after [`LINGER`] at the latest; at once for a peer that does not read.
-    async fn linger(&mut self, why: Closed) {
-        self.traffic.close();
-        let time = match why {
-            Closed::Unread => Duration::ZERO,
-            _ => LINGER,
-        };
-        // The timeout polls the connection before it checks the time.
-        match timeout(time, self.connection.as_mut()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => debug!(error = &*error, "connection failed while it was closed"),
-            Err(_elapsed) => debug!("closing a connection that its peer has not closed"),
-        }
-    }
-
-    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
-        self.traffic.begin_turn();
-        if let Poll::Ready(result) = self.connection.as_mut().poll(context) {
-            return Poll::Ready(End::Ended(result));
-        }
-        self.traffic.settle();
-        if self.traffic.is_flooded() {
-            return Poll::Ready(End::Flooded);
-        }
-        if self.traffic.is_over_budget() {
-            return Poll::Ready(End::OverBudget);
-        }
-        self.stall
-            .poll(&self.traffic, context)
-            .map(|()| End::Stalled)
     }
 }

@@ -36,6 +36,7 @@ use tracing::info;
 mod accept;
 mod acknowledged;
 mod age;
+mod calls;
 mod complaints;
 mod connection;
 mod deadline;
@@ -291,7 +292,7 @@ impl Listening {
         S::Future: Send + 'static,
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let protocols = Arc::new(Protocols::new(&serving.limits, tasks, &self.stats));
+        let protocols = Arc::new(Protocols::new(&serving.limits, &self.stats));
         let complaints = Arc::new(Complaints::new(self.address));
         let mut acceptor = Acceptor::new(&self.listener, &serving, &self.stats);
         let serving = Arc::new(serving);
@@ -300,6 +301,7 @@ impl Listening {
             let connection = Connection {
                 serving: Arc::clone(&serving),
                 protocols: Arc::clone(&protocols),
+                tasks: tasks.clone(),
                 // A child token: waiting on a shared one costs every connection a shared lock.
                 stop: stop.child_token(),
                 open: Open::new(&self.stats),

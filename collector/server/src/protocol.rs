@@ -4,12 +4,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::rt::Executor;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio_util::task::TaskTracker;
 
+use super::calls::Begun;
 use super::ping::Pings;
 use super::stream::Rewound;
 use super::{Limits, Stats};
@@ -74,53 +73,27 @@ pub(super) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Sh
 /// The longest time for the header on a brief connection.
 const BRIEF_HEADER: Duration = Duration::from_secs(2);
 
-/// Builders for both protocols, with the limits of a listener.
+/// The settings of both protocols on one listener.
 #[derive(Debug)]
 pub(super) struct Protocols {
-    http1: auto::Builder<Tracked>,
-    brief: auto::Builder<Tracked>,
-    http2: auto::Builder<Tracked>,
+    header_timeout: Duration,
+    max_header_size: usize,
+    max_streams: usize,
+    ping_interval: Duration,
+    ping_timeout: Duration,
     pings: Pings,
 }
 
 impl Protocols {
-    /// Builders whose HTTP/2 request tasks are tracked by `tasks`, and whose pings are counted in `stats`.
-    pub(super) fn new(limits: &Limits, tasks: &TaskTracker, stats: &Arc<Stats>) -> Self {
-        let pings = Pings::new(limits.ping_timeout, stats);
-        let mut http1 = auto::Builder::new(Tracked(tasks.clone())).http1_only();
-        http1
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
-            .max_buf_size(limits.max_header_size.max(MIN_HEADER_SIZE));
-        let mut brief = http1.clone();
-        brief
-            .http1()
-            .keep_alive(false)
-            .header_read_timeout(limits.header_timeout.min(BRIEF_HEADER));
-        let mut http2 = auto::Builder::new(Tracked(tasks.clone())).http2_only();
-        http2
-            .http2()
-            .timer(pings.clone())
-            .max_concurrent_streams(at_most_u32(limits.max_streams_per_connection))
-            .max_header_list_size(at_most_u32(limits.max_header_size.max(MIN_HEADER_SIZE)))
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(at_most_u32(CONNECTION_WINDOW))
-            .keep_alive_interval(limits.ping_interval)
-            .keep_alive_timeout(limits.ping_timeout);
+    /// The settings for these limits. Pings are counted in `stats`.
+    pub(super) fn new(limits: &Limits, stats: &Arc<Stats>) -> Self {
         Self {
-            http1,
-            brief,
-            http2,
-            pings,
-        }
-    }
-
-    /// The builder for a standing connection.
-    pub(super) fn builder(&self, protocol: Protocol) -> auto::Builder<Tracked> {
-        match protocol {
-            Protocol::Http1 => self.http1.clone(),
-            Protocol::Http2 => self.http2.clone(),
+            header_timeout: limits.header_timeout,
+            max_header_size: limits.max_header_size.max(MIN_HEADER_SIZE),
+            max_streams: limits.max_streams_per_connection,
+            ping_interval: limits.ping_interval,
+            ping_timeout: limits.ping_timeout,
+            pings: Pings::new(limits.ping_timeout, stats),
         }
     }
 
@@ -129,25 +102,50 @@ impl Protocols {
         &self.pings
     }
 
+    /// The builder for a standing connection, whose HTTP/2 calls begin on `calls`.
+    pub(super) fn builder(&self, protocol: Protocol, calls: Begun) -> auto::Builder<Begun> {
+        let builder = auto::Builder::new(calls);
+        match protocol {
+            Protocol::Http1 => self.http1(builder),
+            Protocol::Http2 => self.http2(builder),
+        }
+    }
+
     /// The builder for one HTTP/1 request, after which the connection closes.
-    pub(super) fn brief(&self) -> auto::Builder<Tracked> {
-        self.brief.clone()
+    pub(super) fn brief(&self, calls: Begun) -> auto::Builder<Begun> {
+        let mut brief = self.http1(auto::Builder::new(calls));
+        brief
+            .http1()
+            .keep_alive(false)
+            .header_read_timeout(self.header_timeout.min(BRIEF_HEADER));
+        brief
+    }
+
+    fn http1(&self, builder: auto::Builder<Begun>) -> auto::Builder<Begun> {
+        let mut http1 = builder.http1_only();
+        http1
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(self.max_header_size);
+        http1
+    }
+
+    fn http2(&self, builder: auto::Builder<Begun>) -> auto::Builder<Begun> {
+        let mut http2 = builder.http2_only();
+        http2
+            .http2()
+            .timer(self.pings.clone())
+            .max_concurrent_streams(at_most_u32(self.max_streams))
+            .max_header_list_size(at_most_u32(self.max_header_size))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(at_most_u32(CONNECTION_WINDOW))
+            .keep_alive_interval(self.ping_interval)
+            .keep_alive_timeout(self.ping_timeout);
+        http2
     }
 }
 
 fn at_most_u32(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-/// Spawns on a tracker, so that a drain waits for the tasks.
-#[derive(Clone, Debug)]
-pub(super) struct Tracked(TaskTracker);
-
-impl<F> Executor<F> for Tracked
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, future: F) {
-        self.0.spawn(future);
-    }
 }

@@ -1,0 +1,69 @@
+//! Drives one connection and its calls.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::BoxError;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::stall::Stall;
+use super::{End, LINGER};
+use crate::Closed;
+use crate::calls::Calls;
+use crate::traffic::Traffic;
+
+/// A served connection with its calls and its stall timer.
+pub(super) struct Served<'a, C> {
+    pub(super) connection: Pin<&'a mut C>,
+    pub(super) calls: &'a mut Calls,
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) stall: Stall,
+}
+
+impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
+    /// Sends what the connection still has to send, first of all GOAWAY, and discards what the peer sends. Ends when both
+    /// directions have ended, and after [`LINGER`] at the latest; at once for a peer that does not read.
+    pub(super) async fn linger(&mut self, why: Closed) {
+        self.traffic.close();
+        let time = match why {
+            Closed::Unread => Duration::ZERO,
+            _ => LINGER,
+        };
+        // The timeout polls the connection before it checks the time.
+        match timeout(time, poll_fn(|context| self.poll(context))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(error = &*error, "connection failed while it was closed"),
+            Err(_elapsed) => debug!("closing a connection that its peer has not closed"),
+        }
+    }
+
+    /// Reads and writes, then runs the calls. The next turn writes their answers together: h2 wakes this task for it.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let ended = self.connection.as_mut().poll(context);
+        if ended.is_pending() {
+            self.calls.poll(context);
+        }
+        ended
+    }
+
+    pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.traffic.begin_turn();
+        if let Poll::Ready(result) = self.poll(context) {
+            return Poll::Ready(End::Ended(result));
+        }
+        self.traffic.settle();
+        if self.traffic.is_flooded() {
+            return Poll::Ready(End::Flooded);
+        }
+        if self.traffic.is_over_budget() {
+            return Poll::Ready(End::OverBudget);
+        }
+        self.stall
+            .poll(&self.traffic, context)
+            .map(|()| End::Stalled)
+    }
+}
