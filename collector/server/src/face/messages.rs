@@ -39,6 +39,8 @@ pub struct Messages {
     /// Received bytes that are not yet read.
     rest: Bytes,
     max: usize,
+    /// The key that sets this limit; empty if none does.
+    key: &'static str,
     /// Bytes that were assembled in this turn.
     assembled: usize,
 }
@@ -91,8 +93,15 @@ impl Messages {
             body,
             rest: Bytes::new(),
             max,
+            key: "",
             assembled: 0,
         }
+    }
+
+    /// The same, with the key that sets the limit, which a refusal names.
+    #[must_use]
+    pub fn set_by(self, key: &'static str) -> Self {
+        Self { key, ..self }
     }
 
     /// The next message; `None` when the client has sent its last one.
@@ -179,16 +188,24 @@ impl Messages {
             ));
         }
         if length > self.max {
-            return Err(Status::out_of_range(format!(
-                "a message has {length} bytes; the limit is {} bytes",
-                self.max
-            )));
+            return Err(self.too_long(length));
         }
         if self.rest.len() - PREFIX < length {
             return Ok(None);
         }
         self.rest.advance(PREFIX);
         Ok(Some(self.rest.split_to(length)))
+    }
+
+    fn too_long(&self, length: usize) -> Status {
+        let Self { max, key, .. } = self;
+        let remedy = match *key {
+            "" => String::new(),
+            key => format!(" ({key}): send less at a time, or raise the key"),
+        };
+        Status::out_of_range(format!(
+            "a message has {length} bytes; the limit is {max} bytes{remedy}"
+        ))
     }
 
     fn push(&mut self, data: Bytes) {

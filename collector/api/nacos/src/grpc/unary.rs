@@ -163,7 +163,8 @@ fn begin(
     let (head, body) = request.into_parts();
     refuse_encoded(&head.headers)?;
     let transport = transport.ok_or_else(|| Status::internal("the request has no transport"))?;
-    Ok((transport, Messages::new(body, face.config.max_message_size)))
+    let messages = Messages::new(body, face.config.max_message_size);
+    Ok((transport, messages.set_by("nacos.default.max_message_size")))
 }
 
 fn respond(body: Body) -> Response<Body> {

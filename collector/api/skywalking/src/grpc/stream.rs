@@ -18,6 +18,9 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// An empty message.
 const EMPTY: Bytes = Bytes::from_static(&[0; PREFIX]);
 
+/// The key of the largest message of an agent.
+pub(super) const MAX_MESSAGE_SIZE_KEY: &str = "agent_gRPC.gRPC.max_message_size";
+
 /// The route of a stream whose messages have at most `max` bytes. `take` consumes all messages.
 pub(super) fn route<T, F>(max: usize, take: T) -> MethodRouter
 where

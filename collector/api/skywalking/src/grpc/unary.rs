@@ -119,7 +119,10 @@ where
     let (head, body) = request.into_parts();
     stream::refuse_encoded(&head.headers)?;
     let peer = head.extensions.get().copied();
-    let bytes = Messages::new(body, max).only().await?;
+    let bytes = Messages::new(body, max)
+        .set_by(stream::MAX_MESSAGE_SIZE_KEY)
+        .only()
+        .await?;
     let Decoded {
         message,
         size,

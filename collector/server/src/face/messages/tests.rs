@@ -68,3 +68,14 @@ async fn a_unary_call_has_one_message() {
     let two = [message(1), message(1)].concat();
     assert!(of(&two).only().await.is_err());
 }
+
+#[tokio::test]
+async fn a_message_that_is_too_long_names_the_key_of_the_limit() {
+    let key = "agent_gRPC.gRPC.max_message_size";
+    let mut messages = messages(&message(1001), 100).set_by(key);
+    let status = messages.next().await.unwrap_err();
+    let text = status.message();
+    for part in ["1001 bytes", "1000 bytes", key] {
+        assert!(text.contains(part), "no {part} in: {text}");
+    }
+}
