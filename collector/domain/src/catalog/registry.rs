@@ -10,7 +10,7 @@ mod services;
 mod sweep;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fmt,
     sync::Arc,
     time::Duration,
@@ -46,8 +46,8 @@ pub struct Registry {
     texts: Interner<str>,
     metadata: Interner<Metadata>,
     extras: Interner<Extra>,
-    /// Services that became empty, in that order; checked when due.
-    empty: VecDeque<(Moment, ServiceKey)>,
+    /// Each empty service once, in the order in which they became empty; checked when due.
+    empty: BTreeSet<(Moment, u32)>,
     /// Overrides without an instance, in the order of their end; checked when due.
     orphans: VecDeque<(Moment, ServiceKey, Endpoint)>,
     revision: u64,
@@ -71,7 +71,7 @@ pub struct Counts {
     pub overrides: usize,
     /// Deregistered endpoints that a beat does not bring back.
     pub tombstones: usize,
-    /// Bytes charged for services and instances, as if they shared no values.
+    /// Bytes charged for services, their settings, overrides and instances, as if they shared no values.
     pub bytes: usize,
 }
 
@@ -124,7 +124,7 @@ impl Registry {
             texts: Interner::default(),
             metadata: Interner::default(),
             extras: Interner::default(),
-            empty: VecDeque::new(),
+            empty: BTreeSet::new(),
             orphans: VecDeque::new(),
             revision: 0,
             counts: Counts::default(),

@@ -24,28 +24,24 @@ impl Registry {
         now: Moment,
         effects: &mut Effects,
     ) -> Result<Registered, Refused> {
+        let known = self.known(key, &registration);
+        if let Some(record) = known.and_then(|index| self.records.at(index)) {
+            keep(
+                record.kind,
+                record.healthy,
+                record.extra.as_deref(),
+                &mut registration,
+            );
+        }
+        self.room_for(known, publisher, key, &registration, replaced)?;
         self.tombstones.clear(key, &registration.endpoint);
-        let known = self
-            .service(key)
-            .and_then(|(_, service)| self.find(service, &registration.endpoint, registration.kind));
         let (index, is_new) = match known {
             Some(index) => {
                 self.take_over(index, publisher, effects);
-                if let Some(record) = self.records.at(index) {
-                    keep(
-                        record.kind,
-                        record.healthy,
-                        record.extra.as_deref(),
-                        &mut registration,
-                    );
-                }
                 self.set_registered(index, registration, effects);
                 (index, false)
             }
-            None => {
-                self.room_for(publisher, key, &registration, replaced)?;
-                (self.add(publisher, key, registration, now, effects)?, true)
-            }
+            None => (self.add(publisher, key, registration, now, effects)?, true),
         };
         let instance = self.records.reference(index);
         Ok(Registered {
@@ -56,6 +52,22 @@ impl Registry {
             revision: self.revision_of(key),
             is_new,
         })
+    }
+
+    /// A registration with what it does not change on an existing instance: the health of a persistent one, and its id if the
+    /// registration names none.
+    #[must_use]
+    pub fn kept(&self, key: &ServiceKey, mut registration: Registration) -> Registration {
+        let known = self.known(key, &registration);
+        if let Some(record) = known.and_then(|index| self.records.at(index)) {
+            keep(
+                record.kind,
+                record.healthy,
+                record.extra.as_deref(),
+                &mut registration,
+            );
+        }
+        registration
     }
 
     pub(super) fn take_over(&mut self, index: u32, publisher: &Publisher, effects: &mut Effects) {

@@ -8,6 +8,7 @@ use super::{
         Patch, Publisher, Registration, ServiceKey,
     },
     Missing, Owner, Refused, Registered, Registry,
+    record::registration_cost,
 };
 use crate::Moment;
 
@@ -90,6 +91,10 @@ impl Registry {
         };
         let patched = before.registered.patched(patch);
         self.check(&before.publisher, &patched)?;
+        if let Some(record) = self.records.at(instance.index) {
+            let added = registration_cost(&patched).saturating_sub(record.cost());
+            self.room_in_bytes(added)?;
+        }
         self.set_registered(instance.index, patched, effects);
         Ok(())
     }
@@ -230,13 +235,8 @@ impl Registry {
         registration: &Registration,
     ) -> Result<(), Refused> {
         self.check(publisher, registration)?;
-        let known = self
-            .service(key)
-            .and_then(|(_, service)| self.find(service, &registration.endpoint, registration.kind));
-        if known.is_some() {
-            return Ok(());
-        }
         let others = self.published_in(publisher, key);
-        Ok(self.room_for(publisher, key, registration, others.len())?)
+        let known = self.known(key, registration);
+        Ok(self.room_for(known, publisher, key, registration, others.len())?)
     }
 }

@@ -6,7 +6,7 @@ use super::{
     super::{Effects, Endpoint, EventKind, Full, Publisher, Registration, Resource, ServiceKey},
     Owner, Refused, Registry,
     published::{InstanceSet, Item},
-    record::{Record, Service},
+    record::{Record, Service, registration_cost},
 };
 use crate::Moment;
 
@@ -26,16 +26,30 @@ impl Registry {
         self.service(key).map_or(0, |(_, service)| service.revision)
     }
 
-    /// Whether there is room for one more instance if `replaced` others of the publisher are removed.
+    /// Whether there is room for an instance if `replaced` others of the publisher are removed. `known`: the slot of the instance
+    /// that the registration changes.
     pub(super) fn room_for(
         &self,
+        known: Option<u32>,
         publisher: &Publisher,
         key: &ServiceKey,
         registration: &Registration,
         replaced: usize,
     ) -> Result<(), Full> {
-        let record = Record::new(0, Owner::of(publisher), registration.clone());
-        self.room(publisher, key, (1, replaced), record.cost())
+        let cost = registration_cost(registration);
+        let Some(record) = known.and_then(|index| self.records.at(index)) else {
+            return self.room(publisher, key, (1, replaced), cost);
+        };
+        if record.owner != Owner::of(publisher) {
+            self.room_of_publisher(publisher, (1, replaced))?;
+        }
+        self.room_in_bytes(cost.saturating_sub(record.cost()))
+    }
+
+    /// The slot of the instance that a registration changes.
+    pub(super) fn known(&self, key: &ServiceKey, registration: &Registration) -> Option<u32> {
+        let (_, service) = self.service(key)?;
+        self.find(service, &registration.endpoint, registration.kind)
     }
 
     pub(super) fn room_for_batch(
@@ -45,9 +59,7 @@ impl Registry {
         wanted: &BTreeMap<Endpoint, Registration>,
         published: usize,
     ) -> Result<(), Full> {
-        let cost = wanted
-            .values()
-            .map(|registration| Record::new(0, Owner::of(publisher), registration.clone()).cost());
+        let cost = wanted.values().map(registration_cost);
         // The bytes of instances that are kept are counted twice until they are replaced.
         self.room(publisher, key, (wanted.len(), published), cost.sum())
     }
@@ -60,25 +72,43 @@ impl Registry {
         bytes: usize,
     ) -> Result<(), Full> {
         let limits = &self.limits;
-        let members = match self.service(key) {
-            Some((_, service)) => service.members.len(),
+        let (members, service) = match self.service(key) {
+            Some((_, service)) => (service.members.len(), 0),
             None => {
                 Full::check(Resource::Services, self.ids.len() + 1, limits.services)?;
-                0
+                (0, Service::base_cost(key))
             }
         };
-        let after = (members + added).saturating_sub(replaced);
         if added > 0 {
+            let after = (members + added).saturating_sub(replaced);
             let limit = limits.instances_per_service;
             Full::check(Resource::InstancesPerService, after, limit)?;
         }
-        if matches!(publisher, Publisher::Connection(_)) {
-            let published = self.published.get(publisher).map_or(0, InstanceSet::len);
-            let after = (published + added).saturating_sub(replaced);
-            let limit = limits.instances_per_connection;
-            Full::check(Resource::InstancesPerConnection, after, limit)?;
+        self.room_of_publisher(publisher, (added, replaced))?;
+        self.room_in_bytes(service + bytes)
+    }
+
+    fn room_of_publisher(
+        &self,
+        publisher: &Publisher,
+        (added, replaced): (usize, usize),
+    ) -> Result<(), Full> {
+        if !matches!(publisher, Publisher::Connection(_)) {
+            return Ok(());
         }
-        Full::check(Resource::Bytes, self.counts.bytes + bytes, limits.bytes)
+        let published = self.published.get(publisher).map_or(0, InstanceSet::len);
+        let after = (published + added).saturating_sub(replaced);
+        let limit = self.limits.instances_per_connection;
+        Full::check(Resource::InstancesPerConnection, after, limit)
+    }
+
+    /// Whether there is room for these bytes. A change that adds none is always admitted.
+    pub(super) fn room_in_bytes(&self, added: usize) -> Result<(), Full> {
+        if added == 0 {
+            return Ok(());
+        }
+        let wanted = self.counts.bytes.saturating_add(added);
+        Full::check(Resource::Bytes, wanted, self.limits.bytes)
     }
 
     /// Adds a new instance.
@@ -90,10 +120,11 @@ impl Registry {
         now: Moment,
         effects: &mut Effects,
     ) -> Result<u32, Refused> {
-        if !self.contains(key) {
+        let is_new = !self.contains(key);
+        let service = self.service_or_new(key, now)?;
+        if is_new {
             effects.appeared.push(key.clone());
         }
-        let service = self.service_or_new(key, now)?;
         registration.endpoint = self.share(&registration.endpoint);
         registration.metadata = self.metadata.intern(registration.metadata);
         let mut record = Record::new(service, Owner::of(publisher), registration);
@@ -113,6 +144,7 @@ impl Registry {
             None => 0,
         };
         if let Some(found) = self.services.at_mut(service) {
+            self.empty.remove(&(found.empty_since, service));
             found.members.insert(place, index);
             found.healthy += usize::from(healthy);
         }
@@ -166,7 +198,7 @@ impl Registry {
             give_back(&mut found.members);
             if found.members.is_empty() {
                 found.empty_since = now;
-                self.empty.push_back((now, found.key.clone()));
+                self.empty.insert((now, service));
             }
         }
         self.orphan_override(service, &record.endpoint, now);
@@ -182,17 +214,16 @@ impl Registry {
         Full::check(Resource::Services, self.ids.len() + 1, limit)?;
         let service = Service::new(key.clone(), now);
         let cost = service.cost();
-        let limit = self.limits.bytes;
-        Full::check(Resource::Bytes, self.counts.bytes + cost, limit)?;
+        self.room_in_bytes(cost)?;
         let full = Full {
             resource: Resource::Bytes,
-            limit,
+            limit: self.limits.bytes,
         };
         let id = self.services.insert(service).ok_or(full)?.index;
         self.ids.insert(key.clone(), id);
         self.order.insert(key.clone(), id);
         self.counts.bytes += cost;
-        self.empty.push_back((now, key.clone()));
+        self.empty.insert((now, id));
         Ok(id)
     }
 

@@ -6,6 +6,7 @@ use super::{
     super::{Effects, Endpoint, EventKind, Full, Kind, Override, Resource, ServiceKey, Settings},
     Missing, Registry,
     apply::differs,
+    record::{Service, override_cost, settings_cost},
 };
 use crate::Moment;
 
@@ -19,7 +20,8 @@ pub enum NotRemoved {
 }
 
 impl Registry {
-    /// Sets the settings of a service, and creates it if it is unknown. It then stays even without instances.
+    /// Sets the settings of a service, and creates it if it is unknown. It then stays even without instances. The room for the
+    /// settings is checked by [`Registry::admits_settings`] only: stored settings are restored whatever they take.
     ///
     /// # Errors
     /// There is no room for another service, or its metadata is too large.
@@ -43,6 +45,9 @@ impl Registry {
         service.is_explicit = true;
         let changed = service.settings.as_deref() != Some(&settings);
         if changed {
+            let before = service.settings.as_deref().map_or(0, settings_cost);
+            let bytes = self.counts.bytes + settings_cost(&settings);
+            self.counts.bytes = bytes.saturating_sub(before);
             service.settings = Some(Box::new(settings));
         }
         if changed || is_new {
@@ -58,10 +63,29 @@ impl Registry {
     pub fn admits_settings(&self, key: &ServiceKey, settings: &Settings) -> Result<(), Full> {
         let bytes = settings.metadata.bytes();
         Full::check(Resource::MetadataBytes, bytes, self.limits.metadata_bytes)?;
-        if self.contains(key) {
-            return Ok(());
-        }
-        Full::check(Resource::Services, self.ids.len() + 1, self.limits.services)
+        let cost = settings_cost(settings);
+        let Some((_, service)) = self.service(key) else {
+            let limit = self.limits.services;
+            Full::check(Resource::Services, self.ids.len() + 1, limit)?;
+            return self.room_in_bytes(Service::base_cost(key) + cost);
+        };
+        let before = service.settings.as_deref().map_or(0, settings_cost);
+        self.room_in_bytes(cost.saturating_sub(before))
+    }
+
+    /// Checks whether there is room for this override. [`Registry::set_override`] does not check it.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn admits_override(
+        &self,
+        key: &ServiceKey,
+        endpoint: &Endpoint,
+        set: &Override,
+    ) -> Result<(), Full> {
+        let before = self.overridden(key, endpoint);
+        let before = before.map_or(0, |before| override_cost(endpoint, before));
+        self.room_in_bytes(override_cost(endpoint, set).saturating_sub(before))
     }
 
     /// Removes a service without instances, with all its settings.
@@ -79,6 +103,8 @@ impl Registry {
         }
         let cost = service.cost();
         let overrides = service.overrides.len();
+        let queued = (service.empty_since, id);
+        self.empty.remove(&queued);
         self.counts.bytes = self.counts.bytes.saturating_sub(cost);
         self.counts.overrides -= overrides;
         self.services.remove(id);
@@ -99,7 +125,9 @@ impl Registry {
         };
         if let Some(service) = self.services.at_mut(id) {
             service.is_explicit = false;
-            service.settings = None;
+            let before = service.settings.take();
+            let before = before.as_deref().map_or(0, settings_cost);
+            self.counts.bytes = self.counts.bytes.saturating_sub(before);
         }
         self.touch(id, effects);
     }
@@ -184,13 +212,18 @@ impl Registry {
             return;
         };
         let overrides = &mut service.overrides;
+        self.counts.bytes += override_cost(&endpoint, &set);
         let before = if set.is_empty() {
-            overrides.remove(&endpoint).map_or(0, |_| 1)
+            overrides.remove(&endpoint)
         } else {
             self.counts.overrides += 1;
-            overrides.insert(endpoint, Arc::new(set)).map_or(0, |_| 1)
+            overrides.insert(endpoint.clone(), Arc::new(set))
         };
-        self.counts.overrides -= before;
+        if let Some(before) = before {
+            self.counts.overrides -= 1;
+            let bytes = override_cost(&endpoint, &before);
+            self.counts.bytes = self.counts.bytes.saturating_sub(bytes);
+        }
     }
 
     /// Keeps the override of an endpoint that has an instance again.

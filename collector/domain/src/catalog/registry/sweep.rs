@@ -35,11 +35,14 @@ impl Registry {
             }
         }
         for _ in 0..BATCH {
-            let due = |(since, _): &(Moment, ServiceKey)| since.after(empty_after) <= now;
-            let Some((_, key)) = pop_if(&mut self.empty, due) else {
+            let due = self.empty.first().copied();
+            let due = due.filter(|(since, _)| since.after(empty_after) <= now);
+            let Some((since, id)) = due else {
                 break;
             };
-            if self.has_ended(&key, now, empty_after) && self.remove_service(&key, effects).is_ok()
+            self.empty.remove(&(since, id));
+            if let Some(key) = self.ended(id, now)
+                && self.remove_service(&key, effects).is_ok()
             {
                 swept.services.push(key);
             }
@@ -47,20 +50,62 @@ impl Registry {
         swept
     }
 
-    fn has_ended(&mut self, key: &ServiceKey, now: Moment, empty_after: Duration) -> bool {
-        let Some((_, service)) = self.service(key) else {
-            return false;
-        };
-        let is_empty = service.members.is_empty() && !service.is_explicit;
-        if is_empty && !service.overrides.is_empty() {
-            // An override of the service has not ended yet.
-            self.empty.push_back((now, key.clone()));
-            return false;
+    /// The key of a service that was empty for its term, unless it stays. An override that has not ended yet gives it another term.
+    fn ended(&mut self, id: u32, now: Moment) -> Option<ServiceKey> {
+        let service = self.services.at_mut(id)?;
+        if !service.members.is_empty() || service.is_explicit {
+            return None;
         }
-        is_empty && service.empty_since.after(empty_after) <= now
+        if !service.overrides.is_empty() {
+            service.empty_since = now;
+            self.empty.insert((now, id));
+            return None;
+        }
+        Some(service.key.clone())
     }
 }
 
 fn pop_if<T>(queue: &mut VecDeque<T>, is_due: impl FnOnce(&T) -> bool) -> Option<T> {
     is_due(queue.front()?).then(|| queue.pop_front())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Kind, Limits, Publisher, Registration};
+
+    /// The queue grew with each deregistration, and faster than a sweep empties it.
+    #[test]
+    fn an_empty_service_is_queued_once_and_one_with_instances_never() {
+        let term = Duration::from_secs(60);
+        let mut registry = Registry::new(Limits::default(), term);
+        let (key, endpoint) = (
+            ServiceKey::new("", "", "a").unwrap(),
+            Endpoint::new("10.0.0.1", 80, "").unwrap(),
+        );
+        let registration = Registration::new(endpoint.clone(), Kind::Ephemeral);
+        let mut now = Moment::from_millis(0);
+        let mut effects = Effects::default();
+        for _ in 0..100 {
+            now = now.after(Duration::from_millis(1));
+            let put = registry.register(
+                &Publisher::Operator,
+                &key,
+                registration.clone(),
+                now,
+                &mut effects,
+            );
+            put.unwrap();
+            assert_eq!(registry.empty.len(), 0);
+            let times = (now, now);
+            let removed =
+                registry.deregister(&key, &endpoint, Kind::Ephemeral, times, &mut effects);
+            removed.unwrap();
+            assert_eq!(registry.empty.len(), 1);
+        }
+        let before = now.after(Duration::from_millis(59_999));
+        assert_eq!(registry.sweep(before, term, &mut effects), Swept::default());
+        let swept = registry.sweep(now.after(term), term, &mut effects);
+        assert_eq!((swept.services, registry.empty.len()), (vec![key], 0));
+    }
 }

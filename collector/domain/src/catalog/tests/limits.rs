@@ -1,7 +1,8 @@
 //! Limits of the registry.
 
-use super::super::{Full, Refused, Resource};
+use super::super::{Full, MetadataChange, Override, Patch, Refused, Resource, Settings};
 use super::*;
+use crate::Timestamp;
 
 #[test]
 fn every_limit_is_refused_by_name_and_changes_nothing() {
@@ -83,4 +84,132 @@ fn bytes_are_charged_and_given_back() {
         .remove_service(&key("a"), &mut fixture.effects)
         .unwrap();
     assert_eq!(fixture.registry.counts().bytes, 0);
+}
+
+/// A registry with room for 4,000 bytes, with a small instance of the service `a` that the operator holds.
+fn small() -> Fixture {
+    let mut fixture = Fixture::with(Limits {
+        bytes: 4_000,
+        instances_per_connection: 1,
+        ..Limits::default()
+    });
+    fixture.register(&Publisher::Operator, "a", registration("1"));
+    fixture
+}
+
+fn large() -> Arc<Metadata> {
+    metadata(&[("k", &"x".repeat(4_000))])
+}
+
+fn full<T>() -> Result<T, Refused> {
+    Err(Refused::Full(Full {
+        resource: Resource::Bytes,
+        limit: 4_000,
+    }))
+}
+
+#[test]
+fn a_change_of_an_instance_is_charged_and_refused_at_the_limit() {
+    let mut fixture = small();
+    let before = fixture.registry.counts();
+    let mut changed = registration("1");
+    changed.metadata = large();
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    let registry = &mut fixture.registry;
+    let publisher = Publisher::Operator;
+    assert_eq!(registry.admits(&publisher, &key("a"), &changed), full());
+    let refused = registry.register(&publisher, &key("a"), changed, now, effects);
+    assert_eq!(refused, full());
+    let instance = registry.instances(&key("a")).unwrap().remove(0);
+    let patch = Patch {
+        metadata: Some(MetadataChange::Replace(large())),
+        ..Patch::default()
+    };
+    let refused = registry.patch(instance.reference, &patch, effects);
+    assert_eq!(refused, full());
+    assert_eq!(registry.counts(), before);
+    // A change that adds nothing is admitted at the limit.
+    let same = registry.register(&publisher, &key("a"), registration("1"), now, effects);
+    assert!(same.is_ok() && registry.counts() == before);
+}
+
+#[test]
+fn an_instance_that_a_connection_takes_over_counts_for_its_limit() {
+    let mut fixture = small();
+    fixture.register(&connection_publisher(1), "b", registration("2"));
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    let (publisher, registry) = (connection_publisher(1), &mut fixture.registry);
+    let refused = registry.register(&publisher, &key("a"), registration("1"), now, effects);
+    let limit = Full {
+        resource: Resource::InstancesPerConnection,
+        limit: 1,
+    };
+    assert_eq!(refused, Err(Refused::Full(limit)));
+    let owner = &registry.instances(&key("a")).unwrap()[0].publisher;
+    assert_eq!(owner, &Publisher::Operator);
+}
+
+#[test]
+fn settings_and_overrides_are_charged_and_given_back() {
+    let mut fixture = small();
+    let before = fixture.registry.counts();
+    let at = endpoint("1");
+    let set = |metadata| Override {
+        metadata: Some(MetadataChange::Merge(metadata)),
+        ..Override::none(Timestamp::from_millis(0))
+    };
+    let settings = |metadata| Settings {
+        metadata,
+        ..Settings::default()
+    };
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    let registry = &mut fixture.registry;
+    let refused = registry.admits_override(&key("a"), &at, &set(large()));
+    assert_eq!(Err(Refused::from(refused.unwrap_err())), full::<()>());
+    let refused = registry.admits_settings(&key("a"), &settings(large()));
+    assert_eq!(Err(Refused::from(refused.unwrap_err())), full::<()>());
+    let some = metadata(&[("k", "v")]);
+    registry
+        .set_override(&key("a"), &at, set(Arc::clone(&some)), effects)
+        .unwrap();
+    let with_override = registry.counts().bytes;
+    registry
+        .set_service(&key("a"), settings(some), now, effects)
+        .unwrap();
+    assert!(before.bytes < with_override && with_override < registry.counts().bytes);
+    registry.unset_service(&key("a"), effects);
+    assert_eq!(registry.counts().bytes, with_override);
+    let none = Override::none(Timestamp::from_millis(0));
+    registry
+        .set_override(&key("a"), &at, none, effects)
+        .unwrap();
+    assert_eq!(registry.counts(), before);
+}
+
+/// A refusal promises that nothing was changed.
+#[test]
+fn a_refused_registration_leaves_the_tombstone_and_reports_no_service() {
+    let mut fixture = small();
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    let registry = &mut fixture.registry;
+    let until = now.after(Duration::from_secs(15));
+    registry
+        .deregister(
+            &key("a"),
+            &endpoint("1"),
+            Kind::Ephemeral,
+            (now, until),
+            effects,
+        )
+        .unwrap();
+    *effects = Effects::default();
+    for name in ["a", "new"] {
+        let mut large_one = registration("1");
+        large_one.metadata = large();
+        let publisher = Publisher::Operator;
+        let refused = registry.register(&publisher, &key(name), large_one, now, effects);
+        assert_eq!(refused, full());
+    }
+    assert!(registry.is_buried(&key("a"), &endpoint("1"), now));
+    assert!(effects.is_empty());
 }
