@@ -1,6 +1,10 @@
 //! Names: what the parts of a service's key may contain.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 /// The namespace of clients that name none. The empty name means the same namespace.
 pub const PUBLIC: &str = "public";
@@ -13,7 +17,7 @@ pub const DEFAULT_CLUSTER: &str = "DEFAULT";
 const SEPARATOR: char = '\0';
 
 /// The key of a service: (namespace, group, name). One allocation, cheap to clone; ordered by its parts.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServiceKey {
     text: Arc<str>,
     /// Where the group begins.
@@ -138,6 +142,13 @@ impl ServiceKey {
 
     fn part(&self, from: usize, to: usize) -> &str {
         self.text.get(from..to).unwrap_or_default()
+    }
+}
+
+/// As its text hashes, which [`std::borrow::Borrow`] requires.
+impl Hash for ServiceKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
