@@ -65,7 +65,9 @@ impl Bodies {
     }
 
     fn add(&self, generations: &mut Generations, key: Key, encoded: Encoded) {
-        let bytes = ENTRY + encoded.head.len() + encoded.tail.len();
+        let (_, _, selection) = &key;
+        let clusters = selection.clusters.as_str().len();
+        let bytes = ENTRY + clusters + encoded.head.len() + encoded.tail.len();
         if bytes > self.half {
             return;
         }
@@ -76,5 +78,28 @@ impl Bodies {
         if generations.young.insert(key, encoded).is_none() {
             generations.bytes += bytes;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_domain::catalog::Clusters;
+
+    use super::*;
+
+    /// A list of 3.x does not echo the clusters, so that its key was much larger than the list, and was not charged.
+    #[test]
+    fn the_clusters_of_a_request_are_charged() {
+        let bodies = Bodies::new(64 << 10);
+        for revision in 0..1_000 {
+            let selection = Selection {
+                clusters: Clusters::new(&"x".repeat(1_000)),
+                ..Selection::default()
+            };
+            bodies.put((revision, Form(0), selection), Encoded::default());
+        }
+        let generations = bodies.generations.lock();
+        let held = generations.young.len() + generations.old.len();
+        assert!((28..=56).contains(&held), "{held} entries");
     }
 }

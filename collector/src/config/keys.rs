@@ -174,14 +174,14 @@ keys! {
         max_services SW_NACOS_MAX_SERVICES Count "Most services" => nacos.max_services;
         max_instances_per_service SW_NACOS_MAX_INSTANCES_PER_SERVICE Count "Most instances of one service" => nacos.max_instances_per_service;
         max_instances_per_connection SW_NACOS_MAX_INSTANCES_PER_CONNECTION Count "Most instances of one gRPC connection" => nacos.max_instances_per_connection;
-        max_subscriptions SW_NACOS_MAX_SUBSCRIPTIONS Count "Most subscriptions of all clients" => nacos.max_subscriptions;
+        max_subscriptions SW_NACOS_MAX_SUBSCRIPTIONS Count "Most subscriptions of all clients; those that poll take at most a tenth" => nacos.max_subscriptions;
         max_subscriptions_per_connection SW_NACOS_MAX_SUBSCRIPTIONS_PER_CONNECTION Count "Most subscriptions of one gRPC connection" => nacos.max_subscriptions_per_connection;
         max_patterns_per_connection SW_NACOS_MAX_PATTERNS_PER_CONNECTION Count "Most patterns that one gRPC connection watches" => nacos.max_patterns_per_connection;
         max_matches SW_NACOS_MAX_MATCHES Count "Most services that match a pattern when a client begins to watch it" => nacos.max_matches;
         max_connections SW_NACOS_MAX_CONNECTIONS Count "Most gRPC connections of Nacos clients; `server.default.max_connections` applies too" => nacos.max_connections;
         max_namespaces SW_NACOS_MAX_NAMESPACES Count "Most namespaces" => nacos.max_namespaces;
         max_metadata SW_NACOS_MAX_METADATA Bytes "Most bytes of the metadata of one instance or service" => nacos.max_metadata;
-        memory SW_NACOS_MEMORY Bytes "Most bytes that all services and instances take" => nacos.memory;
+        memory SW_NACOS_MEMORY Bytes "Most bytes that all services, with their settings and overrides, and instances take" => nacos.memory;
         body_cache SW_NACOS_BODY_CACHE Bytes "Most bytes of the cache of encoded lists" => nacos.body_cache;
         override_term SW_NACOS_OVERRIDE_TERM Duration "Time for which the weight, state or metadata that an operator set is kept after its instance was removed" => nacos.override_term;
         empty_service_term SW_NACOS_EMPTY_SERVICE_TERM Duration "Time after which a service without instances is removed, unless it was created explicitly" => nacos.empty_service_term;

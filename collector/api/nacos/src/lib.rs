@@ -10,6 +10,9 @@
 
 #![warn(missing_docs)]
 
+/// The longest list of clusters that a consumer may request, in bytes: a subscription and the cache of lists keep it.
+const MAX_CLUSTERS: usize = 1024;
+
 mod agent;
 pub mod auth;
 pub mod grpc;

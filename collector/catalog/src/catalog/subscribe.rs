@@ -26,9 +26,17 @@ impl Catalog {
         {
             let subscriptions = self.0.subscriptions.read();
             let known = subscriptions.get(service, &key);
-            if let Some(known) = known.filter(|known| known.is_same(&interest)) {
-                known.renew(now);
-                return Ok(Arc::clone(known));
+            match known {
+                Some(known) if known.is_same(&interest) => {
+                    known.renew(now);
+                    return Ok(Arc::clone(known));
+                }
+                Some(_) => {}
+                // Refused without the lock of writers, because a poller repeats its call.
+                None => {
+                    let limit = self.0.config.limits.subscriptions;
+                    subscriptions.admits(&interest.subscriber, limit)?;
+                }
             }
         }
         let subscription = Subscription::new(interest, outbox, now);
@@ -119,9 +127,11 @@ impl Catalog {
         limit: usize,
         mut is_wanted: impl FnMut(&ServiceKey) -> bool,
     ) -> Vec<ServiceKey> {
-        let subscriptions = self.0.subscriptions.read();
-        let wanted = subscriptions.services().filter(|key| is_wanted(key));
-        let mut wanted: Vec<ServiceKey> = wanted.cloned().collect();
+        let mut wanted: Vec<ServiceKey> = {
+            let subscriptions = self.0.subscriptions.read();
+            let wanted = subscriptions.services().filter(|key| is_wanted(key));
+            wanted.cloned().collect()
+        };
         wanted.sort();
         wanted.truncate(limit);
         wanted

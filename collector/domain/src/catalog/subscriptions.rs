@@ -22,8 +22,18 @@ pub struct SubscriptionKey {
 pub struct Subscriptions<T> {
     by_service: HashMap<ServiceKey, BTreeMap<SubscriptionKey, T>>,
     by_subscriber: HashMap<Subscriber, BTreeSet<(ServiceKey, Arc<str>)>>,
+    /// The subscribers without a connection, which renew their subscriptions.
+    renewed: BTreeSet<Subscriber>,
     len: usize,
+    /// Subscriptions of pollers.
+    polled: usize,
 }
+
+/// The most subscriptions of one poller.
+const MOST_POLLED: usize = 256;
+/// Pollers have at most this part of all subscriptions. They are recorded for operators only, so that they leave the room to
+/// subscribers that receive pushes.
+const POLLED_PART: usize = 10;
 
 impl SubscriptionKey {
     /// The key of this subscriber's subscription with these clusters.
@@ -45,16 +55,36 @@ impl<T> Default for Subscriptions<T> {
         Self {
             by_service: HashMap::new(),
             by_subscriber: HashMap::new(),
+            renewed: BTreeSet::new(),
             len: 0,
+            polled: 0,
         }
     }
 }
 
 impl<T> Subscriptions<T> {
+    /// Whether there is room for another subscription of this subscriber.
+    ///
+    /// # Errors
+    /// There are `limit` subscriptions, or the part of the limit that pollers may use is taken.
+    pub fn admits(&self, subscriber: &Subscriber, limit: usize) -> Result<(), Full> {
+        let full = Full {
+            resource: Resource::Subscriptions,
+            limit,
+        };
+        if is_poller(subscriber) {
+            let held = self.by_subscriber.get(subscriber).map_or(0, BTreeSet::len);
+            if held >= MOST_POLLED || self.polled >= limit.div_ceil(POLLED_PART) {
+                return Err(full);
+            }
+        }
+        Full::check(full.resource, self.len + 1, limit)
+    }
+
     /// Adds a subscription, or replaces and returns the one with the same key.
     ///
     /// # Errors
-    /// There are `limit` subscriptions.
+    /// As [`Subscriptions::admits`].
     pub fn add(
         &mut self,
         service: &ServiceKey,
@@ -66,7 +96,11 @@ impl<T> Subscriptions<T> {
         if let Some(old) = known.and_then(|subscriptions| subscriptions.get_mut(&key)) {
             return Ok(Some(std::mem::replace(old, value)));
         }
-        Full::check(Resource::Subscriptions, self.len + 1, limit)?;
+        self.admits(&key.subscriber, limit)?;
+        if !matches!(key.subscriber, Subscriber::Connection(_)) {
+            self.renewed.insert(key.subscriber.clone());
+        }
+        self.polled += usize::from(is_poller(&key.subscriber));
         let held = self.by_subscriber.entry(key.subscriber.clone());
         held.or_default()
             .insert((service.clone(), Arc::clone(&key.clusters)));
@@ -94,8 +128,10 @@ impl<T> Subscriptions<T> {
             held.remove(&(service.clone(), Arc::clone(&key.clusters)));
             if held.is_empty() {
                 self.by_subscriber.remove(&key.subscriber);
+                self.renewed.remove(&key.subscriber);
             }
         }
+        self.polled -= usize::from(is_poller(&key.subscriber));
         Some(removed)
     }
 
@@ -116,6 +152,10 @@ impl<T> Subscriptions<T> {
             }
         }
         self.len -= removed.len();
+        self.renewed.remove(subscriber);
+        if is_poller(subscriber) {
+            self.polled -= removed.len();
+        }
         removed
     }
 
@@ -153,6 +193,27 @@ impl<T> Subscriptions<T> {
         })
     }
 
+    /// The subscribers without a connection, in order, after one if it is given.
+    pub fn renewed(&self, after: Option<&Subscriber>) -> impl Iterator<Item = &Subscriber> {
+        let from = after.map_or(Unbounded, Excluded);
+        self.renewed.range((from, Unbounded))
+    }
+
+    /// The services and keys of the subscriptions of a subscriber.
+    pub fn keys_of<'a>(
+        &'a self,
+        subscriber: &'a Subscriber,
+    ) -> impl Iterator<Item = (ServiceKey, SubscriptionKey)> + 'a {
+        let held = self.by_subscriber.get(subscriber).into_iter().flatten();
+        held.map(|(service, clusters)| {
+            let key = SubscriptionKey {
+                subscriber: subscriber.clone(),
+                clusters: Arc::clone(clusters),
+            };
+            (service.clone(), key)
+        })
+    }
+
     /// The services that have subscriptions, in no order.
     pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
         self.by_service.keys()
@@ -175,4 +236,8 @@ impl<T> Subscriptions<T> {
     pub fn subscribers(&self) -> usize {
         self.by_subscriber.len()
     }
+}
+
+const fn is_poller(subscriber: &Subscriber) -> bool {
+    matches!(subscriber, Subscriber::Poller { .. })
 }

@@ -8,6 +8,7 @@ use super::{
     answer::{Refusal, code},
     request::{Instance, NamingRequest},
 };
+use crate::MAX_CLUSTERS;
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,10 @@ pub(super) fn names(request: &NamingRequest<'_>, has_service: bool) -> Result<()
         is_word(c) || matches!(c, '.' | ':')
     })?;
     let clusters = [&*request.cluster, &*request.clusters];
+    // A subscription keeps the list, and each push echoes it.
+    if clusters.iter().any(|list| list.len() > MAX_CLUSTERS) {
+        return Err(too_long("clusters", MAX_CLUSTERS));
+    }
     for cluster in clusters.iter().flat_map(|list| list.split(',')) {
         length("cluster", cluster, MAX_CLUSTER)?;
         characters("cluster", cluster, |c| is_word(c) || c == ' ')?;

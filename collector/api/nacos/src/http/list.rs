@@ -13,7 +13,10 @@ use super::{
     request::Request,
     routes::{Route, routes},
 };
-use crate::render::{self, grouped, v1::Rest, v2};
+use crate::{
+    MAX_CLUSTERS,
+    render::{self, grouped, v1::Rest, v2},
+};
 
 /// Lists with services named without their group, and with it: keys of the catalog's cache.
 const BARE: Form = Form(0);
@@ -21,11 +24,6 @@ const GROUPED: Form = Form(1);
 /// Lists of 2.x, and of 3.x.
 const INFO: Form = Form(2);
 const ARRAY: Form = Form(3);
-
-/// The longest list of clusters.
-const MAX_CLUSTERS: usize = 1024;
-/// The longest address of a client that is recorded.
-const MAX_ADDRESS: usize = 64;
 
 pub(super) fn routes() -> Vec<Route> {
     routes! {
@@ -106,12 +104,12 @@ fn subscribe(
     {
         return Ok(face.push.subscribe(interest, (ip, port).into())?);
     }
-    let ip: Arc<str> = match request.peer {
-        _ if !client.is_empty() && client.len() <= MAX_ADDRESS => client.into(),
-        Some(peer) => peer.to_string().into(),
-        None => return Ok(None),
+    let Some(peer) = request.peer else {
+        return Ok(None);
     };
-    // Polls are recorded for operators only; a poller that cannot be recorded is answered too.
+    // Polls are recorded for operators only; a poller that cannot be recorded is answered too. A poller is the peer of the
+    // connection: the address that it reports can be any text, and another one in each call.
+    let ip = peer.to_canonical().to_string().into();
     let poller = interest(Subscriber::Poller { ip });
     if let Err(error) = face.catalog.subscribe(poller, &Outbox::default()) {
         tracing::debug!(%error, "poller not recorded");
@@ -179,7 +177,7 @@ async fn list_admin(face: &Face, request: &Request<'_>) -> Reply {
 
 fn array(face: &Face, key: &ServiceKey, request: &Request<'_>, with_disabled: bool) -> Reply {
     let selection = Selection {
-        clusters: Clusters::new(request.cluster()),
+        clusters: request.listed_clusters()?,
         healthy_only: request.params.strict_flag("healthyOnly"),
         with_disabled,
         ..Selection::default()

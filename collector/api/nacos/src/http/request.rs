@@ -10,14 +10,13 @@ use super::{
     params::Params,
 };
 use crate::{
+    MAX_CLUSTERS,
     agent::Agent,
     auth::{ALL, Credentials},
 };
 
 /// The longest `User-Agent` that is kept. Header texts are ASCII.
 const MAX_AGENT: usize = 128;
-/// The longest list of clusters.
-const MAX_CLUSTERS: usize = 1024;
 /// The longest name of an application.
 const MAX_APP: usize = 128;
 
@@ -167,6 +166,14 @@ impl<'a> Request<'a> {
     /// The clusters that a consumer requests, as it wrote them.
     pub(super) fn clusters(&self) -> Result<Clusters, Fault> {
         Ok(Clusters::new(self.params.short("clusters", MAX_CLUSTERS)?))
+    }
+
+    /// The clusters of a list of 2.x and 3.x: of [`Request::cluster`], which may name several here.
+    pub(super) fn listed_clusters(&self) -> Result<Clusters, Fault> {
+        for name in ["clusterName", "cluster"] {
+            self.params.short(name, MAX_CLUSTERS)?;
+        }
+        Ok(Clusters::new(self.cluster()))
     }
 
     /// The application that the client belongs to.

@@ -212,12 +212,10 @@ async fn cluster(face: &Face, request: &Request<'_>) -> Reply {
         .required_as("useInstancePort4Check", "Boolean")?;
     request.params.short("healthChecker", MAX_SETTING)?;
     let detail = face.catalog.service(&key);
-    let configured = detail
-        .as_ref()
-        .map_or(0, |detail| detail.settings.clusters.len());
-    let known = detail.iter().flat_map(|detail| &detail.clusters);
-    let known = known.into_iter().find(|cluster| *cluster.name == *name);
-    if known.is_none() && configured >= MAX_CLUSTERS {
+    let configured = detail.map_or_else(Default::default, |detail| detail.settings.clusters);
+    // A cluster that only has instances has no settings yet.
+    let known = configured.get(name);
+    if known.is_none() && configured.len() >= MAX_CLUSTERS {
         let why = format!("at most {MAX_CLUSTERS} clusters of a service have settings");
         return Err(Fault::Conflict(why));
     }

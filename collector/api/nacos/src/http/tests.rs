@@ -15,6 +15,7 @@ mod complaints;
 mod hostile;
 mod overrides;
 mod rights;
+mod settings;
 mod subscribers;
 mod v1;
 

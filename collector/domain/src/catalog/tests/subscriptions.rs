@@ -54,3 +54,32 @@ fn the_limit_refuses_new_ones_only() {
     assert_eq!(all.add(&key("a"), of(2), (), 1), Err(full));
     assert_eq!(all.add(&key("a"), of(1), (), 1), Ok(Some(())));
 }
+
+/// Pollers are recorded for operators only, so they must not use up the subscriptions of clients that receive pushes.
+#[test]
+fn pollers_have_a_part_of_the_limit_and_each_has_a_limit_of_its_own() {
+    let mut all = Subscriptions::default();
+    let of = |subscriber: Subscriber| SubscriptionKey::new(subscriber, &Clusters::default());
+    let poller = |number: usize| Subscriber::Poller {
+        ip: number.to_string().into(),
+    };
+    let full = Full {
+        resource: Resource::Subscriptions,
+        limit: 4_000,
+    };
+    for number in 0..256 {
+        let name = key(&number.to_string());
+        all.add(&name, of(poller(1)), (), 4_000).unwrap();
+    }
+    assert_eq!(all.add(&key("a"), of(poller(1)), (), 4_000), Err(full));
+    for number in 2..146 {
+        all.add(&key("a"), of(poller(number)), (), 4_000).unwrap();
+    }
+    assert_eq!(all.add(&key("a"), of(poller(200)), (), 4_000), Err(full));
+    assert!(all.add(&key("a"), of(udp(1)), (), 4_000).is_ok());
+    // Those that end make room.
+    assert_eq!(all.end(&poller(1)).len(), 256);
+    all.add(&key("a"), of(poller(200)), (), 4_000).unwrap();
+    let renewed = all.renewed(None).count();
+    assert_eq!((renewed, all.len()), (146, 146));
+}

@@ -107,3 +107,16 @@ fn metadata_counts_characters_of_keys_and_values() {
     assert!(of("é".repeat(1022)).is_err());
     assert!(of("x".repeat(1 << 20)).is_err());
 }
+
+/// A subscription keeps the list of clusters, whose names were limited one by one only.
+#[test]
+fn a_list_of_clusters_has_a_limit() {
+    let list = |names: usize| vec!["abc"; names].join(",");
+    for field in ["cluster", "clusters"] {
+        let json = |names| format!(r#"{{"serviceName":"s","{field}":"{}"}}"#, list(names));
+        assert_eq!(names(&read(&json(256)), true), Ok(()));
+        let refusal = names(&read(&json(257)), true).unwrap_err();
+        let expected = "Param 'clusters' is illegal, the param length should not exceed 1024.";
+        assert!(refusal.message.ends_with(expected), "{}", refusal.message);
+    }
+}

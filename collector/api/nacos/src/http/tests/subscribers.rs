@@ -56,8 +56,25 @@ async fn clients_that_poll_are_listed_as_subscribers() {
     let one = &subscribers["subscribers"][0];
     assert_eq!(
         (&one["ip"], &one["agent"]),
-        (&json!("10.0.0.7"), &json!("Nacos-Python-Client:v0.1.16"))
+        (&json!("127.0.0.1"), &json!("Nacos-Python-Client:v0.1.16"))
     );
+}
+
+/// A client that named another address in each call took all subscriptions.
+#[tokio::test]
+async fn a_poller_is_the_peer_of_the_connection_and_has_a_limit_of_its_own() {
+    let server = Server::start();
+    for number in 0..300 {
+        let call = format!(
+            "{LIST}{number}&clientIP=10.0.{}.{}",
+            number / 256,
+            number % 256
+        );
+        let answer = server.call(&call).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+    let counts = server.running.catalog.counts();
+    assert_eq!((counts.subscribers, counts.subscriptions), (1, 256));
 }
 
 /// As the reference lists them.
