@@ -10,6 +10,7 @@
 
 mod attempt;
 pub(crate) mod ledger;
+mod lookup;
 mod pace;
 mod ranges;
 
@@ -27,8 +28,11 @@ use crate::shared::Shared;
 use attempt::attempt;
 use ledger::IDLE;
 pub use ledger::ProbeCounts;
+use lookup::{Lookup, Pending};
 pub use ranges::{BadRange, Range};
 
+/// The most lookups of names at a time. One may take longer than its probe, and holds a thread for blocking work meanwhile.
+const LOOKUPS: usize = 8;
 /// Interval of the checks for due probes.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -43,6 +47,7 @@ struct Target {
 /// Probes until it is cancelled.
 pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     let room = Arc::new(Semaphore::new(shared.config.max_probes.max(1)));
+    let lookups = Arc::new(Semaphore::new(LOOKUPS));
     let mut under_way = JoinSet::new();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,29 +65,41 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
             let Some(instance) = shared.probes.take(shared.clock.now()) else {
                 break;
             };
-            let shared = Arc::clone(&shared);
+            let (shared, lookups) = (Arc::clone(&shared), Arc::clone(&lookups));
             under_way.spawn(async move {
-                probe(&shared, instance).await;
+                let late = probe(&shared, &lookups, instance).await;
                 drop(permit);
+                if let Some(late) = late {
+                    late.returned().await;
+                }
             });
         }
     }
 }
 
-async fn probe(shared: &Shared, instance: InstanceRef) {
+/// Probes an instance once. Returns the lookup of its name if that is not done yet.
+async fn probe(
+    shared: &Shared,
+    lookups: &Arc<Semaphore>,
+    instance: InstanceRef,
+) -> Option<Pending> {
     let Some(target) = target(shared, instance) else {
         shared.probes.forget(instance);
-        return;
+        return None;
     };
-    let addresses = match target.checker {
-        Checker::None => None,
-        _ => allowed(shared, &target).await,
+    let found = match target.checker {
+        Checker::None => Lookup::Nothing(None),
+        _ => addresses(lookups, &target).await,
     };
-    let Some(address) = addresses else {
+    let (address, late) = match found {
+        Lookup::Found(addresses) => (allowed(shared, &target, &addresses), None),
+        Lookup::Nothing(late) => (None, late),
+    };
+    let Some(address) = address else {
         shared
             .probes
             .again(instance, shared.clock.now().after(IDLE));
-        return;
+        return late;
     };
     let before = Instant::now();
     let outcome = attempt(&target.checker, address, target.port).await;
@@ -99,6 +116,7 @@ async fn probe(shared: &Shared, instance: InstanceRef) {
     shared
         .probes
         .again(instance, shared.clock.now().after(wait));
+    None
 }
 
 /// The target for an instance; `None` if it was removed.
@@ -124,23 +142,23 @@ fn target(shared: &Shared, instance: InstanceRef) -> Option<Target> {
     })
 }
 
+/// The addresses of a target.
+async fn addresses(lookups: &Arc<Semaphore>, target: &Target) -> Lookup {
+    if let Ok(address) = target.ip.parse::<IpAddr>() {
+        return Lookup::Found(vec![address]);
+    }
+    let bare = target.ip.trim_start_matches('[').trim_end_matches(']');
+    let (name, port) = (bare.to_owned(), target.port);
+    let lookup = async move {
+        let found = tokio::net::lookup_host((name, port)).await;
+        found.map(|found| found.map(|found| found.ip()).collect())
+    };
+    lookup::start(lookups, lookup, attempt::TIMEOUT).await
+}
+
 /// The address to probe, if the operator allows it. All addresses of a name must be allowed: the next lookup may return another
 /// one.
-async fn allowed(shared: &Shared, target: &Target) -> Option<IpAddr> {
-    let addresses: Vec<IpAddr> = match target.ip.parse::<IpAddr>() {
-        Ok(address) => vec![address],
-        Err(_) => {
-            let bare = target.ip.trim_start_matches('[').trim_end_matches(']');
-            let name = (bare, target.port);
-            let looked_up = tokio::time::timeout(attempt::TIMEOUT, tokio::net::lookup_host(name));
-            looked_up
-                .await
-                .ok()?
-                .ok()?
-                .map(|found| found.ip())
-                .collect()
-        }
-    };
+fn allowed(shared: &Shared, target: &Target, addresses: &[IpAddr]) -> Option<IpAddr> {
     let ranges = &shared.config.probe_ranges;
     let is_allowed = |address: &IpAddr| ranges.iter().any(|range| range.contains(*address));
     if addresses.is_empty() || !addresses.iter().all(is_allowed) {
