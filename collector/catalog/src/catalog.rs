@@ -47,6 +47,16 @@ pub enum Change {
     Vanished(ServiceKey),
 }
 
+impl Change {
+    /// The service that appeared or vanished.
+    #[must_use]
+    pub const fn service(&self) -> &ServiceKey {
+        match self {
+            Self::Appeared(service) | Self::Vanished(service) => service,
+        }
+    }
+}
+
 /// A part of a list, and the length of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
@@ -86,6 +96,12 @@ impl Catalog {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.0.readiness.is_complete(self.now())
+    }
+
+    /// The time until reads are answered; zero if they are.
+    #[must_use]
+    pub fn complete_in(&self) -> Duration {
+        self.0.readiness.complete_in(self.now())
     }
 
     /// The current numbers.

@@ -1,8 +1,11 @@
 //! Whether the catalog knows enough to answer reads, and whether it is about to stop.
 
-use std::sync::atomic::{
-    AtomicBool, AtomicI64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
+use std::{
+    sync::atomic::{
+        AtomicBool, AtomicI64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+    time::Duration,
 };
 
 use rollcall_domain::Moment;
@@ -23,6 +26,11 @@ impl Readiness {
 
     pub(crate) fn is_complete(&self, now: Moment) -> bool {
         now.millis() >= self.complete_at.load(Relaxed)
+    }
+
+    pub(crate) fn complete_in(&self, now: Moment) -> Duration {
+        let rest = self.complete_at.load(Relaxed).saturating_sub(now.millis());
+        Duration::from_millis(u64::try_from(rest).unwrap_or(0))
     }
 
     /// Whether reads became possible since the last call. Then missed changes must be pushed.

@@ -67,7 +67,7 @@ fn set(shared: &Shared, row: &Row) -> Result<bool, Error> {
         }
         Table::Switch => {
             let switches: Switches = rows::read(row)?;
-            *shared.switches.write() = switches.into();
+            shared.set_switches(switches);
         }
         Table::Face => {
             let value = row.value.clone();
@@ -143,7 +143,7 @@ fn remove(shared: &Shared, table: Table, key: &str) {
         Table::Namespace => {
             shared.namespaces.write().remove(key);
         }
-        Table::Switch => *shared.switches.write() = Switches::default().into(),
+        Table::Switch => shared.set_switches(Switches::default()),
         Table::Face => {
             shared.kept.write().remove(key);
         }

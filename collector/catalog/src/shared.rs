@@ -16,7 +16,7 @@ use crate::{
     Change, Clock, Config, Connection, Error, Event, EventSink, bodies::Bodies,
     connections::Connections, durable, leases::Leases, namespaces::Namespaces,
     outbox::Subscription, probe::ledger::Probes, push::schedule::Schedule, readiness::Readiness,
-    roster::journal::Roster, store::Stores, switches::Switches,
+    roster::journal::Roster, store::Stores, sweep::ended::Ended, switches::Switches,
 };
 
 /// Service changes kept for a slow listener; a slower one gets `Lagged`.
@@ -50,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) writes: durable::Queue<Self>,
     pub(crate) services: broadcast::Sender<Change>,
     pub(crate) swept_at: AtomicI64,
+    pub(crate) ended: Ended,
 }
 
 impl Shared {
@@ -77,6 +78,7 @@ impl Shared {
             readiness: Readiness::default(),
             services: broadcast::Sender::new(SERVICE_CHANGES),
             swept_at: AtomicI64::new(clock.now().millis()),
+            ended: Ended::default(),
             config,
             clock,
             events,
@@ -130,6 +132,27 @@ impl Shared {
 
     pub(crate) fn switches(&self) -> Arc<Switches> {
         Arc::clone(&self.switches.read())
+    }
+
+    /// Replaces the switches. Changes that were not pushed while pushes were off are pushed when they are on again.
+    pub(crate) fn set_switches(&self, switches: Switches) {
+        let turns_on = {
+            let mut present = self.switches.write();
+            let turns_on = switches.push_enabled && !present.push_enabled;
+            *present = Arc::new(switches);
+            turns_on
+        };
+        if turns_on {
+            self.schedule_all();
+        }
+    }
+
+    /// Schedules a push of each service with subscriptions. A subscriber with the current state gets none.
+    pub(crate) fn schedule_all(&self) {
+        let services: Vec<_> = self.subscriptions.read().services().cloned().collect();
+        for service in services {
+            self.schedule.changed(&service, self.clock.now());
+        }
     }
 
     fn publish(&self, effects: Effects, closed: Option<&Arc<Connection>>, now: Moment) {

@@ -7,17 +7,14 @@ use std::{
 
 use rollcall_domain::{
     Moment,
-    catalog::{Effects, EventKind, HealthBy, InstanceRef, Registry, Subscriber, SubscriptionKey},
+    catalog::{Effects, EventKind, HealthBy, InstanceRef, Registry},
 };
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    leases::Verdict,
-    rows,
-    shared::{Plan, Shared},
-    store::Table,
-};
+use crate::{leases::Verdict, shared::Shared};
+
+pub(crate) mod ended;
 
 /// Interval of the sweeps.
 const TICK: Duration = Duration::from_millis(500);
@@ -37,10 +34,7 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
             _ = ticks.tick() => {}
         }
         if shared.readiness.turns_complete(shared.clock.now()) {
-            let services: Vec<_> = shared.subscriptions.read().services().cloned().collect();
-            for service in services {
-                shared.schedule.changed(&service, shared.clock.now());
-            }
+            shared.schedule_all();
         }
         judge(&shared).await;
         end(&shared).await;
@@ -94,43 +88,55 @@ async fn end(shared: &Shared) {
     let empty_after = shared.config.empty_service_after;
     let swept = shared.change(|registry, now, effects| registry.sweep(now, empty_after, effects));
     if !swept.overrides.is_empty() {
-        let rows = swept.overrides.iter().map(|(key, endpoint)| {
-            rows::remove(Table::Override, rows::instance_text(key, endpoint))
-        });
-        let rows: Vec<_> = rows.collect();
-        let removed = shared
-            .durably("sweep".to_owned(), move |_| Ok(Plan::new(rows, |_| Ok(()))))
-            .await;
-        if let Err(error) = removed {
-            tracing::warn!(%error, "catalog: ended overrides stay in the store until the next start");
-        }
+        shared.ended.add(swept.overrides);
     }
     let now = shared.clock.now();
     let last = shared.swept_at.load(Relaxed);
     if now.millis() - last >= i64::try_from(SUBSCRIBERS.as_millis()).unwrap_or(i64::MAX) {
         shared.swept_at.store(now.millis(), Relaxed);
-        end_subscribers(shared);
+        end_subscribers(shared).await;
     }
 }
 
-/// Ends the subscriptions of subscribers without a connection that have not renewed them for a term.
-fn end_subscribers(shared: &Shared) {
+/// Ends the subscriptions of subscribers without a connection that have not renewed them for a term. Other calls run between two
+/// parts.
+async fn end_subscribers(shared: &Shared) {
     let since = shared.clock.now().before(shared.config.subscriber_term);
-    let mut subscriptions = shared.subscriptions.write();
-    let services: Vec<_> = subscriptions.services().cloned().collect();
-    for service in services {
-        let ended: Vec<SubscriptionKey> = subscriptions
-            .of_service(&service, None)
-            .filter(|(key, subscription)| {
-                !matches!(key.subscriber, Subscriber::Connection(_))
-                    && subscription.renewed_at() < since
-            })
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in ended {
-            if let Some(subscription) = subscriptions.remove(&service, &key) {
-                subscription.end();
+    let mut after = None;
+    loop {
+        let (last, ended) = {
+            let subscriptions = shared.subscriptions.read();
+            let part = subscriptions.renewed(after.as_ref()).take(CHUNK);
+            let mut last = None;
+            let mut ended = Vec::new();
+            for subscriber in part {
+                let held = subscriptions.keys_of(subscriber);
+                ended.extend(held.filter(|(service, key)| {
+                    let subscription = subscriptions.get(service, key);
+                    subscription.is_some_and(|one| one.renewed_at() < since)
+                }));
+                last = Some(subscriber.clone());
+            }
+            (last, ended)
+        };
+        if !ended.is_empty() {
+            let mut subscriptions = shared.subscriptions.write();
+            for (service, key) in ended {
+                let subscription = subscriptions.get(&service, &key);
+                if subscription.is_some_and(|one| one.renewed_at() < since)
+                    && let Some(subscription) = subscriptions.remove(&service, &key)
+                {
+                    subscription.end();
+                }
             }
         }
+        if last.is_none() {
+            return;
+        }
+        after = last;
+        tokio::task::yield_now().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ mod crashes;
 mod crowds;
 mod durable;
 mod format;
+mod refused;
 mod restart;
 mod shared;
 

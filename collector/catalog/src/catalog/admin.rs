@@ -41,16 +41,8 @@ impl Catalog {
     /// # Errors
     /// It exists, its id is not valid, the limit of namespaces is reached, or the store failed.
     pub async fn create_namespace(&self, namespace: Namespace) -> Result<(), Error> {
-        namespace_name(&namespace.id)?;
-        if self.namespace(&namespace.id).is_some() {
+        if namespace_name(&namespace.id)? == PUBLIC {
             return Err(Error::Conflict(Conflict::NamespaceExists));
-        }
-        let limit = self.0.config.limits.namespaces;
-        if self.0.namespaces.read().len() >= limit {
-            return Err(Error::Full(Full {
-                resource: Resource::Namespaces,
-                limit,
-            }));
         }
         self.put_namespace(namespace, false).await
     }
@@ -68,11 +60,17 @@ impl Catalog {
     /// # Errors
     /// It has services, or the store failed.
     pub async fn delete_namespace(&self, id: &str) -> Result<bool, Error> {
-        if self.services_in(id) > 0 {
-            return Err(Error::Conflict(Conflict::NamespaceNotEmpty));
-        }
         let id = id.to_owned();
-        let plan = move |_: &Shared| {
+        let plan = move |shared: &Shared| {
+            if shared
+                .registry
+                .read()
+                .keys(&id, None, None)
+                .next()
+                .is_some()
+            {
+                return Err(Error::Conflict(Conflict::NamespaceNotEmpty));
+            }
             let rows = vec![rows::remove(Table::Namespace, id.clone())];
             Ok(Plan::new(rows, move |shared| {
                 Ok(shared.namespaces.write().remove(&id).is_some())
@@ -100,7 +98,7 @@ impl Catalog {
             update(&mut switches);
             let rows = vec![rows::put(Table::Switch, String::new(), &switches)?];
             Ok(Plan::new(rows, move |shared| {
-                *shared.switches.write() = Arc::new(switches);
+                shared.set_switches(switches);
                 Ok(())
             }))
         };
@@ -143,12 +141,21 @@ impl Catalog {
 
     async fn put_namespace(&self, namespace: Namespace, must_exist: bool) -> Result<(), Error> {
         let plan = move |shared: &Shared| {
-            let exists = shared.namespaces.read().contains_key(&namespace.id);
-            if exists && !must_exist {
-                return Err(Error::Conflict(Conflict::NamespaceExists));
-            }
-            if !exists && must_exist {
-                return Err(Error::NotFound(NotFound::Namespace));
+            let (exists, count) = {
+                let present = shared.namespaces.read();
+                (present.contains_key(&namespace.id), present.len())
+            };
+            let limit = shared.config.limits.namespaces;
+            match (exists, must_exist) {
+                (true, false) => return Err(Error::Conflict(Conflict::NamespaceExists)),
+                (false, true) => return Err(Error::NotFound(NotFound::Namespace)),
+                (false, false) if count >= limit => {
+                    return Err(Error::Full(Full {
+                        resource: Resource::Namespaces,
+                        limit,
+                    }));
+                }
+                _ => {}
             }
             let row = rows::put(Table::Namespace, namespace.id.clone(), &namespace)?;
             Ok(Plan::new(vec![row], move |shared| {

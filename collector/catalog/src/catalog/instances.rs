@@ -37,13 +37,18 @@ impl Catalog {
         let touches = rows::instance_text(&service, &registration.endpoint);
         let plan = move |shared: &Shared| {
             let registry = shared.registry.read();
+            let registration = registry.kept(&service, registration);
             registry.admits(&publisher, &service, &registration)?;
             let row = InstanceRow::of(&registration);
             let key = rows::instance_text(&service, &registration.endpoint);
-            let is_new = registry
-                .lookup(&service, &registration.endpoint, PERSISTENT)
-                .is_err();
-            let undo = rows::remove(Table::Instance, key.clone());
+            let before = registry.lookup(&service, &registration.endpoint, PERSISTENT);
+            let undo = match before {
+                Ok(before) => {
+                    let row = InstanceRow::of(&before.registered);
+                    rows::put(Table::Instance, key.clone(), &row)?
+                }
+                Err(_missing) => rows::remove(Table::Instance, key.clone()),
+            };
             let rows = vec![rows::put(Table::Instance, key, &row)?];
             let plan = Plan::new(rows, move |shared| {
                 let registered = shared.change(|registry, now, effects| {
@@ -51,7 +56,7 @@ impl Catalog {
                 });
                 registered.map_err(Error::from)
             });
-            Ok(if is_new { plan.undo(undo) } else { plan })
+            Ok(plan.undo(undo))
         };
         self.0.durably(touches, plan).await
     }
@@ -161,16 +166,19 @@ impl Catalog {
         let plan = move |shared: &Shared| {
             let registry = shared.registry.read();
             let found = registry.lookup(&service, &endpoint, PERSISTENT)?;
+            let before = InstanceRow::of(&found.registered);
             let patched = found.registered.patched(&patch);
             registry.admits(&found.publisher, &service, &patched)?;
             let key = rows::instance_text(&service, &endpoint);
+            let undo = rows::put(Table::Instance, key.clone(), &before)?;
             let rows = vec![rows::put(Table::Instance, key, &InstanceRow::of(&patched))?];
-            Ok(Plan::new(rows, move |shared| {
+            let plan = Plan::new(rows, move |shared| {
                 let patched = shared.change(|registry, _, effects| {
                     registry.patch(found.reference, &patch, effects)
                 });
                 patched.map_err(Error::from)
-            }))
+            });
+            Ok(plan.undo(undo))
         };
         self.0.durably(touches, plan).await
     }

@@ -108,6 +108,7 @@ impl Catalog {
             let is_removal = after.is_empty() && before.is_some();
             if !is_removal {
                 registry.lookup(&service, &endpoint, None)?;
+                registry.admits_override(&service, &endpoint, &after)?;
             }
             let key = rows::instance_text(&service, &endpoint);
             // Every collector reads the rows of a shared store, but only this one has the ephemeral instance. So its override is

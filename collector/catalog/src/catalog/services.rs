@@ -5,7 +5,7 @@ use rollcall_domain::catalog::{Cluster, ServiceKey, Settings};
 use super::Catalog;
 use crate::{
     Conflict, Error, NotFound,
-    rows::{self, ServiceRow},
+    rows::{self, OverrideRow, ServiceRow},
     shared::{Plan, Shared},
     store::Table,
 };
@@ -66,15 +66,27 @@ impl Catalog {
                 return Err(Error::Conflict(Conflict::ServiceNotEmpty));
             }
             let mut rows = vec![rows::remove(Table::Service, rows::service_text(&key))];
-            for (endpoint, _) in registry.overrides(&key) {
+            // An instance may be registered before the plan is applied. Then the service stays, and its rows too.
+            let mut undo = Vec::new();
+            if detail.is_explicit {
+                let row = ServiceRow::of(&detail.settings);
+                undo.push(rows::put(Table::Service, rows::service_text(&key), &row)?);
+            }
+            for (endpoint, set) in registry.overrides(&key) {
                 let text = rows::instance_text(&key, endpoint);
+                undo.push(rows::put(
+                    Table::Override,
+                    text.clone(),
+                    &OverrideRow::of(set),
+                )?);
                 rows.push(rows::remove(Table::Override, text));
             }
-            Ok(Plan::new(rows, move |shared| {
+            let plan = Plan::new(rows, move |shared| {
                 let removed =
                     shared.change(|registry, _, effects| registry.remove_service(&key, effects));
                 removed.map_err(Error::from)
-            }))
+            });
+            Ok(undo.into_iter().fold(plan, Plan::undo))
         };
         self.0.durably(touches, plan).await
     }
@@ -90,17 +102,24 @@ impl Catalog {
             let registry = shared.registry.read();
             let settings = update(registry.settings(&key))?;
             registry.admits_settings(&key, &settings)?;
-            let is_new = !registry.contains(&key);
             let row = ServiceRow::of(&settings);
-            let rows = vec![rows::put(Table::Service, rows::service_text(&key), &row)?];
-            let undo = rows::remove(Table::Service, rows::service_text(&key));
+            let text = rows::service_text(&key);
+            let before = registry.detail(&key).filter(|detail| detail.is_explicit);
+            let undo = match before {
+                Some(before) => {
+                    let row = ServiceRow::of(&before.settings);
+                    rows::put(Table::Service, text.clone(), &row)?
+                }
+                None => rows::remove(Table::Service, text.clone()),
+            };
+            let rows = vec![rows::put(Table::Service, text, &row)?];
             let plan = Plan::new(rows, move |shared| {
                 let set = shared.change(|registry, now, effects| {
                     registry.set_service(&key, settings, now, effects)
                 });
                 set.map_err(Error::from)
             });
-            Ok(if is_new { plan.undo(undo) } else { plan })
+            Ok(plan.undo(undo))
         };
         self.0.durably(touches, plan).await
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rollcall_catalog::{Error, Interest};
 use rollcall_domain::catalog::{Clusters, Kind, Publisher, Selection, ServiceKey, Subscriber};
 use rollcall_limits::{Charge, Work, work};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{
     answer::{self, Refusal, code},
@@ -27,8 +27,6 @@ use rights::{key_of, listed_group};
 
 /// How long a read waits for the catalog to know all instances. Clients wait for 3 s.
 const LOADING: Duration = Duration::from_secs(2);
-/// The interval of the checks during that wait.
-const LOOK: Duration = Duration::from_millis(100);
 
 const REGISTER: &str = "registerInstance";
 const DEREGISTER: &str = "deregisterInstance";
@@ -122,9 +120,9 @@ impl Face {
 
     /// Waits until the catalog knows all instances, for a limited time.
     async fn loaded(&self) {
-        let deadline = Instant::now() + LOADING;
-        while !self.catalog.is_complete() && Instant::now() < deadline {
-            sleep(LOOK).await;
+        let rest = self.catalog.complete_in();
+        if !rest.is_zero() {
+            sleep(rest.min(LOADING)).await;
         }
     }
 
@@ -137,7 +135,7 @@ impl Face {
                 let publisher = Publisher::Connection(call.session.id);
                 self.catalog
                     .register_ephemeral(&publisher, &key, instance)
-                    .map_err(|error| refusals::of(&error, &key))?;
+                    .map_err(|error| refusals::general(&error))?;
             }
             DEREGISTER => {
                 self.catalog.withdraw(call.session.id, &key);
@@ -164,7 +162,7 @@ impl Face {
         let instances = list.items.iter().map(read).collect::<Result<_, _>>()?;
         self.catalog
             .batch_register(call.session.id, &key, instances)
-            .map_err(|error| refusals::of(&error, &key))?;
+            .map_err(|error| refusals::general(&error))?;
         Ok(answer::done(Naming::BatchInstance, BATCH))
     }
 
@@ -176,12 +174,12 @@ impl Face {
             REGISTER => {
                 let publisher = instance.endpoint.publisher();
                 let registered = self.catalog.register(&publisher, &key, instance).await;
-                registered.map_err(|error| refusals::of(&error, &key))?;
+                registered.map_err(|error| refusals::general(&error))?;
             }
             DEREGISTER => {
                 let endpoint = &instance.endpoint;
                 let removed = self.catalog.deregister(&key, endpoint, Kind::Persistent);
-                removed.await.map_err(|error| refusals::of(&error, &key))?;
+                removed.await.map_err(|error| refusals::general(&error))?;
             }
             other => return Err(unsupported(other)),
         }
@@ -201,7 +199,7 @@ impl Face {
         };
         let (body, stamp) = self
             .body(&key, &selection)
-            .map_err(|error| refusals::of(&error, &key))?;
+            .map_err(|error| refusals::general(&error))?;
         Ok(answer::service(Naming::ServiceQuery, stamp, body.tail))
     }
 
@@ -235,7 +233,7 @@ impl Face {
             ..Selection::default()
         };
         let subscriber = Subscriber::Connection(call.session.id);
-        let refused = |error: Error| refusals::of(&error, &key);
+        let refused = |error: Error| refusals::general(&error);
         if call.request.subscribe.0 != Some(true) {
             if self.catalog.unsubscribe(&key, &subscriber, &clusters) {
                 call.connection.unsubscribed(&key);
@@ -266,7 +264,7 @@ impl Face {
         // refused and gets the state later by a push.
         let (body, stamp) = self.body(&key, &selection).map_err(|error| {
             call.connection.postpone(Arc::clone(&subscription));
-            refusals::of(&error, &key)
+            refusals::general(&error)
         })?;
         // After a reconnect Java's client subscribes again and ignores the answer, so the state must also be pushed.
         subscription.mark();

@@ -1,19 +1,11 @@
 //! The catalog's errors with the texts of the reference.
 
 use rollcall_catalog::{Error, Invalid};
-use rollcall_domain::catalog::{InvalidName, Part, Problem, Refused, ServiceKey};
+use rollcall_domain::catalog::{InvalidName, Part, Problem, Refused};
 
 use crate::grpc::answer::{Refusal, code};
 
-/// The refusal of a call about a service.
-pub(super) fn of(error: &Error, service: &ServiceKey) -> Refusal {
-    if matches!(error, Error::Store(_)) {
-        tracing::error!(%error, %service, "the catalog's store failed");
-    }
-    general(error)
-}
-
-/// The refusal of a call.
+/// The refusal of a call. The catalog has already logged a failure of its store.
 pub(super) fn general(error: &Error) -> Refusal {
     match error {
         Error::Loading => Refusal::general(code::STARTING, error.to_string()),

@@ -1,0 +1,178 @@
+//! Refused and repeated changes leave the store and the memory equal, and changes of switches lose nothing.
+
+use rollcall_domain::{
+    Timestamp,
+    catalog::{Checker, Cluster, Limits, Override},
+};
+
+use super::*;
+use crate::{Config, Conflict, Error, Namespace, NoEvents, NotFound, store::Memory};
+
+fn persistent(ip: &str) -> Registration {
+    Registration {
+        kind: Kind::Persistent,
+        ..registration(ip)
+    }
+}
+
+async fn restarted(running: Running) -> Running {
+    let store = running.stop().await.unwrap();
+    Running::with(Config::default(), store, Arc::new(NoEvents))
+}
+
+/// Settings with the checker `NONE`.
+fn unprobed() -> Settings {
+    let mut cluster = Cluster::new("DEFAULT".into());
+    cluster.checker = Checker::None;
+    let mut settings = Settings::default();
+    settings.clusters.insert("DEFAULT".into(), cluster);
+    settings
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_health_that_an_operator_set_survives_another_registration_and_a_restart() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let mut registered = persistent("10.0.0.1");
+    registered.instance_id = Some("one".into());
+    let at = registered.endpoint.clone();
+    catalog.create_service(&key("a"), unprobed()).await.unwrap();
+    for registered in [registered, persistent("10.0.0.1")] {
+        catalog
+            .register(&at.publisher(), &key("a"), registered)
+            .await
+            .unwrap();
+        catalog.set_health(&key("a"), &at, false).await.unwrap();
+    }
+    catalog
+        .register(&at.publisher(), &key("a"), persistent("10.0.0.1"))
+        .await
+        .unwrap();
+    let before = catalog.instance(&key("a"), &at, None).unwrap();
+    let running = restarted(running).await;
+    let after = running.catalog.instance(&key("a"), &at, None).unwrap();
+    assert_eq!(after.registered, before.registered);
+    assert!(!after.registered.healthy);
+    assert_eq!(after.registered.instance_id.as_deref(), Some("one"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_gets_an_instance_while_it_is_deleted_keeps_its_settings() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    catalog.create_service(&key("a"), unprobed()).await.unwrap();
+    let registered = persistent("10.0.0.1");
+    let (at, a) = (registered.endpoint.clone(), key("a"));
+    let publisher = at.publisher();
+    // Both are planned while the service is empty.
+    let (first, second) = tokio::join!(
+        catalog.register(&publisher, &a, registered),
+        catalog.delete_service(&a)
+    );
+    assert!(first.is_ok());
+    let refused = Error::Conflict(Conflict::ServiceNotEmpty).to_string();
+    assert_eq!(second.unwrap_err().to_string(), refused);
+    let running = restarted(running).await;
+    let found = running.catalog.service(&key("a")).unwrap();
+    assert_eq!((found.settings, found.is_explicit), (unprobed(), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_change_of_an_instance_without_room_is_undone() {
+    let config = Config {
+        limits: Limits {
+            bytes: 6_000,
+            ..Limits::default()
+        },
+        ..Config::default()
+    };
+    let running = Running::with(config, Memory::default(), Arc::new(NoEvents));
+    let catalog = &running.catalog;
+    let change = |ip, size| {
+        let mut registered = persistent(ip);
+        let large = "x".repeat(size);
+        registered.metadata = Arc::new([("k", large)].into_iter().collect());
+        let a = key("a");
+        async move {
+            let publisher = registered.endpoint.publisher();
+            catalog.register(&publisher, &a, registered).await
+        }
+    };
+    for ip in ["10.0.0.1", "10.0.0.2"] {
+        change(ip, 1).await.unwrap();
+    }
+    // Both are planned while there is room for one.
+    let (first, second) = tokio::join!(change("10.0.0.1", 3_000), change("10.0.0.2", 3_000));
+    assert!(first.is_ok());
+    assert!(matches!(second, Err(Error::Full(_))), "{second:?}");
+    let size = |catalog: &Catalog, ip| {
+        let at = Endpoint::new(ip, 80, "").unwrap();
+        let found = catalog.instance(&key("a"), &at, None).unwrap();
+        found.registered.metadata.bytes()
+    };
+    assert_eq!(size(catalog, "10.0.0.2"), 2);
+    let set = Override {
+        metadata: Some(rollcall_domain::catalog::MetadataChange::Merge(Arc::new(
+            [("k", "x".repeat(3_000))].into_iter().collect(),
+        ))),
+        ..Override::none(Timestamp::from_millis(0))
+    };
+    let at = Endpoint::new("10.0.0.2", 80, "").unwrap();
+    let refused = catalog.set_override(&key("a"), &at, set).await;
+    assert!(matches!(refused, Err(Error::Full(_))), "{refused:?}");
+    let running = restarted(running).await;
+    assert_eq!(size(&running.catalog, "10.0.0.1"), 3_001);
+    assert_eq!(size(&running.catalog, "10.0.0.2"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_namespaces_holds_for_calls_at_the_same_time() {
+    let config = Config {
+        limits: Limits {
+            namespaces: 1,
+            ..Limits::default()
+        },
+        ..Config::default()
+    };
+    let running = Running::with(config, Memory::default(), Arc::new(NoEvents));
+    let catalog = &running.catalog;
+    let namespace = |id: &str| Namespace {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        description: String::new(),
+    };
+    let (first, second) = tokio::join!(
+        catalog.create_namespace(namespace("x")),
+        catalog.create_namespace(namespace("y"))
+    );
+    assert!(first.is_ok());
+    assert!(matches!(second, Err(Error::Full(_))), "{second:?}");
+    let again = catalog.create_namespace(namespace("x")).await.unwrap_err();
+    assert!(matches!(again, Error::Conflict(Conflict::NamespaceExists)));
+    let missing = catalog.update_namespace(namespace("y")).await.unwrap_err();
+    assert!(matches!(missing, Error::NotFound(NotFound::Namespace)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_while_pushes_are_off_are_pushed_when_they_are_on_again() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let outbox = Outbox::default();
+    let subscription = subscribe(catalog, "a", &outbox);
+    let push = |due: &Subscription| {
+        let body = catalog.push(due, Selection::default(), Form(128), encode);
+        body.unwrap().map(|body| body.head)
+    };
+    let switch = |is_on| catalog.set_switches(move |switches| switches.push_enabled = is_on);
+    switch(false).await.unwrap();
+    let changed =
+        catalog.register_ephemeral(&Publisher::Operator, &key("a"), registration("10.0.0.1"));
+    changed.unwrap();
+    assert_eq!(push(&*outbox.next().await), None);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(outbox.is_empty());
+    switch(true).await.unwrap();
+    let due = outbox.next().await;
+    assert_eq!(due.service, subscription.service);
+    assert_eq!(push(&due).unwrap(), "10.0.0.1");
+}
