@@ -45,7 +45,6 @@ struct Described<'a> {
     cluster: Option<Cow<'a, str>>,
     weight: Option<f64>,
     metadata: Option<Map<String, Value>>,
-    ephemeral: Option<bool>,
 }
 
 async fn beat(face: &Face, request: &Request<'_>) -> Reply {
@@ -88,7 +87,7 @@ impl Described<'_> {
         Ok(Registration {
             weight,
             metadata: metadata.into(),
-            ..Registration::new(endpoint, Kind::of(self.ephemeral.unwrap_or(true)))
+            ..Registration::new(endpoint, Kind::Ephemeral)
         })
     }
 }

@@ -231,7 +231,28 @@ fn push_version(values: &mut Map<String, Value>, text: &str) -> Result<bool, Fau
     Ok(true)
 }
 
-/// All switches at once, as JSON. Every known one keeps its type.
+/// Checks a value as the switch of its own does.
+fn check(name: &str, value: &Value) -> Result<(), Fault> {
+    let entry = match name {
+        "defaultPushCacheMillis" => "pushCacheMillis",
+        "checkTimes" => "healthCheckTimes",
+        "clientBeatInterval"
+        | "defaultCacheMillis"
+        | "serviceStatusSynchronizationPeriodMillis"
+        | "serverStatusSynchronizationPeriodMillis"
+        | "distroServerExpiredMillis"
+        | "distroThreshold"
+        | "overriddenServerStatus" => name,
+        _ => return Ok(()),
+    };
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    set(&mut Map::new(), entry, &text).map(drop)
+}
+
+/// All switches at once, as JSON. Every known one keeps its type and its range.
 fn batch(values: &mut Map<String, Value>, text: &str) -> Result<bool, Fault> {
     let Ok(Value::Object(given)) = serde_json::from_str(text) else {
         return Err(Fault::Switch("json param invalid.".to_owned()));
@@ -243,7 +264,10 @@ fn batch(values: &mut Map<String, Value>, text: &str) -> Result<bool, Fault> {
     };
     for (name, value) in given {
         match values.get_mut(&name) {
-            Some(known) if same_type(known, &value) => *known = value,
+            Some(known) if same_type(known, &value) => {
+                check(&name, &value)?;
+                *known = value;
+            }
             Some(_) => {
                 return Err(Fault::Switch(format!("json param invalid: {name}")));
             }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, future::pending, sync::Arc};
 
-use rollcall_catalog::{Change, Error};
+use rollcall_catalog::{Catalog, Change, Error};
 use rollcall_domain::catalog::ServiceKey;
 use tokio::{
     sync::broadcast::{
@@ -26,6 +26,7 @@ pub(in crate::grpc) struct Matching {
     pattern: Pattern,
     found: BTreeSet<Name>,
     changes: Receiver<Change>,
+    catalog: Catalog,
 }
 
 /// More services appeared and vanished during a listing than are kept for it.
@@ -40,13 +41,16 @@ impl Matching {
     pub(in crate::grpc) fn now(&mut self) -> Result<&BTreeSet<Name>, Outrun> {
         loop {
             match self.changes.try_recv() {
-                Ok(Change::Appeared(key)) if self.is_match(&key) => {
-                    self.found.insert(name_of(&key));
+                Ok(change) => {
+                    let key = change.service();
+                    if self.is_match(key) {
+                        if self.catalog.contains(key) {
+                            self.found.insert(name_of(key));
+                        } else {
+                            self.found.remove(&name_of(key));
+                        }
+                    }
                 }
-                Ok(Change::Vanished(key)) => {
-                    self.found.remove(&name_of(&key));
-                }
-                Ok(Change::Appeared(_)) => {}
                 Err(TryRecvError::Lagged(_)) => return Err(Outrun),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(&self.found),
             }
@@ -74,6 +78,7 @@ impl Face {
             pattern: pattern.clone(),
             found,
             changes,
+            catalog: self.catalog.clone(),
         })
     }
 
@@ -117,11 +122,10 @@ impl Face {
         }
     }
 
+    /// Applies what is true now: changes of one service that were made at the same time may arrive in the other order.
     fn apply(&self, change: &Change) {
-        let (key, is_there) = match change {
-            Change::Appeared(key) => (key, true),
-            Change::Vanished(key) => (key, false),
-        };
+        let key = change.service();
+        let is_there = self.catalog.contains(key);
         let name = name_of(key);
         let mut is_stale = false;
         self.for_each_watcher(|watches| {

@@ -1,5 +1,7 @@
 //! `NamingFuzzyWatchRequest`.
 
+use rollcall_domain::catalog::ServiceKey;
+
 use super::{Call, cut, refusals, unsupported};
 use crate::grpc::{
     answer::{self, Refusal, code},
@@ -36,7 +38,9 @@ impl Face {
         let received = &call.request.received_group_keys;
         let received = received.items.iter().filter_map(|key| {
             let mut parts = key.split("@@");
-            let (_namespace, group, service) = (parts.next()?, parts.next()?, parts.next()?);
+            let (namespace, group, service) = (parts.next()?, parts.next()?, parts.next()?);
+            // Any other text names no service, and may have any length.
+            ServiceKey::new(namespace, group, service).ok()?;
             Some(Name {
                 group: group.to_owned(),
                 service: service.to_owned(),

@@ -139,3 +139,25 @@ async fn a_watch_finds_services_whose_appearance_it_missed() {
         [0, 1_000, 2_000].map(|number| format!("public@@DEFAULT_GROUP@@order-{number}"))
     );
 }
+
+/// A watch kept each text that a client reported to have, of any length.
+#[tokio::test]
+async fn only_names_of_services_count_as_received() {
+    let server = Server::start().await;
+    let mut watcher = server.client().await;
+    let received = ["public@@DEFAULT_GROUP@@gone".to_owned()];
+    let long = format!("public@@DEFAULT_GROUP@@{}", "x".repeat(1_000));
+    let odd = ["public@@DEFAULT_GROUP@@".to_owned(), "x".to_owned(), long];
+    let keys: Vec<_> = odd.iter().chain(&received).collect();
+    let body = with(
+        watch("public>>DEFAULT_GROUP>>*"),
+        json!({"receivedGroupKeys": keys}),
+    );
+    watcher.ok("NamingFuzzyWatchRequest", body).await;
+    let removed = received.map(|name| (name, "DELETE_SERVICE".to_owned()));
+    assert_eq!(synced(&mut watcher).await.1, removed);
+    assert_eq!(
+        synced(&mut watcher).await,
+        ("FINISH_FUZZY_WATCH_INIT_NOTIFY".into(), vec![])
+    );
+}

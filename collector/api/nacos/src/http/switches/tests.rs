@@ -57,6 +57,12 @@ fn a_value_out_of_range_and_an_unknown_switch_change_nothing() {
         ("limitedUrlMap", "x"),
         ("batch", "["),
         ("batch", r#"{"checkTimes":"three"}"#),
+        ("batch", r#"{"checkTimes":0}"#),
+        ("batch", r#"{"defaultPushCacheMillis":0}"#),
+        ("batch", r#"{"clientBeatInterval":1.5}"#),
+        ("batch", r#"{"distroThreshold":0}"#),
+        ("batch", r#"{"overriddenServerStatus":"SIDEWAYS"}"#),
+        ("batch", r#"{"overriddenServerStatus":7}"#),
         ("masters", &*"x".repeat(5_000)),
     ] {
         assert!(changed(&switches, entry, value).is_err(), "{entry} {value}");
@@ -73,4 +79,7 @@ fn all_switches_can_be_set_at_once() {
     assert_eq!(switches.check_times, 4);
     assert_eq!(shown(&switches)["pushGoVersion"], "9.9.9");
     assert!(!shown(&switches).contains_key("unknown"));
+    // A console sends back what it was shown.
+    let all = serde_json::to_string(&shown(&switches)).unwrap();
+    assert_eq!(changed(&switches, "batch", &all), Ok(Some(switches)));
 }
