@@ -20,6 +20,22 @@ const MAX_AGENT: usize = 128;
 /// The longest name of an application.
 const MAX_APP: usize = 128;
 
+/// The services that a call reads or changes. Its handler takes their names from the same function of the request as the check
+/// of rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Touches {
+    /// The service that its parameters name: [`Request::service`].
+    Service,
+    /// The service in its key: [`Request::keyed_service`].
+    KeyedService,
+    /// The services of a group, or of all groups: [`Request::listed_group`].
+    Group,
+    /// The services of all groups of its namespace: [`Request::namespace`].
+    Namespace,
+    /// The services of all groups of one namespace, or of all: [`Request::listed_namespace`].
+    Namespaces,
+}
+
 /// One call.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
