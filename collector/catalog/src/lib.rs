@@ -37,6 +37,7 @@ mod clock;
 mod config;
 mod connections;
 mod durable;
+mod ended;
 mod error;
 mod events;
 mod leases;

@@ -86,7 +86,7 @@ impl Workers {
                 probe::run(Arc::clone(&shared), cancel.clone()),
                 push::run(Arc::clone(&shared), cancel.clone()),
                 sweep::run(Arc::clone(&shared), cancel.clone()),
-                sweep::ended::run(Arc::clone(&shared), cancel.clone()),
+                sweep::rows::run(Arc::clone(&shared), cancel.clone()),
                 roster::run(shared, cancel),
             );
             Ok(())

@@ -14,9 +14,9 @@ use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
     Change, Clock, Config, Connection, Error, Event, EventSink, bodies::Bodies,
-    connections::Connections, durable, leases::Leases, namespaces::Namespaces,
+    connections::Connections, durable, ended::Ended, leases::Leases, namespaces::Namespaces,
     outbox::Subscription, probe::ledger::Probes, push::schedule::Schedule, readiness::Readiness,
-    roster::journal::Roster, store::Stores, sweep::ended::Ended, switches::Switches,
+    roster::journal::Roster, store::Stores, switches::Switches,
 };
 
 /// Service changes kept for a slow listener; a slower one gets `Lagged`.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{leases::Verdict, shared::Shared};
 
-pub(crate) mod ended;
+pub(crate) mod rows;
 
 /// Interval of the sweeps.
 const TICK: Duration = Duration::from_millis(500);

@@ -3,9 +3,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use rollcall_domain::catalog::{Endpoint, ServiceKey};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,33 +11,19 @@ use crate::{
     store::Table,
 };
 
-/// Overrides that have ended, and may still have a row.
-#[derive(Debug, Default)]
-pub(crate) struct Ended {
-    overrides: Mutex<Vec<(ServiceKey, Endpoint)>>,
-    added: Notify,
-}
-
-impl Ended {
-    pub(super) fn add(&self, overrides: Vec<(ServiceKey, Endpoint)>) {
-        self.overrides.lock().extend(overrides);
-        self.added.notify_one();
-    }
-}
-
 /// Removes rows until it is cancelled.
 pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     loop {
         tokio::select! {
             biased;
             () = cancel.cancelled() => return,
-            () = shared.ended.added.notified() => remove(&shared).await,
+            () = shared.ended.added() => remove(&shared).await,
         }
     }
 }
 
 async fn remove(shared: &Shared) {
-    let ended = std::mem::take(&mut *shared.ended.overrides.lock());
+    let ended = shared.ended.take();
     if ended.is_empty() {
         return;
     }
