@@ -50,22 +50,6 @@ pub(super) struct Request<'a> {
     pub(super) now_millis: i64,
 }
 
-/// The services that a call reads or changes. Its handler takes their names from the same function of the request as the check
-/// of rights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Touches {
-    /// The service that its parameters name: [`Request::service`].
-    Service,
-    /// The service in its key: [`Request::keyed_service`].
-    KeyedService,
-    /// The services of a group, or of all groups: [`Request::listed_group`].
-    Group,
-    /// The services of all groups of its namespace: [`Request::namespace`].
-    Namespace,
-    /// The services of all groups of one namespace, or of all: [`Request::listed_namespace`].
-    Namespaces,
-}
-
 impl<'a> Request<'a> {
     /// The time of the call, in seconds since 1970.
     pub(super) fn now_seconds(&self) -> u64 {
