@@ -218,7 +218,7 @@ impl Connection {
         };
         let Some(why) = end.reason() else {
             // The socket is open until the end of this function.
-            return self.report_end(&end, is_close_requested, local, &traffic);
+            return self.report_end(&end, is_close_requested, local, traffic);
         };
         self.close(why);
         served.connection.as_mut().graceful_shutdown();
