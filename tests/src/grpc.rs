@@ -205,8 +205,16 @@ impl Client {
     /// # Errors
     /// The collector's status.
     pub async fn jvm_metrics(&self, instance: i32) -> Result<(), Status> {
+        self.jvm_metrics_at(instance, AGENT_TIME).await
+    }
+
+    /// As [`Client::jvm_metrics`], with a metric of this time in milliseconds.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn jvm_metrics_at(&self, instance: i32, time: i64) -> Result<(), Status> {
         let metric = JvmMetric {
-            time: AGENT_TIME,
+            time,
             cpu: Some(Cpu { usage_percent: 1.5 }),
             ..JvmMetric::default()
         };

@@ -65,6 +65,8 @@ pub enum InstanceKind {
     Reconnected(Contact),
     /// Another process sent a sign of life with the id of this instance, whose own agent uses no ids. The sign was refused.
     Stray(Contact),
+    /// Its agent's clock differs much from this collector's.
+    ClockDiffers(Contact),
     /// The connection that it was last seen on ended.
     ConnectionClosed {
         peer: Option<SocketAddr>,
@@ -236,11 +238,30 @@ impl InstanceEvent {
             InstanceKind::Registered(contact)
             | InstanceKind::Adopted(contact)
             | InstanceKind::Recovered(contact)
-            | InstanceKind::Reconnected(contact) => contact.peer,
+            | InstanceKind::Reconnected(contact)
+            | InstanceKind::ClockDiffers(contact) => contact.peer,
             InstanceKind::ConnectionClosed { peer, .. } | InstanceKind::Moved { peer, .. } => *peer,
             InstanceKind::Stray(_) | InstanceKind::Changed(_) | InstanceKind::Flapping { .. } => {
                 None
             }
+        }
+    }
+
+    /// How far the clock of its agent is ahead of this collector's, in milliseconds; `None` if the event carries no time of it.
+    #[must_use]
+    pub const fn clock_skew(&self) -> Option<i32> {
+        match &self.kind {
+            InstanceKind::Registered(contact)
+            | InstanceKind::Adopted(contact)
+            | InstanceKind::Recovered(contact)
+            | InstanceKind::Reconnected(contact)
+            | InstanceKind::ClockDiffers(contact) => contact.clock_skew,
+            // That of another process.
+            InstanceKind::Stray(_)
+            | InstanceKind::ConnectionClosed { .. }
+            | InstanceKind::Changed(_)
+            | InstanceKind::Moved { .. }
+            | InstanceKind::Flapping { .. } => None,
         }
     }
 

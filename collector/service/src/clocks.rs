@@ -8,22 +8,25 @@ use rollcall_link as link;
 
 use super::Core;
 
-/// A difference beyond this is a warning. Network and queues delay a call by far less.
+/// A difference beyond this is an event of the instance. Network and queues delay a call by far less.
+const SHOWN: Duration = Duration::from_secs(5);
+
+/// A difference beyond this is a warning, too.
 const TOLERATED: Duration = Duration::from_secs(60);
 
-/// The most instances whose warning is remembered. Further instances get no warning.
+/// The most events and warnings that are remembered. Further instances get none.
 const REMEMBERED: usize = 10_000;
 
-/// The instances whose clock was warned about.
+/// The instances whose clock was reported, each with whether it was warned about.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Clocks(Arc<Mutex<HashSet<InstanceId>>>);
+pub(super) struct Clocks(Arc<Mutex<HashSet<(InstanceId, bool)>>>);
 
 impl Clocks {
-    /// Records the instance. Returns whether a warning is due: it is the first for this instance, and fewer than [`REMEMBERED`]
-    /// instances are recorded.
-    fn is_new(&self, instance: InstanceId) -> bool {
-        let mut warned = self.0.lock();
-        warned.len() < REMEMBERED && warned.insert(instance)
+    /// Records an event of the instance, or a warning about it. Returns whether it is due: it is the first one, and fewer than
+    /// [`REMEMBERED`] are recorded.
+    fn is_new(&self, instance: InstanceId, is_warning: bool) -> bool {
+        let mut reported = self.0.lock();
+        reported.len() < REMEMBERED && reported.insert((instance, is_warning))
     }
 }
 
@@ -36,13 +39,16 @@ impl Core {
         link::current(|seen| seen.observe_clock(sent_at, || self.clock.wall())).flatten()
     }
 
-    /// Warns about a clock that differs much, once for each instance.
+    /// Records a clock that differs much, and warns about one that differs very much: each once for an instance.
     pub(super) fn report_clock(&self, instance: InstanceId, skew: Option<i32>) {
         let Some(skew) = skew else {
             return;
         };
         let difference = Duration::from_millis(skew.unsigned_abs().into());
-        if difference > TOLERATED && self.clocks.is_new(instance) {
+        if difference > SHOWN && self.clocks.is_new(instance, false) {
+            self.events.clock_differs(self, instance);
+        }
+        if difference > TOLERATED && self.clocks.is_new(instance, true) {
             self.events.skewed(self, instance, skew);
         }
     }

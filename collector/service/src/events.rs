@@ -76,6 +76,12 @@ impl Events {
         log::skewed(core, id, skew_ms);
     }
 
+    /// Records that the clock of an instance's agent differs much from this collector's.
+    pub(super) fn clock_differs(&self, core: &Core, id: InstanceId) {
+        let kind = InstanceKind::ClockDiffers(contact(core, id));
+        self.record(core.clock.wall(), id, kind);
+    }
+
     /// Records that an agent reported its ids after a reconnect.
     pub(super) fn recovered(&self, core: &Core, id: InstanceId) {
         let kind = InstanceKind::Recovered(contact(core, id));

@@ -6,6 +6,7 @@ use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp, inventory::Properties, liveness::Signal,
 };
 use rollcall_limits::Peer;
+use rollcall_link as link;
 use tokio::task::yield_now;
 
 use super::register::{self, InstanceName};
@@ -80,9 +81,23 @@ impl Handle {
         self.register.core().read_clock(sent_at)
     }
 
-    /// Warns if the clock of an instance differs much from this collector's.
+    /// Whether no call of the running call's connection has reported a time.
+    #[must_use]
+    pub fn wants_clock(&self) -> bool {
+        link::current(|seen| seen.clock_skew().is_none()).unwrap_or(false)
+    }
+
+    /// Records a clock of an instance that differs much from this collector's, and warns if it differs very much.
     pub fn report_clock(&self, instance: InstanceId, skew: Option<i32>) {
         self.register.core().report_clock(instance, skew);
+    }
+
+    /// As [`Handle::report_clock`], for an instance that its agent names.
+    pub fn report_clock_of(&self, name: InstanceName<'_>, skew: Option<i32>) {
+        let core = self.register.core();
+        if let Some(instance) = core.instance_named(name) {
+            core.report_clock(instance, skew);
+        }
     }
 
     /// Renews the lease of an instance, which is then up. Adopts an instance that the collector does not know.

@@ -248,7 +248,7 @@ impl Roster {
         let shown = |id| self.core.inventory.shown(self.core.inventory.canonical(id));
         instance.application = instance.application.map(shown);
         let lease = self.core.lessor.view(id)?;
-        let clock = &self.core.clock;
+        let (clock, feed) = (&self.core.clock, self.core.events.feed());
         Some(InstanceStatus {
             instance,
             state: lease.state,
@@ -260,11 +260,8 @@ impl Roster {
             is_slow: lease.usual > self.core.lessor.terms().silent_after,
             terms: self.core.lessor.terms().of(lease.usual),
             connection: connection(&self.core, lease.contact),
-            peer: self
-                .core
-                .events
-                .feed()
-                .last(id, u64::MAX, InstanceEvent::peer),
+            peer: feed.last(id, u64::MAX, InstanceEvent::peer),
+            clock_skew: feed.last(id, u64::MAX, InstanceEvent::clock_skew),
             silence: clock.now().since(lease.last_seen),
             own: Arc::clone(&self.own),
             witness: self.witness(lease.observer),

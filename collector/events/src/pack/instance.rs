@@ -25,6 +25,7 @@ const CONNECTION_CLOSED: u8 = 5;
 const CHANGED: u8 = 6;
 const MOVED: u8 = 7;
 const FLAPPING: u8 = 8;
+const CLOCK_DIFFERS: u8 = 9;
 
 impl Subject for InstanceId {
     type Event = InstanceEvent;
@@ -49,6 +50,7 @@ impl Subject for InstanceId {
             InstanceKind::Recovered(it) => contact(RECOVERED, it),
             InstanceKind::Reconnected(it) => contact(RECONNECTED, it),
             InstanceKind::Stray(it) => contact(STRAY, it),
+            InstanceKind::ClockDiffers(it) => contact(CLOCK_DIFFERS, it),
             InstanceKind::ConnectionClosed { peer, cause } => {
                 bytes.extend([CONNECTION_CLOSED, cause.code()]);
                 put_peer(bytes, *peer);
@@ -79,6 +81,7 @@ impl Subject for InstanceId {
             RECOVERED => InstanceKind::Recovered(contact(&mut from)?),
             RECONNECTED => InstanceKind::Reconnected(contact(&mut from)?),
             STRAY => InstanceKind::Stray(contact(&mut from)?),
+            CLOCK_DIFFERS => InstanceKind::ClockDiffers(contact(&mut from)?),
             CONNECTION_CLOSED => InstanceKind::ConnectionClosed {
                 cause: Cause::from_code(from.byte()?)?,
                 peer: peer(&mut from)?,

@@ -111,6 +111,7 @@ fn every_event_of_an_agent_comes_back() {
         kinds.push(InstanceKind::Adopted(contact(peer, Some(i32::MIN))));
         kinds.push(InstanceKind::Recovered(contact(peer, Some(0))));
         kinds.push(InstanceKind::Reconnected(contact(peer, None)));
+        kinds.push(InstanceKind::ClockDiffers(contact(peer, Some(-90_000))));
         kinds.push(InstanceKind::Stray(contact(peer, None)));
         kinds.push(InstanceKind::ConnectionClosed { peer, cause });
         let [from, to] = observers;

@@ -151,6 +151,7 @@ fn instance(
         InstanceKind::Recovered(it) => contact(it, "recovered"),
         InstanceKind::Reconnected(it) => contact(it, "reconnected"),
         InstanceKind::Stray(it) => contact(it, "stray"),
+        InstanceKind::ClockDiffers(it) => contact(it, "clock_differs"),
         InstanceKind::ConnectionClosed { peer, cause } => {
             evidence.add("peer", peer.map(|peer| peer.to_string()));
             evidence.add("cause", words::cause(*cause));

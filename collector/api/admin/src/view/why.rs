@@ -34,6 +34,8 @@ pub(super) struct Why {
     connection_state: &'static str,
     /// The end of the connection that the signal came on; `null` while it is open, or if it is not known here.
     connection: Option<Connection>,
+    /// How far the clock of its agent is ahead of this collector's, in milliseconds; `null` if no call carried its time.
+    clock_skew_ms: Option<i32>,
     /// The usual interval between signals of its agent, in milliseconds; `null` if not observed.
     usual_interval_ms: Option<u64>,
     /// The signals that did not come since, by that interval; `null` if it is not observed.
@@ -75,6 +77,7 @@ impl Why {
             peer: status.peer.map(|peer| peer.to_string()),
             connection_state,
             connection,
+            clock_skew_ms: status.clock_skew,
             usual_interval_ms: words::interval(status.usual).map(millis),
             missed: words::expected(status.silence, status.usual),
             silent_after_ms: millis(status.terms.silent_after),
@@ -108,6 +111,9 @@ fn sentence(status: &InstanceStatus) -> String {
         add(&format!(
             "Its agent sends a signal about every {usual}, less often than liveness.default.silent_after, so its terms follow that."
         ));
+    }
+    if let Some(skew) = words::skew(status.clock_skew) {
+        add(&format!("The clock of its agent is {skew}."));
     }
     if status.forgotten {
         add(

@@ -138,6 +138,20 @@ pub(super) fn through(witness: &Witness, own: &str) -> String {
     }
 }
 
+/// A difference of clocks that a sentence mentions, in milliseconds.
+const SHOWN_SKEW: u64 = 5_000;
+
+/// How far a clock is off, if that is much: `90s ahead of this collector's`.
+pub(super) fn skew(millis: Option<i32>) -> Option<String> {
+    let millis = millis?;
+    let difference = u64::from(millis.unsigned_abs());
+    let direction = if millis > 0 { "ahead of" } else { "behind" };
+    (difference > SHOWN_SKEW).then(|| {
+        let difference = round(Duration::from_millis(difference));
+        format!("{difference} {direction} this collector's")
+    })
+}
+
 /// A duration for people.
 pub(super) fn round(duration: Duration) -> String {
     let millis = millis(duration);
@@ -164,6 +178,9 @@ pub(super) fn instance(
             // Writing to a string does not fail.
             let _written = write!(text, " with the protocol of {}", protocol(generation));
         }
+        if let Some(skew) = skew(contact.clock_skew) {
+            let _written = write!(text, ", its clock {skew}");
+        }
         text
     };
     match &event.kind {
@@ -187,6 +204,10 @@ pub(super) fn instance(
             "Another process used the id of {label}{}; its signal was refused.",
             by(it)
         ),
+        InstanceKind::ClockDiffers(it) => match skew(it.clock_skew) {
+            Some(skew) => format!("The clock of {label} is {skew}."),
+            None => format!("The clock of {label} differs from this collector's."),
+        },
         InstanceKind::ConnectionClosed { peer, cause } => {
             let peer = peer.map(|peer| peer.to_string());
             let connection = connection(peer.as_deref());

@@ -9,6 +9,7 @@
 use axum::Router;
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
+use rollcall_domain::liveness::Signal;
 use rollcall_limits::{Peer, Work};
 use rollcall_metrics::{Call, Protocol};
 use rollcall_service::{
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status, metadata::MetadataMap};
 
 use self::{
-    evidence::{Evidence, Reader},
+    evidence::{Evidence, Owner, Reader},
     table::{CALLS, Payload, TelemetryCall},
 };
 use super::{
@@ -47,7 +48,10 @@ pub(super) fn router(
     for row in CALLS {
         for path in row.paths {
             let handler = Handler::new(services, row, path, stop.clone());
-            let take = move |metadata, peer, messages| handler.answer(metadata, peer, messages);
+            let take = move |metadata, peer, messages: Messages| {
+                let messages = messages.set_by(stream::MAX_MESSAGE_SIZE_KEY);
+                handler.answer(metadata, peer, messages)
+            };
             let route = stream::route(max_message_size, take);
             router = router.route(&format!("/{path}"), route);
         }
@@ -139,7 +143,13 @@ impl Handler {
     async fn take(&self, reader: &Reader, messages: Vec<Bytes>) -> Result<(), Refusal> {
         let bytes = messages.iter().map(Bytes::len).sum();
         if Work::is_small(bytes) {
-            return self.record(reader.read(&messages)?).await;
+            let evidence = reader.read(&messages)?;
+            let clock = self.read_clock(&messages, &evidence);
+            self.record(evidence).await?;
+            if let Some((sender, skew)) = clock {
+                sender.report_clock(&self.heartbeat, skew);
+            }
+            return Ok(());
         }
         let kept = KEPT * reader.count.limit().min(bytes / SHORTEST);
         let charge = self.work.charge_bytes(bytes + kept);
@@ -148,6 +158,16 @@ impl Handler {
         let read = move || reader.read(&messages).map(Evidence::into_owned);
         let evidence = self.work.run(bytes, read).await.map_err(Refused::from)??;
         self.record(evidence).await
+    }
+
+    /// The sender of JVM metrics and how far its clock is ahead, if its connection has shown no time before.
+    fn read_clock(&self, messages: &[Bytes], evidence: &Evidence<'_>) -> Option<(Owner, i32)> {
+        if self.row.signal != Signal::JvmMetrics || !self.heartbeat.wants_clock() {
+            return None;
+        }
+        let time = sender::time_of_jvm(messages.first()?)?;
+        let skew = self.heartbeat.read_clock(Some(time))?;
+        Some((evidence.owner()?, skew))
     }
 
     /// Renews the leases of the senders, and adopts ids that the inventory does not hold.

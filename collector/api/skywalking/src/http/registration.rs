@@ -25,7 +25,7 @@ use rollcall_server::face::{
 };
 use rollcall_service::{
     Services,
-    heartbeat::Sign,
+    heartbeat::{Sign, agent_time},
     register::{Error, OperationRef},
 };
 use serde_json::value::RawValue;
@@ -33,6 +33,7 @@ use serde_json::value::RawValue;
 use crate::http::refuse::refuse;
 
 mod input;
+mod moment;
 mod named;
 mod routes;
 mod segments;
@@ -116,6 +117,7 @@ impl Face {
     async fn instance(self: Arc<Self>, input: Input) -> Handled {
         let Object(new): Object<wire::NewInstance> = input.parse().await?;
         let application = ApplicationId::new(new.ai).ok_or_else(|| zero("ai"))?;
+        let skew = input.heartbeat.read_clock(agent_time(new.at.0));
         let process = NewInstance {
             application,
             uuid: new.au.into(),
@@ -123,7 +125,10 @@ impl Face {
             properties: (&new.oi.0).into(),
         };
         let (outcome, id) = match input.register.instance(process).await {
-            Ok(id) => (Outcome::Ok, id.get()),
+            Ok(id) => {
+                input.heartbeat.report_clock(id, skew);
+                (Outcome::Ok, id.get())
+            }
             Err(error) if error.is_unassigned() => (Outcome::Unassigned, 0),
             Err(error) => return Err(refuse("au", &error)),
         };
@@ -138,8 +143,12 @@ impl Face {
             application: None,
             signal: Signal::Heartbeat,
         };
+        let skew = input.heartbeat.read_clock(agent_time(beat.at.0));
         match input.heartbeat.renew(sign).await {
-            Ok(()) => Ok((Outcome::Ok, reply(&wire::Done {}))),
+            Ok(()) => {
+                input.heartbeat.report_clock(sign.instance, skew);
+                Ok((Outcome::Ok, reply(&wire::Done {})))
+            }
             Err(error) => Err(refuse("ii", &error)),
         }
     }

@@ -66,6 +66,7 @@ impl InstanceLine {
             InstanceKind::Recovered(contact) => line.contact(*contact, "recovered"),
             InstanceKind::Reconnected(contact) => line.contact(*contact, "reconnected"),
             InstanceKind::Stray(contact) => line.contact(*contact, "stray"),
+            InstanceKind::ClockDiffers(contact) => line.contact(*contact, "clock_differs"),
             InstanceKind::ConnectionClosed { peer, cause } => {
                 line.peer = *peer;
                 line.cause = Some(cause.code());
@@ -133,6 +134,7 @@ impl InstanceLine {
             "recovered" => InstanceKind::Recovered(contact),
             "reconnected" => InstanceKind::Reconnected(contact),
             "stray" => InstanceKind::Stray(contact),
+            "clock_differs" => InstanceKind::ClockDiffers(contact),
             "connection_closed" => InstanceKind::ConnectionClosed {
                 peer: self.peer,
                 cause: Cause::from_code(self.cause?)?,

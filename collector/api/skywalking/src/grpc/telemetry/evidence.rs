@@ -13,7 +13,7 @@ use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId};
 use rollcall_limits::Count;
 use rollcall_protobuf::{self as protobuf, Fields, Malformed, Value};
 use rollcall_service::{
-    heartbeat::Sign,
+    heartbeat::{self, Sign},
     register::{ForeignId, InstanceName},
 };
 
@@ -40,6 +40,25 @@ pub(super) struct Evidence<'a> {
     pub(super) messages: u64,
     /// Segments that could not be read.
     pub(super) undecodable: u64,
+}
+
+/// A sender, independent of its message.
+#[derive(Debug)]
+pub(super) enum Owner {
+    Id(InstanceId),
+    Name(String, String),
+}
+
+impl Owner {
+    /// Reports how far its clock is ahead, in milliseconds.
+    pub(super) fn report_clock(&self, heartbeat: &heartbeat::Handle, skew: i32) {
+        match self {
+            Self::Id(instance) => heartbeat.report_clock(*instance, Some(skew)),
+            Self::Name(service, instance) => {
+                heartbeat.report_clock_of(InstanceName { service, instance }, Some(skew));
+            }
+        }
+    }
 }
 
 /// How to read the messages of one call.
@@ -201,6 +220,16 @@ impl Evidence<'_> {
             messages: self.messages,
             undecodable: self.undecodable,
         }
+    }
+
+    /// One of the senders.
+    pub(super) fn owner(&self) -> Option<Owner> {
+        let of_a_sign = self.signs.keys().chain(&self.resettable).next();
+        let id = of_a_sign.map(|instance| Owner::Id(*instance));
+        id.or_else(|| {
+            let (service, instance) = self.names.iter().next()?;
+            Some(Owner::Name(service.to_string(), instance.to_string()))
+        })
     }
 
     /// Whether no sender was found.

@@ -1,9 +1,9 @@
 //! Reads the sender of a message without decoding the rest.
 
-use rollcall_domain::InstanceId;
+use rollcall_domain::{InstanceId, Timestamp};
 use rollcall_limits::Count;
 use rollcall_protobuf::{self as protobuf, Fields, Malformed, Value};
-use rollcall_service::register::InstanceName;
+use rollcall_service::{heartbeat::agent_time, register::InstanceName};
 
 use crate::grpc::shape::Refused;
 
@@ -136,6 +136,23 @@ pub(super) fn segment_of_6x<'a>(
         }
     }
     Ok(segment)
+}
+
+/// The time of the agent's clock in a message of JVM metrics; `None` if it has several metrics. An agent collects one metric a second
+/// and sends all that it has: one metric is at most a second old, and several are from the time of an outage.
+pub(super) fn time_of_jvm(message: &[u8]) -> Option<Timestamp> {
+    let mut metrics = Fields::of(message).filter_map(|field| match field {
+        Ok((1, Value::Bytes(metric))) => Some(metric),
+        _ => None,
+    });
+    let (metric, None) = (metrics.next()?, metrics.next()) else {
+        return None;
+    };
+    let time = Fields::of(metric).find_map(|field| match field {
+        Ok((1, Value::Varint(millis))) => i64::try_from(millis).ok(),
+        _ => None,
+    });
+    agent_time(time?)
 }
 
 /// Whether an `Event` announces a planned shutdown. Java agents since 8.5 send it as their last message.

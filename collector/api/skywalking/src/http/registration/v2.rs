@@ -23,7 +23,9 @@ use rollcall_server::face::{JSON, json::Object, reply};
 use rollcall_service::heartbeat::{Ping, Pong, Sign};
 use serde::{Deserialize, Serialize};
 
-use super::{Face, Handled, Input, Routes, in_time, outcome, skip_unless_transient};
+use super::{
+    Face, Handled, Input, Routes, in_time, moment::Moment, outcome, skip_unless_transient,
+};
 use crate::gson;
 use crate::http::refuse::refuse;
 
@@ -61,6 +63,9 @@ struct Instance {
     service_id: i32,
     #[serde(rename = "instanceUUID")]
     uuid: String,
+    /// The time of the agent.
+    #[serde(default)]
+    time: Moment,
     #[serde(default)]
     properties: Properties,
 }
@@ -92,6 +97,9 @@ struct Heartbeat {
     service_instance_id: i32,
     #[serde(default, rename = "serviceInstanceUUID")]
     uuid: String,
+    /// The time of the agent.
+    #[serde(default)]
+    time: Moment,
 }
 
 #[derive(Debug, Deserialize)]
@@ -151,8 +159,13 @@ impl Face {
             let processes = instances.iter().enumerate().map(process);
             processes.collect::<Result<Vec<_>, _>>()
         })?;
+        let time = instances.first().and_then(|Object(first)| first.time.0);
+        let skew = input.heartbeat.read_clock(time);
         let ids = input.register.instances(&processes).await;
         let ids = in_time(ids, processes.len(), "instances")?;
+        if let Some(first) = ids.first().copied().flatten() {
+            input.heartbeat.report_clock(first, skew);
+        }
         let outcome = outcome(&ids);
         let reply = move || {
             drop(processes);
@@ -172,9 +185,13 @@ impl Face {
             uuid: &beat.uuid,
             resettable: false,
         };
+        let skew = input.heartbeat.read_clock(beat.time.0);
         let pong = input.heartbeat.ping(ping).await;
         let commands = match pong.map_err(|error| refuse(field, &error))? {
-            Pong::Same => Vec::new(),
+            Pong::Same => {
+                input.heartbeat.report_clock(ping.instance, skew);
+                Vec::new()
+            }
             Pong::Unknown | Pong::Another => vec![Command {
                 command: "ServiceMetadataReset",
             }],

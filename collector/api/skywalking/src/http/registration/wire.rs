@@ -38,8 +38,9 @@ pub(super) struct NewInstance {
     pub(super) ai: i32,
     #[serde(deserialize_with = "gson::text")]
     pub(super) au: String,
+    /// The time of the agent, in milliseconds.
     #[serde(rename = "rt")]
-    _registered_at: Number<i64>,
+    pub(super) at: Number<i64>,
     pub(super) oi: Object<OsInfoJson>,
 }
 
@@ -56,8 +57,9 @@ pub(super) struct Instance {
 pub(super) struct Heartbeat {
     #[serde(deserialize_with = "gson::number")]
     pub(super) ii: i32,
+    /// The time of the agent, in milliseconds.
     #[serde(rename = "ht")]
-    _at: Number<i64>,
+    pub(super) at: Number<i64>,
 }
 
 /// The answer of `/instance/heartbeat`.
