@@ -23,7 +23,8 @@ pub struct Shared {
 }
 
 impl Budget {
-    /// Charges the memory behind `bytes`, unless another owner has charged it and still holds the charge.
+    /// Charges the memory behind `bytes`, unless another owner has charged it and still holds the charge. While the last owner
+    /// drops the charge, a new one is charged beside it for a moment.
     ///
     /// # Errors
     /// The budget would exceed its limit. Nothing is charged, and the refusal is counted.

@@ -83,10 +83,11 @@ fn shared_memory_is_charged_from_its_first_owner_to_its_last() {
 
 #[test]
 fn threads_that_share_memory_leave_no_charge_behind() {
-    let budget = Budget::new("test", 100);
-    let memory = [7; 60];
+    // A last owner that has not released its charge yet is counted beside the next first owner.
+    let (threads, memory) = (4, [7; 60]);
+    let budget = Budget::new("test", threads * memory.len());
     thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..threads {
             scope.spawn(|| {
                 for _ in 0..10_000 {
                     let shared = budget.try_charge_shared(&memory).unwrap();
