@@ -5,8 +5,9 @@
 //! buffers of the connection, and each one written shows that the peer still reads. Memory that many answers share, such as a
 //! list that is pushed to every subscriber, is charged once.
 //!
-//! A stream whose next bytes exceed the budget waits for room, for at most the write timeout. Its end would be more expensive
-//! than the wait: with the stream of a Nacos client end its instances.
+//! A stream whose next bytes exceed the budget waits for room for a short time, and ends if there is none. Its end is more
+//! expensive than a wait: the instances of a Nacos client end with its stream. Memory that another stream has charged needs no
+//! room.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,6 +38,10 @@ const PIECE: usize = 16 << 10;
 
 /// The pause before a stream that waits for room looks again.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest time that a stream waits for room. Its body is not polled meanwhile, and the body of a Nacos stream also reads the
+/// acknowledgements of its client, which count as missing after five seconds by default.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -158,8 +163,9 @@ where
                     self.prepaid -= data.len();
                 } else if let Err(over) = self.pay_for(&data) {
                     let timeout = match (&self.answering, patience) {
-                        (Some(answering), Patience::UntilTimeout) if data.len() <= over.limit => {
-                            answering.traffic().serving.limits.write_timeout
+                        (Some(answering), Patience::Some) if data.len() <= over.limit => {
+                            let serving = &answering.traffic().serving;
+                            serving.limits.write_timeout.min(LONGEST_WAIT)
                         }
                         _ => return Poll::Ready(Err(Broken::OverBudget(over))),
                     };
@@ -184,7 +190,7 @@ where
             let (bytes, now) = (waiting.bytes.clone(), Instant::now());
             waiting.pause.as_mut().reset(now + PAUSE);
             let is_late = now >= waiting.until;
-            let has_room = self.answers().is_none_or(|a| a.has_room(bytes.len()));
+            let has_room = self.answers().is_none_or(|a| a.has_room_shared(&bytes));
             if !has_room && !is_late {
                 continue;
             }
@@ -245,8 +251,8 @@ where
 enum Patience {
     /// The answer has not begun, so it can still be a refusal.
     None,
-    /// They wait until the write timeout.
-    UntilTimeout,
+    /// They wait for at most [`LONGEST_WAIT`] or the write timeout, if that is shorter.
+    Some,
 }
 
 /// Why an answer is cut short.
@@ -288,7 +294,7 @@ where
             if self.body.is_none() && self.waiting.is_none() {
                 return Poll::Ready(None);
             }
-            if let Err(broken) = ready!(self.advance(Patience::UntilTimeout, context)) {
+            if let Err(broken) = ready!(self.advance(Patience::Some, context)) {
                 return Poll::Ready(Some(Err(broken.into())));
             }
         }

@@ -29,7 +29,7 @@ impl Budget {
     /// # Errors
     /// The budget would exceed its limit. Nothing is charged, and the refusal is counted.
     pub fn try_charge_shared(&self, bytes: &[u8]) -> Result<Arc<Shared>, OverBudget> {
-        let place = (bytes.as_ptr().addr(), bytes.len());
+        let place = place_of(bytes);
         let mut places = self.0.places.0.lock();
         if let Some(shared) = places.get(&place).and_then(Weak::upgrade) {
             return Ok(shared);
@@ -39,6 +39,19 @@ impl Budget {
         places.insert(place, Arc::downgrade(&shared));
         Ok(shared)
     }
+
+    /// Whether [`Budget::try_charge_shared`] would succeed now: another owner has charged the memory behind `bytes`, or there is
+    /// room for it. Nothing is charged, and no refusal is counted.
+    #[must_use]
+    pub fn has_room_shared(&self, bytes: &[u8]) -> bool {
+        let is_charged = |shared: &Weak<Shared>| shared.strong_count() > 0;
+        let places = self.0.places.0.lock();
+        places.get(&place_of(bytes)).is_some_and(is_charged) || self.has_room(bytes.len())
+    }
+}
+
+fn place_of(bytes: &[u8]) -> Place {
+    (bytes.as_ptr().addr(), bytes.len())
 }
 
 impl Drop for Shared {

@@ -82,6 +82,22 @@ fn shared_memory_is_charged_from_its_first_owner_to_its_last() {
 }
 
 #[test]
+fn memory_that_is_charged_has_room_for_further_owners() {
+    let budget = Budget::new("test", 100);
+    let (memory, other) = ([7; 60], [8; 60]);
+    assert!(budget.has_room_shared(&memory));
+    assert!(!budget.has_room_shared(&[7; 101]));
+    let first = budget.try_charge_shared(&memory).unwrap();
+    assert!(budget.has_room_shared(&memory));
+    assert!(!budget.has_room_shared(&other));
+    assert!(budget.has_room_shared(&other[..40]));
+    drop(first);
+    let _other = budget.try_charge_shared(&other).unwrap();
+    assert!(!budget.has_room_shared(&memory), "its last owner is gone");
+    assert_eq!((budget.held(), budget.refused()), (60, 0));
+}
+
+#[test]
 fn threads_that_share_memory_leave_no_charge_behind() {
     // A last owner that has not released its charge yet is counted beside the next first owner.
     let (threads, memory) = (4, [7; 60]);

@@ -9,9 +9,17 @@ use tokio::time::timeout;
 use super::*;
 use crate::{Serving, protocol::Protocol, traffic::Traffic};
 
-fn traffic(limit: usize) -> Arc<Traffic> {
+fn serving(limit: usize) -> Serving {
     let mut serving = Serving::generous();
     serving.budgets.answers = Budget::new("answers", limit);
+    serving
+}
+
+fn traffic(limit: usize) -> Arc<Traffic> {
+    traffic_of(serving(limit))
+}
+
+fn traffic_of(serving: Serving) -> Arc<Traffic> {
     let charge = serving.budgets.connections.nothing();
     Traffic::new(Arc::new(serving), Arc::default(), Protocol::Http2, charge)
 }
@@ -186,13 +194,44 @@ async fn a_stream_beyond_the_budget_waits_for_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_waits_for_room_ends_after_the_write_timeout() {
+async fn a_stream_that_waits_for_room_ends_before_its_peer_counts_as_silent() {
+    for (write_timeout, longest) in [(20, 3), (1, 1)] {
+        let mut serving = serving(100_000);
+        serving.limits.write_timeout = Duration::from_secs(write_timeout);
+        let traffic = traffic_of(serving);
+        let answers = &traffic.serving.budgets.answers;
+        let stream = begin(&traffic, streamed(&[10, 60_000])).unwrap();
+        let _other = answers.try_charge(60_000).unwrap();
+        let began = Instant::now();
+        assert!(stream.collect().await.unwrap_err().is::<OverBudget>());
+        let (waited, longest) = (began.elapsed(), Duration::from_secs(longest));
+        assert!(waited >= longest && waited < longest + 2 * PAUSE);
+        assert!(traffic.is_idle());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_wait_for_one_list_need_room_for_one_copy() {
     let traffic = traffic(100_000);
     let answers = &traffic.serving.budgets.answers;
-    let stream = begin(&traffic, streamed(&[10, 60_000])).unwrap();
-    let _other = answers.try_charge(60_000).unwrap();
-    let began = Instant::now();
-    assert!(stream.collect().await.unwrap_err().is::<OverBudget>());
-    assert!(began.elapsed() >= traffic.serving.limits.write_timeout);
-    assert!(traffic.is_idle());
+    let list = Bytes::from(vec![7; 60_000]);
+    let waiting = || {
+        let parts = [Bytes::from_static(b"head"), list.clone()];
+        let frames = parts.map(|part| Ok::<_, Infallible>(Frame::data(part)));
+        begin(&traffic, StreamBody::new(tokio_stream::iter(frames))).unwrap()
+    };
+    let mut streams = [waiting(), waiting()];
+    let mut other = answers.try_charge(100_000).unwrap();
+    for stream in &mut streams {
+        stream.frame().await.unwrap().unwrap();
+        timeout(PAUSE, stream.frame()).await.unwrap_err();
+    }
+    other.shrink(60_000);
+    let [first, second] = &mut streams;
+    let piece = first.frame().await.unwrap().unwrap();
+    assert_eq!(answers.held(), 100_000, "there is no room for another copy");
+    let next = timeout(2 * PAUSE, second.frame()).await;
+    next.expect("the list is charged").unwrap().unwrap();
+    assert_eq!((answers.held(), answers.refused()), (100_000, 2));
+    drop(piece);
 }
