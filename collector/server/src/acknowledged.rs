@@ -3,7 +3,8 @@
 //! A peer that does not answer is a process that is paused or hangs, or its machine or the network is unavailable. TCP tells
 //! these apart: the system of a paused process acknowledges what arrives, and an unavailable machine acknowledges nothing. Linux
 //! reports the state of a socket through a netlink socket (`sock_diag(7)`), to every process and without a privilege. A query
-//! takes some microseconds. It is made only at the end of a connection whose peer did not answer, and [`Queries`] bounds them.
+//! takes some microseconds. Queries are made only at the end of a connection whose peer did not answer, and [`Queries`] bounds
+//! them.
 //!
 //! A proxy between the peer and this collector acknowledges for the peer.
 

@@ -5,8 +5,9 @@
 //! and its next turn writes all their answers together. A thread that answers a hundred calls at once wakes one task for each
 //! connection.
 //!
-//! The calls of one connection therefore use one processor at a time. The work of a call is limited: large messages are decoded
-//! elsewhere (`rollcall_limits::Work`).
+//! The calls of one connection therefore use one processor at a time, and a call that blocks its thread delays the other calls
+//! and the pings of its connection. The work of a call is limited: large messages are decoded on other threads
+//! (`rollcall_limits::Work`).
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;

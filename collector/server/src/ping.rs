@@ -2,11 +2,11 @@
 //!
 //! hyper judges a peer when its timer has fired, before it reads what the peer has sent. A collector that did not run for a
 //! while, because its process or its machine was paused, would close every connection whose answer waits unread. So the timer
-//! of an answer gives the collector a turn to read first, and a timer that fires late, because the collector stalled, waits
-//! again: up to a whole [`Limits::ping_timeout`](super::Limits::ping_timeout), as after a start.
+//! of an answer gives the collector a turn to read first. A timer that fires late, because the collector stalled, waits again:
+//! up to a whole [`Limits::ping_timeout`](super::Limits::ping_timeout).
 //!
-//! A peer that is gone is therefore found a little later after a stall. The timer of the interval between two pings judges
-//! nothing, and fires as it is set.
+//! After a stall an unavailable peer is therefore detected later, by up to that time. The timer of the interval between two pings
+//! judges nothing, and fires when it is due.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ mod tests;
 
 /// A timer that fires this much later than it was set for shows that the collector stalled.
 const STALL: Duration = Duration::from_secs(1);
-/// The time in which the collector reads what waits before it judges a peer.
+/// The least time in which the collector reads the bytes that wait before it judges a peer.
 const TURN: Duration = Duration::from_millis(10);
 
 /// The ping timers of one listener.
