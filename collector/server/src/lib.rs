@@ -114,8 +114,19 @@ pub struct Budgets {
     pub requests: Budget,
     /// Bytes of answers that the peers have not read.
     pub answers: Budget,
+    /// Bytes of streams that wait for room in `answers`; see [`Budgets::waiting`].
+    pub waiting: Budget,
     /// Bytes of all other memory of connections and streams.
     pub connections: Budget,
+}
+
+impl Budgets {
+    /// A budget for the streams that wait for room in a budget of answers with this limit: an eighth of it, or the bytes of one
+    /// long list.
+    #[must_use]
+    pub fn waiting(answers: usize) -> Budget {
+        Budget::new("waiting", (answers / 8).max(4 << 20))
+    }
 }
 
 #[cfg(any(test, feature = "test-util"))]
@@ -187,6 +198,7 @@ impl Serving {
             budgets: Budgets {
                 requests: budget("requests"),
                 answers: budget("answers"),
+                waiting: budget("waiting"),
                 connections: budget("connections"),
             },
             max_message_size: 4 << 20,

@@ -7,41 +7,34 @@
 //!
 //! A stream whose next bytes exceed the budget waits for room for a short time, and ends if there is none. Its end is more
 //! expensive than a wait: the instances of a Nacos client end with its stream. Memory that another stream has charged needs no
-//! room.
+//! room. The bytes that wait have a budget of their own; a stream for which it has no room ends at once.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use axum::BoxError;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use rollcall_limits::{Budget, Charge, OverBudget};
-use tokio::time::{Instant, Sleep, sleep};
 
 use super::traffic::Answering;
 
 mod piece;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use self::piece::Held;
 pub(super) use self::piece::Piece;
+use self::waiting::Waiting;
 
 /// The bytes that are held without a charge.
 const FREE: usize = 1 << 10;
 
 /// The largest piece, in bytes: it fits into one HTTP/2 frame.
 const PIECE: usize = 16 << 10;
-
-/// The pause before a stream that waits for room looks again.
-const PAUSE: Duration = Duration::from_millis(250);
-
-/// The longest time that a stream waits for room. Its body is not polled meanwhile, and the body of a Nacos stream also reads the
-/// acknowledgements of its client, which count as missing after five seconds by default.
-const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -63,14 +56,6 @@ pub(super) struct Outbound<B> {
 /// last byte is written, and is not charged again for the bytes that it covers.
 #[derive(Clone, Debug)]
 pub struct Paid(Arc<Charge>);
-
-/// Bytes that wait for room in the budget.
-#[derive(Debug)]
-struct Waiting {
-    bytes: Bytes,
-    until: Instant,
-    pause: Pin<Box<Sleep>>,
-}
 
 impl<B> Outbound<B> {
     /// A short answer.
@@ -162,19 +147,16 @@ where
                 if self.prepaid >= data.len() {
                     self.prepaid -= data.len();
                 } else if let Err(over) = self.pay_for(&data) {
-                    let timeout = match (&self.answering, patience) {
+                    self.waiting = match (&self.answering, patience) {
                         (Some(answering), Patience::Some) if data.len() <= over.limit => {
-                            let serving = &answering.traffic().serving;
-                            serving.limits.write_timeout.min(LONGEST_WAIT)
+                            Waiting::begin(data, &answering.traffic().serving)
                         }
-                        _ => return Poll::Ready(Err(Broken::OverBudget(over))),
+                        _ => None,
                     };
-                    self.waiting = Some(Waiting {
-                        bytes: data,
-                        until: Instant::now() + timeout,
-                        pause: Box::pin(sleep(PAUSE)),
-                    });
-                    return self.wait(context);
+                    return match self.waiting {
+                        Some(_) => self.wait(context),
+                        None => Poll::Ready(Err(Broken::OverBudget(over))),
+                    };
                 }
                 self.rest = data;
             }
@@ -186,10 +168,8 @@ where
     /// Waits until the budget has room for the waiting bytes, or their time is up.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         while let Some(waiting) = &mut self.waiting {
-            ready!(waiting.pause.as_mut().poll(context));
-            let (bytes, now) = (waiting.bytes.clone(), Instant::now());
-            waiting.pause.as_mut().reset(now + PAUSE);
-            let is_late = now >= waiting.until;
+            let is_late = ready!(waiting.poll_look(context));
+            let bytes = waiting.bytes.clone();
             let has_room = self.answers().is_none_or(|a| a.has_room_shared(&bytes));
             if !has_room && !is_late {
                 continue;
@@ -251,7 +231,7 @@ where
 enum Patience {
     /// The answer has not begun, so it can still be a refusal.
     None,
-    /// They wait for at most [`LONGEST_WAIT`] or the write timeout, if that is shorter.
+    /// They wait, if they have room in the budget of waiting bytes.
     Some,
 }
 

@@ -73,6 +73,7 @@ impl Edge {
             budgets: Budgets {
                 requests: Budget::new("requests", config.server.inbound_memory),
                 answers: Budget::new("answers", config.server.outbound_memory),
+                waiting: Budgets::waiting(config.server.outbound_memory),
                 connections: Budget::new("connections", config.server.connection_memory),
             },
             queries: Queries::default(),
@@ -124,6 +125,8 @@ impl Edge {
         let Budgets {
             requests,
             answers,
+            // Its refusals are also refusals of `answers`.
+            waiting: _,
             connections,
         } = &self.budgets;
         for budget in [requests, answers, connections] {

@@ -4,8 +4,9 @@ use std::task::Waker;
 use bytes::Buf;
 use http_body_util::{BodyExt, Full, StreamBody};
 use rollcall_limits::Budget;
-use tokio::time::timeout;
+use tokio::time::{Duration, Instant, timeout};
 
+use super::waiting::PAUSE;
 use super::*;
 use crate::{Serving, protocol::Protocol, traffic::Traffic};
 
@@ -40,6 +41,13 @@ fn streamed(parts: &[usize]) -> impl Body<Data = Bytes, Error = Infallible> + Un
         .map(|size| Ok(Frame::data(Bytes::from(vec![1; *size]))))
         .chain([Ok(Frame::trailers(HeaderMap::new()))])
         .collect();
+    StreamBody::new(tokio_stream::iter(frames))
+}
+
+/// A body that pushes a list.
+fn push(list: &Bytes) -> impl Body<Data = Bytes, Error = Infallible> + Unpin + use<> {
+    let parts = [Bytes::from_static(b"head"), list.clone()];
+    let frames = parts.map(|part| Ok(Frame::data(part)));
     StreamBody::new(tokio_stream::iter(frames))
 }
 
@@ -215,12 +223,7 @@ async fn streams_that_wait_for_one_list_need_room_for_one_copy() {
     let traffic = traffic(100_000);
     let answers = &traffic.serving.budgets.answers;
     let list = Bytes::from(vec![7; 60_000]);
-    let waiting = || {
-        let parts = [Bytes::from_static(b"head"), list.clone()];
-        let frames = parts.map(|part| Ok::<_, Infallible>(Frame::data(part)));
-        begin(&traffic, StreamBody::new(tokio_stream::iter(frames))).unwrap()
-    };
-    let mut streams = [waiting(), waiting()];
+    let mut streams = [&list, &list].map(|list| begin(&traffic, push(list)).unwrap());
     let mut other = answers.try_charge(100_000).unwrap();
     for stream in &mut streams {
         stream.frame().await.unwrap().unwrap();
@@ -234,4 +237,30 @@ async fn streams_that_wait_for_one_list_need_room_for_one_copy() {
     next.expect("the list is charged").unwrap().unwrap();
     assert_eq!((answers.held(), answers.refused()), (100_000, 2));
     drop(piece);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bytes_of_streams_that_wait_are_limited() {
+    let mut serving = serving(100_000);
+    serving.budgets.waiting = Budget::new("waiting", 100_000);
+    let traffic = traffic_of(serving);
+    let budgets = &traffic.serving.budgets;
+    let list = Bytes::from(vec![7; 60_000]);
+    let other = budgets.answers.try_charge(100_000).unwrap();
+    let mut waiting = [&list, &list].map(|list| begin(&traffic, push(list)).unwrap());
+    for stream in &mut waiting {
+        stream.frame().await.unwrap().unwrap();
+        timeout(PAUSE, stream.frame()).await.unwrap_err();
+    }
+    assert_eq!(budgets.waiting.held(), 60_000, "they wait for one list");
+    let began = Instant::now();
+    let further = begin(&traffic, push(&Bytes::from(vec![7; 60_000]))).unwrap();
+    let error = further.collect().await.unwrap_err();
+    let over: &OverBudget = error.downcast_ref().unwrap();
+    assert_eq!((over.budget, began.elapsed()), ("answers", Duration::ZERO));
+    drop(other);
+    for stream in &mut waiting {
+        stream.frame().await.unwrap().unwrap();
+    }
+    assert_eq!(budgets.waiting.held(), 0);
 }
