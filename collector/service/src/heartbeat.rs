@@ -141,7 +141,8 @@ impl Handle {
         refusal.map_or(Ok(()), Err)
     }
 
-    /// Renews the lease of an instance whose record already holds everything that the sign reports; `false` for any other.
+    /// Renews the lease of a recorded instance; `false` if it is unknown, or if the sign names an application and the record has
+    /// none. Does not compare two applications.
     fn renew_recorded(&self, sign: Sign) -> bool {
         let Sign {
             instance,

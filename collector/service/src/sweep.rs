@@ -125,15 +125,15 @@ impl Sweeper {
         let counts = lessor.counts();
         let leases = counts.filed + counts.down;
         let limit = limit_for(config.limit, leases, config.tick, silent_after);
-        let mut given_up = 0;
+        let mut expired = 0;
         let mut transitions = Vec::new();
         while self
             .core
             .lessor
             .expire(self.core.clock.now(), STEP, &mut transitions)
-            && given_up < limit
+            && expired < limit
         {
-            given_up += transitions.len();
+            expired += transitions.len();
             self.publish(&mut transitions);
             tokio::task::yield_now().await;
         }

@@ -50,7 +50,7 @@
 //! | 2 `instance` | 1 `sint32` application id, 0 if unknown; 2 `optional string` UUID; 3 `int64` registered at; 4 `int32` generation of the agent (3, 5, 6, 8; absent if unknown); 5 `bool` adopted; 6 `repeated` property (1 `string` name, 2 `string` value) |
 //! | 3 `operation` | 1 `sint32` application id, 0 if the key is unknown; 2 `int32` span type (0 entry, 1 exit, 2 local); 3 `string` name |
 //! | 4 `address` | 1 `optional string` address |
-//! | 5 `seen` | 1 `int64` last seen; 2 `int32` signal (1 register, 2 recover, 3 heartbeat, 4 JVM metrics, 5 trace segment, 6 telemetry, 7 poll, 8 leave); 3 `bool` down; 4 `bool` silent; 5 `bool` left (and down, for a build that does not know field 5); 6 `int64` usual interval between two signals, in milliseconds |
+//! | 5 `seen` | 1 `int64` last seen; 2 `int32` signal (1 register, 2 recover, 3 heartbeat, 4 JVM metrics, 5 trace segment, 6 telemetry, 7 poll, 8 leave); 3 `bool` down; 4 `bool` silent; 5 `bool` left (and down, for a build that does not know field 5); 6 `int64` usual interval between two signals, in milliseconds; 7 `uint32` tag of the member that observed the signal, absent if unknown; 8 `bool` forgotten |
 //!
 //! Times are milliseconds since the Unix epoch. Numbers of enumerations fit in one byte, those of signals in six bits. A build
 //! keeps numbers that it does not know, and writes them back unchanged.

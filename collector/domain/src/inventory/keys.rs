@@ -12,9 +12,9 @@ use arc_swap::ArcSwap;
 
 /// A hash table of ids. One thread adds ids; any thread finds them without a lock. An id is never removed.
 ///
-/// A slot is one word: half of the key's hash above the id, or 0 for an empty slot. The word is all that a search compares before it
-/// reads an entry, and all that is copied when the table grows. So an id takes 8 bytes of a table that is at most three quarters
-/// full.
+/// A slot is one word: half of the key's hash above the id, or 0 for an empty slot. The word is all that a search compares before
+/// it reads an entry, and all that is copied when the table grows. So an id takes 8 bytes of a table that is at most three
+/// quarters full.
 pub(super) struct KeyIndex {
     slots: ArcSwap<Slots>,
     len: AtomicUsize,

@@ -37,7 +37,7 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn take(&mut self, record: Record) {
+    fn apply(&mut self, record: Record) {
         match record {
             Record::Row(row) => {
                 // The last digest does not cover this row.
@@ -83,12 +83,12 @@ impl Replay<'_> {
 impl Writer {
     /// Applies what other collectors have made durable, as far as the store has reported it.
     pub(super) fn catch_up(&mut self) -> Result<(), Failure> {
-        self.take_in(|storage, sink| storage.catch_up(sink))
+        self.replay(|storage, sink| storage.catch_up(sink))
     }
 
     /// Applies everything that is durable now, after a read of the store itself.
     pub(super) fn read_latest(&mut self) -> Result<(), Failure> {
-        self.take_in(|storage, sink| storage.read_latest(sink))
+        self.replay(|storage, sink| storage.read_latest(sink))
     }
 
     /// Reloads the store if this inventory differs from those of the other members, unless it was reloaded recently.
@@ -96,13 +96,14 @@ impl Writer {
         if !self.agreement.differs || self.agreement.is_fresh() {
             return Ok(());
         }
-        self.take_in(|storage, sink| storage.load(sink))?;
+        self.replay(|storage, sink| storage.load(sink))?;
         self.agreement.reloaded_at = Some(Instant::now());
         self.agreement.is_unpublished = true;
         Ok(())
     }
 
-    fn take_in(
+    /// Applies the records that `read` emits, and reports what they show.
+    fn replay(
         &mut self,
         read: impl FnOnce(
             &mut dyn storage::Storage,
@@ -119,7 +120,7 @@ impl Writer {
             differences: 0,
             damage: Reported::default(),
         };
-        let read = read(&mut *self.storage, &mut |record| replay.take(record));
+        let read = read(&mut *self.storage, &mut |record| replay.apply(record));
         let Replay {
             contradiction,
             digest,

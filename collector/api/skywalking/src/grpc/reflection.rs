@@ -90,8 +90,8 @@ fn answer(request: Request<Body>, index: Arc<Index>, stop: CancellationToken) ->
 fn end(status: &Status) -> Frame<Bytes> {
     let mut trailers = HeaderMap::new();
     if status.add_header(&mut trailers).is_err() {
-        let unknown = HeaderValue::from_static("13"); // INTERNAL
-        trailers.insert("grpc-status", unknown);
+        let internal = HeaderValue::from_static("13");
+        trailers.insert("grpc-status", internal);
     }
     Frame::trailers(trailers)
 }

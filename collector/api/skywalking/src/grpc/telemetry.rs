@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status, metadata::MetadataMap};
 
 use self::{
-    evidence::{Evidence, Owner, Reader},
+    evidence::{Evidence, OwnedSender, Reader},
     table::{CALLS, Payload, TelemetryCall},
 };
 use super::{
@@ -160,14 +160,19 @@ impl Handler {
         self.record(evidence).await
     }
 
-    /// The sender of JVM metrics and how far its clock is ahead, if its connection has shown no time before.
-    fn read_clock(&self, messages: &[Bytes], evidence: &Evidence<'_>) -> Option<(Owner, i32)> {
+    /// The sender of JVM metrics and how far its clock is ahead, in milliseconds; `None` if an earlier call of the connection
+    /// reported a time.
+    fn read_clock(
+        &self,
+        messages: &[Bytes],
+        evidence: &Evidence<'_>,
+    ) -> Option<(OwnedSender, i32)> {
         if self.row.signal != Signal::JvmMetrics || !self.heartbeat.wants_clock() {
             return None;
         }
         let time = sender::time_of_jvm(messages.first()?)?;
         let skew = self.heartbeat.read_clock(Some(time))?;
-        Some((evidence.owner()?, skew))
+        Some((evidence.sender()?, skew))
     }
 
     /// Renews the leases of the senders, and adopts ids that the inventory does not hold.

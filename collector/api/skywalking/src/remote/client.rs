@@ -36,7 +36,7 @@ pub struct Config {
     pub patience: Duration,
     /// The certificate for connections over TLS; `None` for plain ones.
     pub certificates: Option<Certificates>,
-    /// The token that a member requires with every call if its remote service shares the listener of the agents.
+    /// The agents' token, which members require with every call; `None` if none is configured.
     pub token: Option<AsciiMetadataValue>,
 }
 

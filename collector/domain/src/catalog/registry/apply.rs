@@ -13,8 +13,8 @@ use super::{
 use crate::Moment;
 
 impl Registry {
-    /// Registers an instance and leaves the publisher's other instances as they are. `replaced` is the number of them that the caller
-    /// will remove; it counts as free room (`usize::MAX`: the caller has checked the room).
+    /// Registers an instance and leaves the publisher's other instances as they are. `replaced` is the number of them that the
+    /// caller will remove; it counts as free room (`usize::MAX`: the caller has checked the number of instances).
     pub(super) fn put(
         &mut self,
         publisher: &Publisher,

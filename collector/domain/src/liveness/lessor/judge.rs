@@ -9,7 +9,8 @@ use super::{
 use crate::liveness::Transition;
 
 /// The part of the term by which the usual interval shrinks at each check. The usual interval lengthens the term while it is above
-/// two thirds of it ([`Terms::of`]). An interval that was observed once shrinks below that within a few checks; a repetition restores it.
+/// two thirds of it ([`Terms::of`]). An interval that was observed once shrinks below that within a few checks. A repetition
+/// restores it.
 const DECAY: u32 = 16;
 /// The time after a goodbye ([`Signal::Leave`](super::super::Signal::Leave)) in which late calls of the instance do not bring
 /// it back. Calls that are under way together are processed in any order, so a heartbeat that an agent sent before its goodbye may
@@ -44,8 +45,8 @@ impl<K: Key, G: Group> Lessor<K, G> {
         ledger.has_backlog(now)
     }
 
-    /// Forgets an instance before it has been down or left for [`Terms::forget_after`]. Returns whether it is down or left. Its next
-    /// signal brings it back, like that of any other instance.
+    /// Forgets an instance before it has been down or left for [`Terms::forget_after`]. Returns whether it is down or left. Its
+    /// next signal brings it back, like that of any other instance.
     pub fn forget(&self, key: K) -> bool {
         let leases = self.leases.pin();
         let lease = leases.get(key);

@@ -42,14 +42,14 @@ pub(super) struct Evidence<'a> {
     pub(super) undecodable: u64,
 }
 
-/// A sender, independent of its message.
+/// A [`Sender`], independent of its message.
 #[derive(Debug)]
-pub(super) enum Owner {
+pub(super) enum OwnedSender {
     Id(InstanceId),
     Name(String, String),
 }
 
-impl Owner {
+impl OwnedSender {
     /// Reports how far its clock is ahead, in milliseconds.
     pub(super) fn report_clock(&self, heartbeat: &heartbeat::Handle, skew: i32) {
         match self {
@@ -222,13 +222,13 @@ impl Evidence<'_> {
         }
     }
 
-    /// One of the senders.
-    pub(super) fn owner(&self) -> Option<Owner> {
-        let of_a_sign = self.signs.keys().chain(&self.resettable).next();
-        let id = of_a_sign.map(|instance| Owner::Id(*instance));
+    /// The sender of one message. With several senders it returns any of them.
+    pub(super) fn sender(&self) -> Option<OwnedSender> {
+        let id = self.signs.keys().chain(&self.resettable).next();
+        let id = id.map(|instance| OwnedSender::Id(*instance));
         id.or_else(|| {
             let (service, instance) = self.names.iter().next()?;
-            Some(Owner::Name(service.to_string(), instance.to_string()))
+            Some(OwnedSender::Name(service.to_string(), instance.to_string()))
         })
     }
 

@@ -138,8 +138,8 @@ pub(super) fn segment_of_6x<'a>(
     Ok(segment)
 }
 
-/// The time of the agent's clock in a message of JVM metrics; `None` if it has several metrics. An agent collects one metric a second
-/// and sends all that it has: one metric is at most a second old, and several are from the time of an outage.
+/// The time of the agent's clock in a message of JVM metrics; `None` if it has several metrics. An agent collects one metric a
+/// second and sends all that it has. So a single metric is at most a second old, and several come from an outage.
 pub(super) fn time_of_jvm(message: &[u8]) -> Option<Timestamp> {
     let mut metrics = Fields::of(message).filter_map(|field| match field {
         Ok((1, Value::Bytes(metric))) => Some(metric),
