@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        Effects, EventKind, Full, HealthBy, Instance, InstanceRef, Kind, Metadata, Publisher,
+        Effects, EventKind, Full, HealthBy, Instance, InstanceRef, Metadata, Publisher,
         Registration, Resource, ServiceKey,
     },
     Owner, Refused, Registered, Registry,
@@ -26,12 +26,7 @@ impl Registry {
     ) -> Result<Registered, Refused> {
         let known = self.known(key, &registration);
         if let Some(record) = known.and_then(|index| self.records.at(index)) {
-            keep(
-                record.kind,
-                record.healthy,
-                record.extra.as_deref(),
-                &mut registration,
-            );
+            record.complete(&mut registration);
         }
         self.room_for(known, publisher, key, &registration, replaced)?;
         self.tombstones.clear(key, &registration.endpoint);
@@ -60,12 +55,7 @@ impl Registry {
     pub fn kept(&self, key: &ServiceKey, mut registration: Registration) -> Registration {
         let known = self.known(key, &registration);
         if let Some(record) = known.and_then(|index| self.records.at(index)) {
-            keep(
-                record.kind,
-                record.healthy,
-                record.extra.as_deref(),
-                &mut registration,
-            );
+            record.complete(&mut registration);
         }
         registration
     }
@@ -169,18 +159,6 @@ impl Registry {
         } else {
             Err(Refused::BeatInterval)
         }
-    }
-}
-
-/// Keeps what a registration does not change: the health that a probe of a persistent instance found, and the id if the client
-/// names none.
-fn keep(kind: Kind, healthy: bool, extra: Option<&Extra>, registration: &mut Registration) {
-    if !kind.is_ephemeral() {
-        registration.healthy = healthy;
-    }
-    if let Some(extra) = extra {
-        let id = &mut registration.instance_id;
-        *id = id.take().or_else(|| extra.instance_id.clone());
     }
 }
 

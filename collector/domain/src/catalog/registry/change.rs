@@ -58,17 +58,18 @@ impl Registry {
         for registration in &registrations {
             self.check(&publisher, registration)?;
         }
-        let wanted: BTreeMap<Endpoint, Registration> = registrations
+        let mut wanted: BTreeMap<Endpoint, Registration> = registrations
             .into_iter()
             .map(|registration| (registration.endpoint.clone(), registration))
             .collect();
-        let published = self.published_in(&publisher, key);
-        self.room_for_batch(&publisher, key, &wanted, published.len())?;
-        for index in published {
-            let record = self.records.at(index);
-            if record.is_some_and(|record| !wanted.contains_key(&record.endpoint)) {
-                self.remove_at(index, EventKind::Replaced, now, effects);
-            }
+        let mut unwanted = self.published_in(&publisher, key);
+        unwanted.retain(|index| {
+            let record = self.records.at(*index);
+            record.is_some_and(|record| !wanted.contains_key(&record.endpoint))
+        });
+        self.room_for_batch(&publisher, key, &mut wanted, unwanted.len())?;
+        for index in unwanted {
+            self.remove_at(index, EventKind::Replaced, now, effects);
         }
         for registration in wanted.into_values() {
             self.put(&publisher, key, registration, usize::MAX, now, effects)?;

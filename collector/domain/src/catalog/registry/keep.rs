@@ -52,16 +52,35 @@ impl Registry {
         self.find(service, &registration.endpoint, registration.kind)
     }
 
+    /// Whether there is room for a batch that removes `removed` other instances of the publisher from the service. Only what the
+    /// batch adds is counted: a client that connects again repeats its batch while its earlier connection still holds the
+    /// instances. Completes the registrations of known instances.
     pub(super) fn room_for_batch(
         &self,
         publisher: &Publisher,
         key: &ServiceKey,
-        wanted: &BTreeMap<Endpoint, Registration>,
-        published: usize,
+        wanted: &mut BTreeMap<Endpoint, Registration>,
+        removed: usize,
     ) -> Result<(), Full> {
-        let cost = wanted.values().map(registration_cost);
-        // The bytes of instances that are kept are counted twice until they are replaced.
-        self.room(publisher, key, (wanted.len(), published), cost.sum())
+        let service = self.service(key).map(|(_, service)| service);
+        let owner = Owner::of(publisher);
+        let (mut added, mut taken_over, mut bytes) = (0, 0, 0);
+        for registration in wanted.values_mut() {
+            let known = service
+                .and_then(|service| self.find(service, &registration.endpoint, registration.kind))
+                .and_then(|index| self.records.at(index));
+            let Some(record) = known else {
+                added += 1;
+                bytes += registration_cost(registration);
+                continue;
+            };
+            record.complete(registration);
+            taken_over += usize::from(record.owner != owner);
+            bytes += registration_cost(registration).saturating_sub(record.cost());
+        }
+        let service = self.room_in_service(key, (added, removed))?;
+        self.room_of_publisher(publisher, (added + taken_over, removed))?;
+        self.room_in_bytes(service + bytes)
     }
 
     fn room(
@@ -71,6 +90,18 @@ impl Registry {
         (added, replaced): (usize, usize),
         bytes: usize,
     ) -> Result<(), Full> {
+        let service = self.room_in_service(key, (added, replaced))?;
+        self.room_of_publisher(publisher, (added, replaced))?;
+        self.room_in_bytes(service + bytes)
+    }
+
+    /// Whether there is room for the instances in their service, and for the service if it is new. Returns the bytes of a new
+    /// service.
+    fn room_in_service(
+        &self,
+        key: &ServiceKey,
+        (added, replaced): (usize, usize),
+    ) -> Result<usize, Full> {
         let limits = &self.limits;
         let (members, service) = match self.service(key) {
             Some((_, service)) => (service.members.len(), 0),
@@ -84,8 +115,7 @@ impl Registry {
             let limit = limits.instances_per_service;
             Full::check(Resource::InstancesPerService, after, limit)?;
         }
-        self.room_of_publisher(publisher, (added, replaced))?;
-        self.room_in_bytes(service + bytes)
+        Ok(service)
     }
 
     fn room_of_publisher(

@@ -153,6 +153,18 @@ impl Record {
         instance_cost(&self.endpoint, &self.metadata, id, app)
     }
 
+    /// Adds what a registration does not change: the health that a probe of a persistent instance found, and the id if the client
+    /// names none.
+    pub(super) fn complete(&self, registration: &mut Registration) {
+        if !self.kind.is_ephemeral() {
+            registration.healthy = self.healthy;
+        }
+        if let Some(extra) = &self.extra {
+            let id = &mut registration.instance_id;
+            *id = id.take().or_else(|| extra.instance_id.clone());
+        }
+    }
+
     pub(super) fn instance(&self, reference: InstanceRef, service: &Service) -> Instance {
         let extra = self.extra.as_deref();
         Instance {

@@ -86,6 +86,84 @@ fn bytes_are_charged_and_given_back() {
     assert_eq!(fixture.registry.counts().bytes, 0);
 }
 
+/// A client that connects again repeats its batch while its earlier connection still holds the instances.
+#[test]
+fn a_repeated_batch_on_a_new_connection_needs_no_room_at_the_limits() {
+    let names = || vec![registration("1"), registration("2")];
+    let mut first = Fixture::new();
+    let (now, effects) = (first.now, &mut first.effects);
+    first
+        .registry
+        .batch(connection(1), &key("a"), names(), now, effects)
+        .unwrap();
+    let mut fixture = Fixture::with(Limits {
+        instances_per_service: 2,
+        instances_per_connection: 2,
+        bytes: first.registry.counts().bytes,
+        ..Limits::default()
+    });
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    let registry = &mut fixture.registry;
+    for number in [1, 2, 2] {
+        let done = registry.batch(connection(number), &key("a"), names(), now, effects);
+        assert!(done.is_ok(), "connection {number}: {done:?}");
+    }
+    assert!(registry.end(connection(1), ConnectionEnd::Dropped, 10, now, effects));
+    assert_eq!(registry.counts().ephemeral, 2);
+    let larger = names().into_iter().chain([registration("3")]).collect();
+    let refused = registry.batch(connection(2), &key("a"), larger, now, effects);
+    let full = Full {
+        resource: Resource::InstancesPerService,
+        limit: 2,
+    };
+    assert_eq!(refused, Err(Refused::Full(full)));
+}
+
+/// A registration without an id keeps the recorded id, which counts.
+#[test]
+fn a_batch_that_is_refused_for_the_bytes_of_a_kept_id_changes_nothing() {
+    let with_id = |ip, id: &str| Registration {
+        instance_id: Some(id.into()),
+        ..registration(ip)
+    };
+    let names = vec![registration("1"), with_id("2", &"i".repeat(300))];
+    let mut first = Fixture::new();
+    let (now, effects) = (first.now, &mut first.effects);
+    first
+        .registry
+        .batch(connection(1), &key("a"), names.clone(), now, effects)
+        .unwrap();
+    let mut fixture = Fixture::with(Limits {
+        bytes: first.registry.counts().bytes,
+        ..Limits::default()
+    });
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    let registry = &mut fixture.registry;
+    registry
+        .batch(connection(1), &key("a"), names, now, effects)
+        .unwrap();
+    let before = registry.counts();
+    *effects = Effects::default();
+    let changed = Registration {
+        weight: 2.0,
+        ..registration("1")
+    };
+    let larger = Registration {
+        metadata: metadata(&[("k", "v")]),
+        ..registration("2")
+    };
+    let refused = registry.batch(
+        connection(1),
+        &key("a"),
+        vec![changed, larger],
+        now,
+        effects,
+    );
+    assert!(matches!(refused, Err(Refused::Full(_))), "{refused:?}");
+    assert_eq!(registry.counts(), before);
+    assert!(effects.is_empty());
+}
+
 /// A registry with room for 4,000 bytes, with a small instance of the service `a` that the operator holds.
 fn small() -> Fixture {
     let mut fixture = Fixture::with(Limits {
