@@ -10,7 +10,7 @@ mod services;
 mod sweep;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::Arc,
     time::Duration,
@@ -48,8 +48,8 @@ pub struct Registry {
     extras: Interner<Extra>,
     /// Each empty service once, in the order in which they became empty; checked when due.
     empty: BTreeSet<(Moment, u32)>,
-    /// Overrides without an instance, in the order of their end; checked when due.
-    orphans: VecDeque<(Moment, ServiceKey, Endpoint)>,
+    /// The service and the endpoint of each override without an instance once, in the order of their end; checked when due.
+    orphans: BTreeSet<(Moment, u32, Endpoint)>,
     revision: u64,
     counts: Counts,
 }
@@ -125,7 +125,7 @@ impl Registry {
             metadata: Interner::default(),
             extras: Interner::default(),
             empty: BTreeSet::new(),
-            orphans: VecDeque::new(),
+            orphans: BTreeSet::new(),
             revision: 0,
             counts: Counts::default(),
         }

@@ -104,6 +104,11 @@ impl Registry {
         let cost = service.cost();
         let overrides = service.overrides.len();
         let queued = (service.empty_since, id);
+        let orphans = service.overrides.iter();
+        let orphans = orphans.filter_map(|(at, set)| Some((set.ends_at?, id, at.clone())));
+        for orphan in orphans.collect::<Vec<_>>() {
+            self.orphans.remove(&orphan);
+        }
         self.empty.remove(&queued);
         self.counts.bytes = self.counts.bytes.saturating_sub(cost);
         self.counts.overrides -= overrides;
@@ -206,7 +211,9 @@ impl Registry {
         service.into_iter().flat_map(|service| &service.overrides)
     }
 
-    fn put_override(&mut self, service: u32, endpoint: &Endpoint, set: Override) {
+    fn put_override(&mut self, service: u32, endpoint: &Endpoint, mut set: Override) {
+        self.end_override_at(service, endpoint, None);
+        set.ends_at = None;
         let endpoint = self.share(endpoint);
         let Some(service) = self.services.at_mut(service) else {
             return;
@@ -243,35 +250,29 @@ impl Registry {
             return;
         }
         let ends_at = now.after(self.override_term);
-        let place = (ends_at, found.key.clone(), endpoint.clone());
-        self.orphans.push_back(place);
         self.end_override_at(service, endpoint, Some(ends_at));
     }
 
-    fn end_override_at(&mut self, service: u32, endpoint: &Endpoint, at: Option<Moment>) {
-        let service = self.services.at_mut(service);
+    /// Sets when an override ends, and queues it for that time.
+    fn end_override_at(&mut self, id: u32, endpoint: &Endpoint, at: Option<Moment>) {
+        let service = self.services.at_mut(id);
         let set = service.and_then(|service| service.overrides.get_mut(endpoint));
-        if let Some(set) = set {
-            Arc::make_mut(set).ends_at = at;
+        let Some(set) = set.filter(|set| set.ends_at != at) else {
+            return;
+        };
+        if let Some(before) = set.ends_at {
+            self.orphans.remove(&(before, id, endpoint.clone()));
+        }
+        Arc::make_mut(set).ends_at = at;
+        if let Some(at) = at {
+            self.orphans.insert((at, id, endpoint.clone()));
         }
     }
 
-    /// Removes an override whose term has ended, unless it was kept or removed since.
-    pub(super) fn end_override(
-        &mut self,
-        key: &ServiceKey,
-        endpoint: &Endpoint,
-        now: Moment,
-    ) -> bool {
-        let Some((id, service)) = self.service(key) else {
-            return false;
-        };
-        let ends_at = service.overridden(endpoint).and_then(|set| set.ends_at);
-        if ends_at.is_none_or(|ends_at| ends_at > now) {
-            return false;
-        }
+    /// Removes an override whose term has ended. Returns the key of its service.
+    pub(super) fn end_override(&mut self, service: u32, endpoint: &Endpoint) -> Option<ServiceKey> {
         let none = Override::none(crate::Timestamp::from_millis(0));
-        self.put_override(id, endpoint, none);
-        true
+        self.put_override(service, endpoint, none);
+        Some(self.services.at(service)?.key.clone())
     }
 }

@@ -1,6 +1,6 @@
 //! Removes what has expired: empty services, overrides without an instance, tombstones.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use super::{
     super::{Effects, Endpoint, ServiceKey},
@@ -27,10 +27,11 @@ impl Registry {
         self.tombstones.expire(now);
         let mut swept = Swept::default();
         for _ in 0..BATCH {
-            let Some((_, key, endpoint)) = pop_if(&mut self.orphans, |(at, ..)| *at <= now) else {
+            let is_due = self.orphans.first().is_some_and(|(at, ..)| *at <= now);
+            let Some((_, id, endpoint)) = is_due.then(|| self.orphans.pop_first()).flatten() else {
                 break;
             };
-            if self.end_override(&key, &endpoint, now) {
+            if let Some(key) = self.end_override(id, &endpoint) {
                 swept.overrides.push((key, endpoint));
             }
         }
@@ -65,14 +66,13 @@ impl Registry {
     }
 }
 
-fn pop_if<T>(queue: &mut VecDeque<T>, is_due: impl FnOnce(&T) -> bool) -> Option<T> {
-    is_due(queue.front()?).then(|| queue.pop_front())?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Kind, Limits, Publisher, Registration};
+    use crate::{
+        Timestamp,
+        catalog::{Kind, Limits, Override, Publisher, Registration},
+    };
 
     /// The queue grew with each deregistration, and faster than a sweep empties it.
     #[test]
@@ -107,5 +107,56 @@ mod tests {
         assert_eq!(registry.sweep(before, term, &mut effects), Swept::default());
         let swept = registry.sweep(now.after(term), term, &mut effects);
         assert_eq!((swept.services, registry.empty.len()), (vec![key], 0));
+    }
+
+    /// The queue got an entry with each deregistration of an instance with an override.
+    #[test]
+    fn an_override_without_an_instance_is_queued_once_and_one_with_an_instance_never() {
+        let term = Duration::from_secs(60);
+        let mut registry = Registry::new(Limits::default(), term);
+        let (key, endpoint) = (
+            ServiceKey::new("", "", "a").unwrap(),
+            Endpoint::new("10.0.0.1", 80, "").unwrap(),
+        );
+        let registration = Registration::new(endpoint.clone(), Kind::Ephemeral);
+        let set = Override {
+            enabled: Some(false),
+            ..Override::none(Timestamp::from_millis(0))
+        };
+        let mut now = Moment::from_millis(0);
+        let mut effects = Effects::default();
+        let cycle = |registry: &mut Registry, now, effects: &mut Effects| {
+            let publisher = Publisher::Operator;
+            let put = registry.register(&publisher, &key, registration.clone(), now, effects);
+            put.unwrap();
+            let set = registry.set_override(&key, &endpoint, set.clone(), effects);
+            set.unwrap();
+            let queued = registry.orphans.len();
+            let times = (now, now);
+            let removed = registry.deregister(&key, &endpoint, Kind::Ephemeral, times, effects);
+            removed.unwrap();
+            (queued, registry.orphans.len())
+        };
+        for _ in 0..100 {
+            now = now.after(Duration::from_millis(1));
+            assert_eq!(cycle(&mut registry, now, &mut effects), (0, 1));
+        }
+        let restored = registry.restore_override(&key, &endpoint, set.clone(), now);
+        restored.unwrap();
+        assert_eq!(registry.orphans.len(), 1);
+        let swept = registry.sweep(now.after(term), term * 2, &mut effects);
+        let ended = (key.clone(), endpoint.clone());
+        assert_eq!((swept.overrides, registry.orphans.len()), (vec![ended], 0));
+        cycle(&mut registry, now, &mut effects);
+        let none = Override::none(Timestamp::from_millis(0));
+        let removed = registry.set_override(&key, &endpoint, none, &mut effects);
+        removed.unwrap();
+        assert_eq!(registry.orphans.len(), 0);
+        cycle(&mut registry, now, &mut effects);
+        registry.remove_service(&key, &mut effects).unwrap();
+        assert_eq!(
+            (registry.orphans.len(), registry.counts().overrides),
+            (0, 0)
+        );
     }
 }
