@@ -41,11 +41,51 @@ impl Handle {
 
     fn is_of(&self, goodbye: Goodbye<'_>) -> bool {
         let inventory = &self.register.core().inventory;
+        let application = inventory.canonical(goodbye.application);
         let is_its_own = inventory.read_instance(goodbye.instance, |known| {
             // The record of an adopted id has no UUID.
             let uuid = known.uuid.unwrap_or(goodbye.uuid);
-            known.application == Some(goodbye.application) && uuid == goodbye.uuid
+            known.application == Some(application) && uuid == goodbye.uuid
         });
         is_its_own == Some(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_domain::inventory::{NewInstance, Properties};
+
+    use super::*;
+    use crate::testing::Fixture;
+
+    /// Agents up to 7.0 get another application id than the one in the record if an agent of 8.0 or later registered the
+    /// application first.
+    #[tokio::test]
+    async fn an_instance_leaves_by_the_application_id_that_its_agent_got() {
+        let running = Fixture::start();
+        let (register, heartbeat) = (&running.services.register, &running.services.heartbeat);
+        let name = InstanceName {
+            service: "orders",
+            instance: "of 8.x",
+        };
+        register.named(name, Properties::default()).await.unwrap();
+        let application = register.application("orders").await.unwrap();
+        let process = NewInstance {
+            application,
+            uuid: "one".into(),
+            generation: None,
+            properties: Properties::default(),
+        };
+        let goodbye = Goodbye {
+            application,
+            instance: register.instance(process).await.unwrap(),
+            uuid: "one",
+        };
+        let another = Goodbye {
+            application: register.application("another").await.unwrap(),
+            ..goodbye
+        };
+        assert!(!heartbeat.leave(another).await.unwrap());
+        assert!(heartbeat.leave(goodbye).await.unwrap());
     }
 }
