@@ -39,17 +39,59 @@ impl Core {
         link::current(|seen| seen.observe_clock(sent_at, || self.clock.wall())).flatten()
     }
 
-    /// Records a clock that differs much, and warns about one that differs very much: each once for an instance.
+    /// Records a clock that differs much, and warns about one that differs very much: each once for an instance. Does nothing for
+    /// an unknown instance.
     pub(super) fn report_clock(&self, instance: InstanceId, skew: Option<i32>) {
         let Some(skew) = skew else {
             return;
         };
         let difference = Duration::from_millis(skew.unsigned_abs().into());
-        if difference > SHOWN && self.clocks.is_new(instance, false) {
+        if difference <= SHOWN || self.inventory.read_instance(instance, |_| ()).is_none() {
+            return;
+        }
+        if self.clocks.is_new(instance, false) {
             self.events.clock_differs(self, instance);
         }
         if difference > TOLERATED && self.clocks.is_new(instance, true) {
             self.events.skewed(self, instance, skew);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast::error::TryRecvError;
+
+    use super::*;
+    use crate::{
+        events::{Event, InstanceKind},
+        heartbeat::Sign,
+        testing::Fixture,
+    };
+    use rollcall_domain::liveness::Signal;
+
+    fn instance(number: usize) -> InstanceId {
+        InstanceId::new(i32::try_from(number).unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_clock_is_an_event_of_a_known_instance_only() {
+        let running = Fixture::start();
+        let heartbeat = &running.services.heartbeat;
+        let sign = Sign {
+            instance: instance(1),
+            application: None,
+            signal: Signal::Heartbeat,
+        };
+        heartbeat.renew(sign).await.unwrap();
+        let mut events = running.services.events.subscribe();
+        heartbeat.report_clock(instance(2), Some(100_000));
+        assert!(matches!(events.try_recv(), Err(TryRecvError::Empty)));
+        heartbeat.report_clock(sign.instance, Some(100_000));
+        let Event::Instance(event) = events.try_recv().unwrap() else {
+            panic!("not an event of an instance");
+        };
+        assert_eq!(event.instance, sign.instance);
+        assert!(matches!(event.kind, InstanceKind::ClockDiffers(_)));
     }
 }

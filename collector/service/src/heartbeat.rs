@@ -43,6 +43,18 @@ pub struct Ping<'a> {
     pub resettable: bool,
 }
 
+impl Ping<'_> {
+    /// Whether the instance of the ping is up after this answer.
+    #[must_use]
+    pub const fn renews(&self, pong: Pong) -> bool {
+        match pong {
+            Pong::Same => true,
+            Pong::Unknown => !self.resettable,
+            Pong::Another => false,
+        }
+    }
+}
+
 /// The holder of the id in a 6.x agent's ping. If it is not the agent itself, the agent must register again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pong {
@@ -266,7 +278,7 @@ impl Handle {
         {
             core.listening.observe_unknown_id();
         }
-        if pong == Pong::Same || (pong == Pong::Unknown && !ping.resettable) {
+        if ping.renews(pong) {
             let sign = Sign {
                 instance: ping.instance,
                 application: None,

@@ -57,8 +57,11 @@ impl Handler {
             resettable,
         };
         let skew = heartbeat.read_clock(agent_time(package.time));
-        heartbeat.report_clock(ping.instance, skew);
-        let commands = match heartbeat.ping(ping).await? {
+        let pong = heartbeat.ping(ping).await?;
+        if ping.renews(pong) {
+            heartbeat.report_clock(ping.instance, skew);
+        }
+        let commands = match pong {
             Pong::Same => Vec::new(),
             Pong::Unknown => vec![reset(package)],
             Pong::Another => {

@@ -187,11 +187,12 @@ impl Face {
         };
         let skew = input.heartbeat.read_clock(beat.time.0);
         let pong = input.heartbeat.ping(ping).await;
-        let commands = match pong.map_err(|error| refuse(field, &error))? {
-            Pong::Same => {
-                input.heartbeat.report_clock(ping.instance, skew);
-                Vec::new()
-            }
+        let pong = pong.map_err(|error| refuse(field, &error))?;
+        if ping.renews(pong) {
+            input.heartbeat.report_clock(ping.instance, skew);
+        }
+        let commands = match pong {
+            Pong::Same => Vec::new(),
             Pong::Unknown | Pong::Another => vec![Command {
                 command: "ServiceMetadataReset",
             }],
