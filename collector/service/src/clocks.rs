@@ -14,7 +14,8 @@ const SHOWN: Duration = Duration::from_secs(5);
 /// A difference beyond this is a warning, too.
 const TOLERATED: Duration = Duration::from_secs(60);
 
-/// The most events and warnings that are remembered. Further instances get none.
+/// The most events and warnings that are remembered. When they are exceeded, all are forgotten, and instances are reported again
+/// at their next connection.
 const REMEMBERED: usize = 10_000;
 
 /// The instances whose clock was reported, each with whether it was warned about.
@@ -22,11 +23,14 @@ const REMEMBERED: usize = 10_000;
 pub(super) struct Clocks(Arc<Mutex<HashSet<(InstanceId, bool)>>>);
 
 impl Clocks {
-    /// Records an event of the instance, or a warning about it. Returns whether it is due: it is the first one, and fewer than
-    /// [`REMEMBERED`] are recorded.
+    /// Remembers an event of the instance, or a warning about it. Returns whether it is due, because none is remembered.
     fn is_new(&self, instance: InstanceId, is_warning: bool) -> bool {
         let mut reported = self.0.lock();
-        reported.len() < REMEMBERED && reported.insert((instance, is_warning))
+        let entry = (instance, is_warning);
+        if reported.len() >= REMEMBERED && !reported.contains(&entry) {
+            reported.clear();
+        }
+        reported.insert(entry)
     }
 }
 
@@ -39,8 +43,8 @@ impl Core {
         link::current(|seen| seen.observe_clock(sent_at, || self.clock.wall())).flatten()
     }
 
-    /// Records a clock that differs much, and warns about one that differs very much: each once for an instance. Does nothing for
-    /// an unknown instance.
+    /// Records a clock that differs much, and warns about one that differs very much: each once for an instance while it is
+    /// remembered. Does nothing for an unknown instance.
     pub(super) fn report_clock(&self, instance: InstanceId, skew: Option<i32>) {
         let Some(skew) = skew else {
             return;
@@ -72,6 +76,19 @@ mod tests {
 
     fn instance(number: usize) -> InstanceId {
         InstanceId::new(i32::try_from(number).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_instance_is_new_once_until_the_set_is_full() {
+        let clocks = Clocks::default();
+        for number in 1..=REMEMBERED {
+            assert!(clocks.is_new(instance(number), false));
+        }
+        assert!(!clocks.is_new(instance(1), false));
+        let next = instance(REMEMBERED + 1);
+        assert!(clocks.is_new(next, false));
+        assert!(!clocks.is_new(next, false));
+        assert_eq!(clocks.0.lock().len(), 1);
     }
 
     #[tokio::test]
