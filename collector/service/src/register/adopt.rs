@@ -67,10 +67,9 @@ impl Handle {
             .shared
             .queue
             .propose(self.due(), move |proposal| {
-                for held in &unknown {
-                    held.adopt(proposal)?;
-                }
-                Ok(())
+                // Each kind has its own limit, so an id that is refused does not affect the others.
+                let refused = unknown.iter().filter_map(|held| held.adopt(proposal).err());
+                refused.last().map_or(Ok(()), |refused| Err(refused.into()))
             })
             .await;
         match adopted {

@@ -131,6 +131,25 @@ async fn one_message_has_a_bounded_number_of_ids_adopted() {
 }
 
 #[tokio::test]
+async fn an_id_that_is_refused_does_not_affect_the_others() {
+    let running = Fixture::start();
+    let services = &running.services;
+    let operations = |first| (first..first + 4).map(operation);
+    for first in [100, 200, 300, 400] {
+        services.register.adopt(operations(first)).await.unwrap();
+    }
+    // 16 operations are adopted, and no further one is.
+    let addresses = (1..=4).map(|raw| ForeignId::Address(AddressId::new(raw).unwrap()));
+    let held = operations(500).chain(addresses);
+    services.register.adopt(held).await.unwrap();
+    let exposition = services.exposition();
+    for (dictionary, adopted) in [("operations", 16), ("addresses", 4)] {
+        let line = format!("dictionary=\"{dictionary}\",adopted=\"true\"}} {adopted}\n");
+        assert!(exposition.contains(&line), "no {line} in {exposition}");
+    }
+}
+
+#[tokio::test]
 async fn held_ids_never_keep_a_sender_from_being_adopted() {
     let running = Fixture::start();
     let services = &running.services;
