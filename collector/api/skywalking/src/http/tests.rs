@@ -31,6 +31,26 @@ async fn refused(router: &Router, call: &str, body: String) -> String {
     answer.to_string()
 }
 
+#[tokio::test]
+async fn the_duration_of_a_call_counts_for_the_generation_of_its_path() {
+    let fixture = Fixture::start();
+    let router = router(&fixture.services, &json::Limits::default(), "/naming", None);
+    for (call, generation) in [
+        ("/application/register", "3-5"),
+        ("/v2/service/register", "6-7"),
+        ("/v3/management/keepAlive", "8-10"),
+    ] {
+        let request = Request::post(format!("/naming{call}"));
+        let request = request.body(Body::from("x")).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 400, "{call}");
+        let written = fixture.services.exposition();
+        let line =
+            format!("call_seconds_count{{generation=\"{generation}\",outcome=\"invalid\"}} 1\n");
+        assert!(written.contains(&line), "{call}: no {line} in {written}");
+    }
+}
+
 /// A call added without a limit fails here.
 #[tokio::test]
 async fn every_call_refuses_a_body_with_too_many_elements_or_bytes() {

@@ -15,9 +15,6 @@ use tokio::time::Instant;
 
 use super::{Face, Handled, Input};
 
-/// The releases of agents that register over HTTP, for the metrics.
-const GENERATION: &str = "3-5";
-
 /// What is counted of one call.
 #[derive(Clone)]
 struct Counts {
@@ -67,7 +64,7 @@ impl<'a> Routes<'a> {
         let face = Arc::clone(&self.face);
         let counts = Counts {
             call: face.services.metrics.call(Protocol::Http, call),
-            durations: face.services.metrics.durations(GENERATION),
+            durations: face.services.metrics.durations(generation(call)),
         };
         let method = post(move |request| answer(face, request, handle, counts));
         let path = below(self.context_path, call);
@@ -79,6 +76,15 @@ impl<'a> Routes<'a> {
     /// The router with all calls.
     pub(super) fn finish(self) -> Router {
         self.router.method_not_allowed_fallback(wrong_method)
+    }
+}
+
+/// The releases of agents that use the call at this path, for the metrics.
+fn generation(path: &str) -> &'static str {
+    match path.split('/').nth(1) {
+        Some("v2") => "6-7",
+        Some("v3" | "browser") => "8-10",
+        _ => "3-5",
     }
 }
 
