@@ -49,7 +49,7 @@ pub use named::{InstanceName, SERVICE};
 pub use operation::OperationRef;
 pub use owner::{Forward, Owner};
 pub use recover::Recovery;
-pub use registration::Registration;
+pub use registration::{Registration, Rejected};
 pub use writer::{Failure, Writer};
 
 pub use rates::Limits as RateLimits;

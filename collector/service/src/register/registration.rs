@@ -33,18 +33,36 @@ pub enum Registration {
     Address(Arc<str>),
 }
 
+/// Registrations of another collector that this one refuses.
+#[derive(Debug)]
+pub struct Rejected {
+    /// Their number.
+    pub count: usize,
+    /// The reason for the first of them.
+    pub reason: Error,
+}
+
 impl Handle {
-    /// Assigns ids to registrations that another collector forwards. Returns how many of them no collector can assign.
+    /// Assigns ids to registrations that another collector forwards. Returns those that this collector refuses.
     ///
     /// This collector commits them itself and never forwards them. The agents are connected to other collectors, so an instance
     /// is up with a relayed lease, not with this collector's own evidence.
     ///
     /// # Errors
     /// As [`Handle::application`]; some of the registrations may have got an id nevertheless.
-    pub async fn commit(&self, registrations: Vec<Registration>) -> Result<usize, Error> {
+    pub async fn commit(
+        &self,
+        registrations: Vec<Registration>,
+    ) -> Result<Option<Rejected>, Error> {
         let requested = registrations.len();
         let mut usable = registrations;
-        usable.retain(|registration| self.check_keys(registration).is_ok());
+        let mut invalid = None;
+        usable.retain(|registration| {
+            let fault = self.check_keys(registration).err();
+            let is_valid = fault.is_none();
+            invalid = invalid.take().or(fault);
+            is_valid
+        });
         for registration in &mut usable {
             if let Registration::Instance(NewInstance { properties, .. })
             | Registration::Named { properties, .. } = registration
@@ -61,10 +79,16 @@ impl Handle {
         let is_limited = granted < usable.len();
         usable.truncate(granted);
         let assigned = self.shared.queue.propose(self.due(), move |proposal| {
-            let assigned = usable.iter().filter_map(|it| it.propose(proposal).ok());
-            Ok(assigned.collect::<Vec<_>>())
+            let (mut assigned, mut refusal) = (Vec::new(), None);
+            for registration in &usable {
+                match registration.propose(proposal) {
+                    Ok(instance) => assigned.push(instance),
+                    Err(error) => refusal = refusal.or(Some(error)),
+                }
+            }
+            Ok((assigned, refusal))
         });
-        let assigned = assigned.await?;
+        let (assigned, refusal) = assigned.await?;
         for instance in assigned.iter().flatten() {
             self.record_registration(*instance);
         }
@@ -74,7 +98,9 @@ impl Handle {
         if is_listening {
             return Err(Error::Listening);
         }
-        Ok(requested - assigned.len())
+        let reason = invalid.or(refusal.map(Error::from));
+        let count = requested - assigned.len();
+        Ok(reason.map(|reason| Rejected { count, reason }))
     }
 
     fn check_keys(&self, registration: &Registration) -> Result<(), Error> {

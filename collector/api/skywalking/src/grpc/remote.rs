@@ -16,7 +16,7 @@ use rollcall_proto::remote::RemoteMessage;
 use rollcall_service::{
     Services,
     readiness::{REMOTE, Readiness},
-    register::{self, Registration},
+    register::{self, Registration, Rejected},
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -122,10 +122,10 @@ impl Handler {
             return Ok(());
         }
         match self.register.commit(batch).await? {
-            0 => Ok(()),
-            refused => {
-                let count = u64::try_from(refused).unwrap_or(u64::MAX);
-                Err(self.unusable(count, "a key is empty or too long"))
+            None => Ok(()),
+            Some(Rejected { count, reason }) => {
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                Err(self.unusable(count, &reason.to_string()))
             }
         }
     }

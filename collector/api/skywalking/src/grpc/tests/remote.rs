@@ -123,7 +123,10 @@ async fn registrations_before_an_unusable_message_are_committed_and_the_rest_ref
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().contains("graph 302"), "{refused}");
     let refused = pass_on(router(&collector), vec![message(&application(""))]).await;
-    assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument);
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let why = "application code is empty";
+    assert!(refused.message().contains(why), "{refused}");
     for line in [
         "dictionary=\"applications\",adopted=\"false\"} 1\n",
         "rollcall_dropped_total{what=\"remote_messages\"} 2\n",
@@ -134,6 +137,30 @@ async fn registrations_before_an_unusable_message_are_committed_and_the_rest_ref
         reason(&collector)
             .unwrap()
             .contains("cannot be executed here")
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_limit_that_this_collector_has_reached() {
+    let collector = Collector::start();
+    let instance = |raw: i32| {
+        Registration::Instance(NewInstance {
+            application: ApplicationId::new(raw).unwrap(),
+            uuid: raw.to_string().into(),
+            generation: None,
+            properties: Properties::default(),
+        })
+    };
+    let messages = (100..120).map(|raw| message(&instance(raw)));
+    let refused = pass_on(router(&collector), messages.collect()).await;
+    let why = "no more unknown applications are adopted";
+    let refused = refused.unwrap_err();
+    assert!(refused.message().contains(why), "{refused}");
+    let shown = reason(&collector).unwrap();
+    assert!(shown.contains(why), "{shown}");
+    shows(
+        &collector,
+        "rollcall_dropped_total{what=\"remote_messages\"} 12\n",
     );
 }
 
