@@ -128,7 +128,8 @@ const REPEATED: u64 = 16;
 const ELSEWHERE: u64 = 15;
 
 impl Via {
-    /// Records that the instance was seen on `connection`.
+    /// Records that the instance was seen on `connection`. Records nothing if the word changes meanwhile: the connection may have
+    /// ended, and its end stays recorded. The next signal is recorded.
     #[inline]
     pub(super) fn seen_on(&self, connection: ConnectionId) -> Arrival {
         let word = self.0.load(SeqCst);
@@ -137,15 +138,22 @@ impl Via {
             return Arrival::Same;
         }
         if word == once {
-            self.0.store(once | REPEATED, SeqCst);
+            self.put(word, once | REPEATED);
             return Arrival::Same;
         }
-        self.0.store(once, SeqCst);
+        self.put(word, once);
         match word & CODE {
             ELSEWHERE => Arrival::From(tag(word)),
             code if code > REPEATED => Arrival::Back,
             _ => Arrival::New,
         }
+    }
+
+    /// Replaces the word `before`; does nothing if another word is recorded.
+    #[inline]
+    fn put(&self, before: u64, after: u64) {
+        // The other word is later.
+        let _replaced = self.0.compare_exchange(before, after, SeqCst, SeqCst);
     }
 
     /// Copies what `other` records, for a lease that begins again.
