@@ -80,7 +80,8 @@ impl<K: Key, G: Group> Tallies<K, G> {
     /// Starts counting a key, which is in this state. Its group is fixed from now on, if it is known.
     pub(super) fn begin(&mut self, key: K, state: State) {
         let group = (self.group_of)(key);
-        if group == G::default() {
+        // The unit group never becomes known.
+        if size_of::<G>() > 0 && group == G::default() {
             self.unknown.insert(key);
         }
         self.add_to(group, state);

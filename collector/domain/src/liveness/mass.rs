@@ -234,8 +234,8 @@ impl Counts {
         if let Some((member, silent, _)) = self.members.common(self.silent) {
             patterns.push(Pattern::Member(member, common(silent)));
         }
-        // A wave of unrelated instances is not reported, because each has its own event. A common member alone relates none where it
-        // is the only one.
+        // A wave of unrelated instances is not reported, because each has its own event. A common member alone relates none where
+        // it is the only one.
         let is_related = has_group || patterns[places..].iter().any(Pattern::is_place);
         is_related.then_some(Wave {
             silent: self.silent,

@@ -192,7 +192,10 @@ impl Watch {
             // The query that shows this event holds a connection itself: one connection does not prove that an agent is
             // connected.
             reasons.push(match self.links.count() {
-                0 | 1 => "nearly all instances are silent and no agent is connected to this collector".to_owned(),
+                0 | 1 => {
+                    "nearly all instances are silent and no agent is connected to this collector"
+                        .to_owned()
+                }
                 open => format!(
                     "nearly all instances are silent while {open} connections are open: the network of this collector may have failed"
                 ),

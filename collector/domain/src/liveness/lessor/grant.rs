@@ -104,8 +104,8 @@ impl<K: Key, G: Group> Lessor<K, G> {
         // Spread, so that not all leases are checked in one tick.
         let jitter = self.jitter(stored.key);
         let first_check = |index| self.next_check(index, now).after(jitter);
-        self.add(stored.key, lease, None, first_check);
-        if stored.forgotten {
+        let is_new = self.add(stored.key, lease, None, first_check);
+        if is_new && stored.forgotten {
             self.forget(stored.key);
         }
     }

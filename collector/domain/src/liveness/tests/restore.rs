@@ -36,3 +36,18 @@ fn a_lease_restored_as_down_stays_down_until_it_is_renewed() {
     ));
     assert_eq!(expire(&lessor, 10 * DOWN + SILENT + LATE).len(), 1);
 }
+
+#[test]
+fn a_stored_record_does_not_forget_an_instance_with_a_lease() {
+    let lessor = alone(0);
+    let down = stored(1, -2 * DOWN, true);
+    lessor.restore(down, at(0));
+    lessor.restore(
+        LeaseRecord {
+            forgotten: true,
+            ..down
+        },
+        at(0),
+    );
+    assert!(!lessor.view(id(1)).unwrap().forgotten);
+}
