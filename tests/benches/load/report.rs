@@ -16,7 +16,7 @@ const COMPARISONS: &str = "\
 ## CPU time of the server process per request
 
 Measured at SETUP.
-The collector's release binary with its defaults is compared with a server that only decodes the request and encodes the
+The collector's release binary with its defaults, but without limits of one peer, is compared with a server that only decodes the request and encodes the
 same reply: bare hyper for naming, bare tonic for the rest. Each runs in its own process. The same callers load them
 alternately in rounds; the table has the medians of the rounds. Every caller waits for its reply before the next call, over
 keep-alive HTTP/1.1 for naming and 8 HTTP/2 connections for the rest. The ratio compares CPU time. The machine ran the load

@@ -21,11 +21,13 @@ pub(crate) enum Server {
     Bare(Child, SocketAddr),
 }
 
-/// A collector with its defaults that does not limit the new ids of one peer: all of the load comes from one address.
+/// A collector with its defaults that does not limit the new ids and the recorded changes of one peer: all of the load comes from
+/// one address.
 pub(crate) fn collector() -> process::Options {
     Collector::options()
         .env("SW_REGISTER_MAX_NEW_PER_PEER", "100000000")
         .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "100000000")
+        .env("SW_TIMELINE_PER_PEER", "100000000")
 }
 
 impl Server {

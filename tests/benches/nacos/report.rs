@@ -72,7 +72,8 @@ impl fmt::Display for Report {
             f,
             "## Nacos beside r-nacos\n\n\
              `cargo bench -p rollcall-tests --bench nacos`, {}. The release binaries of the collector and of r-nacos {RNACOS} were\n\
-             started in turn, {rounds} times each, with their defaults (r-nacos without its console and with a log of warnings only). The\n\
+             started in turn, {rounds} times each, with their defaults (r-nacos without its console and with a log of warnings only; the\n\
+             collector without its limit on the changes of one peer, because all clients have one address). The\n\
              table has the medians of the rounds (min – max). CPU is user and system time of the server process for a call: 16 callers\n\
              wait for each answer. Memory is the growth of resident memory for 40,000 instances of 200 connections, which is included;\n\
              the collector also holds a timeline of each instance, up to the limit SW_TIMELINE_MEMORY. The CPU of a change includes its\n\

@@ -62,7 +62,9 @@ impl Server {
     pub(crate) async fn start(kind: Kind, options: &Options) -> Self {
         match kind {
             Kind::Collector => {
-                let (collector, faces) = nacos::collector(Collector::options().release()).await;
+                // All clients have one address, and each of their changes is recorded.
+                let collector = Collector::options().env("SW_TIMELINE_PER_PEER", "100000000");
+                let (collector, faces) = nacos::collector(collector.release()).await;
                 Self {
                     kind,
                     process: Process::Collector(Box::new(collector)),

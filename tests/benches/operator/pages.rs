@@ -57,6 +57,7 @@ type Row = (&'static str, &'static str, fn(&Round) -> f64);
 
 pub(crate) async fn run(options: &Options) -> String {
     let collector = Collector::options()
+        .env("SW_TIMELINE_PER_PEER", "100000000")
         .without_listening()
         .release()
         .start()

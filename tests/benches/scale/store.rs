@@ -63,6 +63,7 @@ impl Store {
             .data_dir(self.0.path().join("data"))
             .env("SW_LIVENESS_WRITE_BACK_INTERVAL", "1h")
             .env("SW_REGISTER_MAX_ASSIGNED_IDS", "100000000")
+            .env("SW_TIMELINE_PER_PEER", "100000000")
             .patience(std::time::Duration::from_secs(600))
     }
 }

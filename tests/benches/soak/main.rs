@@ -101,6 +101,7 @@ async fn start() -> Collector {
     // Fleet and attackers share one address, so limits per address would limit the load instead of the attackers. On an empty
     // store the first unknown id would keep the fleet from registering for a while.
     let mut options = Collector::options()
+        .env("SW_TIMELINE_PER_PEER", "100000000")
         .terms(Duration::from_secs(10), Duration::from_secs(20))
         .env("SW_REGISTER_MAX_NEW_PER_PEER", "1000000")
         .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "1000000")
