@@ -117,19 +117,23 @@ impl Catalog {
                 && registry
                     .lookup(&service, &endpoint, Some(Kind::Persistent))
                     .is_err();
-            let rows = if is_local {
-                Vec::new()
-            } else if after.is_empty() {
-                vec![rows::remove(Table::Override, key)]
-            } else {
-                vec![rows::put(Table::Override, key, &OverrideRow::of(&after))?]
+            let row = |set: Option<&Override>| match set.filter(|set| !set.is_empty()) {
+                Some(set) => rows::put(Table::Override, key.clone(), &OverrideRow::of(set)),
+                None => Ok(rows::remove(Table::Override, key.clone())),
             };
-            Ok(Plan::new(rows, move |shared| {
-                let set = shared.change(|registry, _, effects| {
-                    registry.set_override(&service, &endpoint, after, effects)
-                });
-                set.map_err(Error::from)
-            }))
+            let (row, undo) = (row(Some(&after))?, row(before.map(|before| &**before))?);
+            let rows = if is_local { Vec::new() } else { vec![row] };
+            let plan = Plan::new(rows, move |shared| {
+                shared.change(|registry, _, effects| {
+                    // Overrides of other instances may have taken the room since the plan.
+                    if !is_removal {
+                        registry.admits_override(&service, &endpoint, &after)?;
+                    }
+                    registry.set_override(&service, &endpoint, after, effects)?;
+                    Ok(())
+                })
+            });
+            Ok(if is_local { plan } else { plan.undo(undo) })
         };
         self.0.durably(touches, plan).await
     }

@@ -2,7 +2,7 @@
 
 use rollcall_domain::{
     Timestamp,
-    catalog::{Checker, Cluster, Limits, Override},
+    catalog::{Checker, Cluster, Limits, Metadata, MetadataChange, Override},
 };
 
 use super::*;
@@ -18,6 +18,13 @@ fn persistent(ip: &str) -> Registration {
 async fn restarted(running: Running) -> Running {
     let store = running.stop().await.unwrap();
     Running::with(Config::default(), store, Arc::new(NoEvents))
+}
+
+fn weight() -> Override {
+    Override {
+        weight: Some(7.0),
+        ..Override::none(Timestamp::from_millis(0))
+    }
 }
 
 /// Settings with the checker `NONE`.
@@ -112,7 +119,7 @@ async fn a_stored_change_of_an_instance_without_room_is_undone() {
     };
     assert_eq!(size(catalog, "10.0.0.2"), 2);
     let set = Override {
-        metadata: Some(rollcall_domain::catalog::MetadataChange::Merge(Arc::new(
+        metadata: Some(MetadataChange::Merge(Arc::new(
             [("k", "x".repeat(3_000))].into_iter().collect(),
         ))),
         ..Override::none(Timestamp::from_millis(0))
@@ -123,6 +130,77 @@ async fn a_stored_change_of_an_instance_without_room_is_undone() {
     let running = restarted(running).await;
     assert_eq!(size(&running.catalog, "10.0.0.1"), 3_001);
     assert_eq!(size(&running.catalog, "10.0.0.2"), 2);
+}
+
+/// Each override was checked against the limit before the others of its commit were applied, so all of them were applied.
+#[tokio::test(start_paused = true)]
+async fn a_stored_override_without_room_is_undone() {
+    let config = Config {
+        limits: Limits {
+            bytes: 6_000,
+            ..Limits::default()
+        },
+        ..Config::default()
+    };
+    let running = Running::with(config, Memory::default(), Arc::new(NoEvents));
+    let catalog = &running.catalog;
+    for ip in ["10.0.0.1", "10.0.0.2", "10.0.0.3"] {
+        let registered = persistent(ip);
+        let publisher = registered.endpoint.publisher();
+        let a = key("a");
+        catalog.register(&publisher, &a, registered).await.unwrap();
+    }
+    let at = |ip| Endpoint::new(ip, 80, "").unwrap();
+    let (a, third) = (key("a"), at("10.0.0.3"));
+    catalog.set_override(&a, &third, weight()).await.unwrap();
+    let before = catalog.overrides(&a);
+    let large = |ip| {
+        let metadata = Metadata::from_iter([("k", "x".repeat(3_000))]);
+        let set = Override {
+            metadata: Some(MetadataChange::Merge(Arc::new(metadata))),
+            ..Override::none(Timestamp::from_millis(0))
+        };
+        async move { catalog.set_override(&key("a"), &at(ip), set).await }
+    };
+    // All are planned while there is room for one.
+    let (first, refused, changed) =
+        tokio::join!(large("10.0.0.1"), large("10.0.0.2"), large("10.0.0.3"));
+    assert!(first.is_ok(), "{first:?}");
+    for refused in [refused, changed] {
+        assert!(matches!(refused, Err(Error::Full(_))), "{refused:?}");
+    }
+    let held = catalog.overrides(&a);
+    assert_eq!(held.len(), 2);
+    assert_eq!(held.get(1..), Some(&before[..]));
+    let running = restarted(running).await;
+    assert_eq!(running.catalog.overrides(&a), held);
+}
+
+/// An ephemeral instance is removed without the queue of the store, so also between the plan and its application.
+#[tokio::test(start_paused = true)]
+async fn a_stored_override_whose_instance_was_removed_meanwhile_is_undone() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let (a, registered) = (key("a"), registration("10.0.0.1"));
+    let at = registered.endpoint.clone();
+    let publisher = at.publisher();
+    let registered = catalog.register_ephemeral(&publisher, &a, registered);
+    registered.unwrap();
+    let (service, endpoint) = (a.clone(), at.clone());
+    // This is planned after the override, and before the override is applied.
+    let removal = catalog.0.durably("another".to_owned(), move |shared| {
+        let removed = shared.change(|registry, now, effects| {
+            registry.deregister(&service, &endpoint, Kind::Ephemeral, (now, now), effects)
+        });
+        removed?;
+        Ok(crate::shared::Plan::new(Vec::new(), |_| Ok(())))
+    });
+    let (set, removed) = tokio::join!(catalog.set_override(&a, &at, weight()), removal);
+    removed.unwrap();
+    assert!(matches!(set, Err(Error::NotFound(_))), "{set:?}");
+    assert!(catalog.overrides(&a).is_empty());
+    let running = restarted(running).await;
+    assert!(running.catalog.overrides(&a).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
