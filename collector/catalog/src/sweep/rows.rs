@@ -22,23 +22,27 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     }
 }
 
-async fn remove(shared: &Shared) {
+/// Removes the rows one after the other. A removal and a change of the same override do not share a commit, so each is planned
+/// after the other was applied.
+pub(super) async fn remove(shared: &Shared) {
     let ended = shared.ended.take();
-    if ended.is_empty() {
-        return;
-    }
-    let plan = move |shared: &Shared| {
-        let registry = shared.registry.read();
-        // An operator may have set one again meanwhile.
-        let absent = ended
-            .iter()
-            .filter(|(key, endpoint)| registry.overridden(key, endpoint).is_none());
-        let rows = absent.map(|(key, endpoint)| {
-            rows::remove(Table::Override, rows::instance_text(key, endpoint))
-        });
-        Ok(Plan::new(rows.collect(), |_| Ok(())))
-    };
-    if let Err(error) = shared.durably("sweep".to_owned(), plan).await {
-        tracing::warn!(%error, "catalog: ended overrides stay in the store until the next start");
+    let count = ended.len();
+    for (removed, (key, endpoint)) in ended.into_iter().enumerate() {
+        let text = rows::instance_text(&key, &endpoint);
+        let touches = text.clone();
+        let plan = move |shared: &Shared| {
+            let registry = shared.registry.read();
+            // An operator may have set it again meanwhile.
+            let rows = match registry.overridden(&key, &endpoint) {
+                Some(_) => Vec::new(),
+                None => vec![rows::remove(Table::Override, text)],
+            };
+            Ok(Plan::new(rows, |_| Ok(())))
+        };
+        if let Err(error) = shared.durably(touches, plan).await {
+            let left = count - removed;
+            tracing::warn!(%error, left, "catalog: ended overrides stay in the store until the next start");
+            return;
+        }
     }
 }

@@ -27,6 +27,13 @@ fn offline() -> Override {
     }
 }
 
+/// The keys of the stored overrides.
+fn overridden(store: &Memory) -> Vec<String> {
+    let rows = store.load().unwrap().into_iter();
+    let rows = rows.filter(|row| row.table == Table::Override);
+    rows.map(|row| row.key).collect()
+}
+
 /// Leases were judged by the loop that waited for the store.
 #[tokio::test(start_paused = true)]
 async fn a_sweep_does_not_wait_for_the_store() {
@@ -71,12 +78,40 @@ async fn the_row_of_an_override_that_was_set_again_stays() {
         .unwrap();
     let ended = vec![(key("a"), at.clone()), (key("a"), other)];
     catalog.0.ended.add(ended);
-    // The worker of the rows runs before this change is made.
-    catalog.keep("after", None).await.unwrap();
-    let rows = running.store.load().unwrap();
-    let left = rows.iter().filter(|row| row.table == Table::Override);
-    let left: Vec<_> = left.map(|row| row.key.clone()).collect();
-    assert_eq!(left, [rows::instance_text(&key("a"), &at)]);
+    // The row that is removed is the later one of the two.
+    while overridden(&running.store).len() > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(
+        overridden(&running.store),
+        [rows::instance_text(&key("a"), &at)]
+    );
+}
+
+/// The set and the removal shared a commit: the removal was planned before the override was set, and its row was written last.
+#[tokio::test(start_paused = true)]
+async fn the_row_of_an_override_that_is_set_just_before_its_removal_stays() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let (a, at) = (key("a"), Endpoint::new("10.0.0.1", 80, "").unwrap());
+    let other = Endpoint::new("10.0.0.2", 80, "").unwrap();
+    let put = |at: &Endpoint| {
+        let text = rows::instance_text(&a, at);
+        rows::put(Table::Override, text, &OverrideRow::of(&offline())).unwrap()
+    };
+    running.store.commit(&[put(&at), put(&other)]).unwrap();
+    let registration = Registration::new(at.clone(), rollcall_domain::catalog::Kind::Ephemeral);
+    catalog
+        .register_ephemeral(&Publisher::Operator, &a, registration)
+        .unwrap();
+    let ended = vec![(a.clone(), at.clone()), (a.clone(), other)];
+    let remove = async {
+        catalog.0.ended.add(ended);
+        super::rows::remove(&catalog.0).await;
+    };
+    let (set, ()) = tokio::join!(catalog.set_override(&a, &at, offline()), remove);
+    set.unwrap();
+    assert_eq!(overridden(&running.store), [rows::instance_text(&a, &at)]);
 }
 
 #[tokio::test(start_paused = true)]
