@@ -2,8 +2,9 @@
 //!
 //! The rows of changed services are written every [`ROWS`] ticks. Later changes are in the [`journal`], which is written before a
 //! change is acknowledged, so the next run knows every acknowledged instance, even after a crash of the process. The journal is
-//! synced at each [`TICK`], so a crash of the machine may lose the last half second. The rows are written earlier if they must
-//! replace the journal: it is half full, it misses a line, or it could not be synced.
+//! synced at each [`TICK`], and between two commits of a write of the rows. So a crash of the machine may lose the last half
+//! second, or what changed during one commit. The rows are written earlier if they must replace the journal: it is half full, it
+//! misses a line, or it could not be synced.
 //!
 //! A restart restores these instances unchanged. Their clients register and beat again, and instances without a client are
 //! removed after their term.
@@ -89,14 +90,14 @@ impl Writer {
         let is_due = self.is_first || !roster.is_empty();
         if is_due && (is_last || is_early || self.wait == 0) {
             self.write().await;
-        } else if roster.take_unsynced() {
+        } else {
             self.sync().await;
         }
     }
 
     async fn write(&mut self) {
         self.wait = ROWS;
-        let written = write(&self.shared).await;
+        let written = self.commit().await;
         self.is_failing = written.is_err();
         match written {
             Ok(()) => self.is_first = false,
@@ -106,7 +107,35 @@ impl Writer {
         }
     }
 
+    /// Commits the rows of changed services, and removes the part of the journal that they contain.
+    async fn commit(&mut self) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        let mark = shared.roster.mark();
+        loop {
+            let mut rows = Vec::new();
+            let (services, more) = collect(&shared, &mut rows);
+            if !more {
+                rows.push(known(mark));
+            }
+            let store = Arc::clone(shared.roster.stores.roster());
+            if let Err(error) = blocking(move || store.commit(&rows)).await {
+                shared.roster.retry(services);
+                return Err(error);
+            }
+            if !more {
+                shared.roster.trim(mark);
+                return Ok(());
+            }
+            // Many rows take longer than a tick.
+            self.sync().await;
+        }
+    }
+
+    /// Syncs the journal if it has lines that are not synced.
     async fn sync(&mut self) {
+        if !self.shared.roster.take_unsynced() {
+            return;
+        }
         let shared = Arc::clone(&self.shared);
         let synced = blocking(move || shared.roster.stores.journal.sync()).await;
         // While commits fail too, their warning is enough.
@@ -121,27 +150,6 @@ impl Writer {
 async fn blocking(call: impl FnOnce() -> Result<(), Error> + Send + 'static) -> Result<(), Error> {
     let called = tokio::task::spawn_blocking(call).await;
     called.unwrap_or_else(|error| Err(Error::Io(error.to_string())))
-}
-
-/// Commits the rows of changed services, and removes the part of the journal that they contain.
-async fn write(shared: &Arc<Shared>) -> Result<(), Error> {
-    let mark = shared.roster.mark();
-    loop {
-        let mut rows = Vec::new();
-        let (services, more) = collect(shared, &mut rows);
-        if !more {
-            rows.push(known(mark));
-        }
-        let store = Arc::clone(shared.roster.stores.roster());
-        if let Err(error) = blocking(move || store.commit(&rows)).await {
-            shared.roster.retry(services);
-            return Err(error);
-        }
-        if !more {
-            shared.roster.trim(mark);
-            return Ok(());
-        }
-    }
 }
 
 /// The row that records which part of the journal the rosters contain.
@@ -292,3 +300,6 @@ fn lease(shared: &Shared, instance: InstanceRef, beats: Beats) {
     };
     shared.leases.grant(instance, beats, shared.clock.now());
 }
+
+#[cfg(test)]
+mod tests;

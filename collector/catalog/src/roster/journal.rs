@@ -1,9 +1,9 @@
 //! The journal: every change of an ephemeral instance since the last commit of the roster, one line of JSON each.
 //!
 //! A line is written before the change is acknowledged, and synced later: it survives the end of the process at once, and a crash
-//! of the machine after the next sync. Lines are numbered; a commit of the roster stores the number of the last line that it contains, so no line is
-//! applied twice. A line has the state of the instance after the change, so it may be applied to a row that already contains
-//! it.
+//! of the machine after the next sync. Lines are numbered. A commit of the roster stores the number of the last line that it
+//! contains, so no line is applied twice. A line has the state of the instance after the change, so it may be applied to a row
+//! that already contains it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
