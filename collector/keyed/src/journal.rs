@@ -23,7 +23,8 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// The journal cannot be written; nothing was appended.
     fn append(&self, lines: &[u8]) -> Result<(), Error>;
 
-    /// Makes the appended lines durable. Lines can be appended meanwhile.
+    /// Makes the appended lines durable. Lines can be appended meanwhile. No other call of [`Journal::sync`] or [`Journal::trim`]
+    /// may run meanwhile: this one may then succeed before all lines are durable.
     ///
     /// # Errors
     /// The disk failed: a crash of the machine may lose lines that were appended since the last sync.
@@ -35,7 +36,8 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// The journal cannot be read.
     fn lines(&self) -> Result<Vec<u8>, Error>;
 
-    /// Removes the first `bytes`. Until the next sync, a crash of the machine may lose all lines or restore the removed ones.
+    /// Removes the first `bytes`. Until the next sync, a crash of the machine may lose all lines or restore the removed ones. It
+    /// must not run during a [`Journal::sync`].
     ///
     /// # Errors
     /// The journal cannot be written, and is unchanged.
