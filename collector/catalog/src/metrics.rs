@@ -119,13 +119,15 @@ impl Exposition {
         let metric =
             encoder.encode_descriptor("nacos_failed_commits", help, None, MetricType::Counter)?;
         ConstCounter::new(counts.failed_commits).encode(metric)?;
-        let help = "Probes of persistent instances, by outcome; refused: the address is in no range of probe_ranges";
+        let help = "Probes of persistent instances, by outcome; refused: the address is in no range of probe_ranges; skipped: the \
+                    name was not resolved in time";
         let mut family =
             encoder.encode_descriptor("nacos_probes", help, None, MetricType::Counter)?;
         for (outcome, total) in [
             ("succeeded", counts.probes.succeeded),
             ("failed", counts.probes.failed),
             ("refused", counts.probes.refused),
+            ("skipped", counts.probes.skipped),
         ] {
             let labels = [("outcome", outcome)];
             ConstCounter::new(total).encode(family.encode_family(&labels)?)?;

@@ -70,14 +70,15 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
                 let late = probe(&shared, &lookups, instance).await;
                 drop(permit);
                 if let Some(late) = late {
-                    late.returned().await;
+                    again_after(&shared, instance, late).await;
                 }
             });
         }
     }
 }
 
-/// Probes an instance once. Returns the lookup of its name if that is not done yet.
+/// Probes an instance once, and schedules its next probe. If the lookup of its name is late, returns that, and the caller
+/// schedules the next probe.
 async fn probe(
     shared: &Shared,
     lookups: &Arc<Semaphore>,
@@ -87,19 +88,16 @@ async fn probe(
         shared.probes.forget(instance);
         return None;
     };
-    let found = match target.checker {
-        Checker::None => Lookup::Nothing(None),
-        _ => addresses(lookups, &target).await,
-    };
-    let (address, late) = match found {
-        Lookup::Found(addresses) => (allowed(shared, &target, &addresses), None),
-        Lookup::Nothing(late) => (None, late),
+    let address = match target.checker {
+        Checker::None => None,
+        _ => match addresses(lookups, &target).await {
+            Lookup::Found(addresses) => allowed(shared, &target, &addresses),
+            Lookup::Nothing(late) => return unresolved(shared, instance, &target, late),
+        },
     };
     let Some(address) = address else {
-        shared
-            .probes
-            .again(instance, shared.clock.now().after(IDLE));
-        return late;
+        again_later(shared, instance);
+        return None;
     };
     let before = Instant::now();
     let outcome = attempt(&target.checker, address, target.port).await;
@@ -117,6 +115,32 @@ async fn probe(
         .probes
         .again(instance, shared.clock.now().after(wait));
     None
+}
+
+/// Counts a probe that is not made, because its name was not resolved.
+fn unresolved(
+    shared: &Shared,
+    instance: InstanceRef,
+    target: &Target,
+    late: Option<Pending>,
+) -> Option<Pending> {
+    shared.probes.skip();
+    tracing::debug!(ip = %target.ip, "catalog: an instance is not probed, its name was not resolved in time");
+    if late.is_none() {
+        again_later(shared, instance);
+    }
+    late
+}
+
+/// Schedules the next probe of an instance after its late lookup: an instance has at most one lookup, so one permit.
+async fn again_after(shared: &Shared, instance: InstanceRef, late: Pending) {
+    late.returned().await;
+    again_later(shared, instance);
+}
+
+fn again_later(shared: &Shared, instance: InstanceRef) {
+    let at = shared.clock.now().after(IDLE);
+    shared.probes.again(instance, at);
 }
 
 /// The target for an instance; `None` if it was removed.

@@ -29,6 +29,7 @@ pub(crate) struct Probes {
     succeeded: AtomicU64,
     failed: AtomicU64,
     refused: AtomicU64,
+    skipped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +49,8 @@ pub struct ProbeCounts {
     pub failed: u64,
     /// Probes that were not made because their address is not in an allowed range.
     pub refused: u64,
+    /// Probes that were not made because their name was not resolved in time.
+    pub skipped: u64,
 }
 
 impl Probes {
@@ -67,6 +70,7 @@ impl Probes {
             succeeded: self.succeeded.load(Relaxed),
             failed: self.failed.load(Relaxed),
             refused: self.refused.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
         }
     }
 
@@ -87,6 +91,11 @@ impl Probes {
     /// Counts a probe that the operator does not allow.
     pub(super) fn refuse(&self) {
         self.refused.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a probe whose name was not resolved in time.
+    pub(super) fn skip(&self) {
+        self.skipped.fetch_add(1, Relaxed);
     }
 
     pub(super) fn forget(&self, instance: InstanceRef) {

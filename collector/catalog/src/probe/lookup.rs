@@ -15,7 +15,7 @@ type Found = io::Result<Vec<IpAddr>>;
 pub(super) enum Lookup {
     /// The addresses.
     Found(Vec<IpAddr>),
-    /// No addresses: the lookup failed, did not begin because too many others are under way, or is pending.
+    /// No addresses: the lookup failed, is pending, or did not begin because too many other lookups are pending.
     Nothing(Option<Pending>),
 }
 
@@ -34,13 +34,14 @@ impl Pending {
     }
 }
 
-/// Looks a name up, and waits for the result for at most `patience`.
+/// Looks a name up. Waits for a permit for at most `patience`, and then for the result for as long.
 pub(super) async fn start(
     permits: &Arc<Semaphore>,
     lookup: impl Future<Output = Found> + Send + 'static,
     patience: Duration,
 ) -> Lookup {
-    let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
+    let permit = timeout(patience, Arc::clone(permits).acquire_owned()).await;
+    let Ok(Ok(permit)) = permit else {
         return Lookup::Nothing(None);
     };
     let mut pending = Pending {
@@ -65,7 +66,9 @@ mod tests {
     use std::future::{pending, ready};
 
     use super::*;
-    use tokio::sync::oneshot;
+    use tokio::{sync::oneshot, time::sleep};
+
+    const PATIENCE: Duration = Duration::from_millis(500);
 
     /// A name whose server does not answer held a thread for blocking work, while its permit was free for the next one.
     #[tokio::test(start_paused = true)]
@@ -73,17 +76,30 @@ mod tests {
         let permits = Arc::new(Semaphore::new(1));
         let (answer, answered) = oneshot::channel();
         let lookup = async move { answered.await.map_err(io::Error::other) };
-        let patience = Duration::from_millis(500);
-        let Lookup::Nothing(Some(late)) = start(&permits, lookup, patience).await else {
+        let Lookup::Nothing(Some(late)) = start(&permits, lookup, PATIENCE).await else {
             panic!("the lookup is late");
         };
-        let next = start(&permits, pending(), patience).await;
+        let next = start(&permits, pending(), PATIENCE).await;
         assert!(matches!(next, Lookup::Nothing(None)), "{next:?}");
         answer.send(Vec::new()).unwrap();
         late.returned().await;
         let address = IpAddr::from([127, 0, 0, 1]);
-        let next = start(&permits, ready(Ok(vec![address])), patience).await;
+        let next = start(&permits, ready(Ok(vec![address])), PATIENCE).await;
         assert!(matches!(next, Lookup::Found(found) if found == [address]));
         assert_eq!(permits.available_permits(), 1);
+    }
+
+    /// A lookup that found no free permit did not begin, so some slow names stopped the probes of all other names.
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_waits_for_a_permit() {
+        let permits = Arc::new(Semaphore::new(1));
+        let held = Arc::clone(&permits).try_acquire_owned().unwrap();
+        let release = async {
+            sleep(PATIENCE / 2).await;
+            drop(held);
+        };
+        let lookup = start(&permits, ready(Ok(Vec::new())), PATIENCE);
+        let (found, ()) = tokio::join!(lookup, release);
+        assert!(matches!(found, Lookup::Found(_)), "{found:?}");
     }
 }

@@ -254,6 +254,36 @@ async fn an_address_that_is_not_allowed_is_not_connected_to() {
     );
 }
 
+/// An instance whose lookup was pending was looked up again, and one slow name could hold all permits.
+#[tokio::test(start_paused = true)]
+async fn an_instance_has_one_lookup_at_a_time() {
+    let running = Running::start();
+    let (catalog, shared) = (&running.catalog, &running.catalog.0);
+    let key = ServiceKey::new("", "", "a").unwrap();
+    let endpoint = Endpoint::new("slow.example", 80, "").unwrap();
+    let registered = Registration::new(endpoint.clone(), Kind::Persistent);
+    catalog
+        .register(&endpoint.publisher(), &key, registered)
+        .await
+        .unwrap();
+    let instance = catalog.instance(&key, &endpoint, None).unwrap().reference;
+    let later = || shared.clock.now().after(10 * IDLE);
+    assert_eq!(shared.probes.take(later()), Some(instance));
+    let permits = Arc::new(Semaphore::new(1));
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    let lookup = async move { answered.await.map_err(std::io::Error::other) };
+    let Lookup::Nothing(late) = lookup::start(&permits, lookup, attempt::TIMEOUT).await else {
+        panic!("the lookup is late");
+    };
+    let target = target(shared, instance).unwrap();
+    let late = unresolved(shared, instance, &target, late).unwrap();
+    assert_eq!(shared.probes.take(later()), None);
+    answer.send(Vec::new()).unwrap();
+    again_after(shared, instance, late).await;
+    assert_eq!(shared.probes.take(later()), Some(instance));
+    assert_eq!(catalog.counts().probes.skipped, 1);
+}
+
 async fn probe_now(shared: &Shared, instance: InstanceRef) {
     let lookups = Arc::new(Semaphore::new(1));
     assert!(probe(shared, &lookups, instance).await.is_none());
