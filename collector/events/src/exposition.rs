@@ -83,8 +83,8 @@ impl Feed {
     ) -> fmt::Result {
         let mut family = encoder.encode_descriptor(
             "events_unrecorded",
-            "Changes that were counted and not recorded one by one, by limit: instance (it changes too often), peer (it causes more \
-             than timeline.default.per_peer)",
+            "Changes that were counted and not recorded one by one, by limit: instance (it changes too often), peer (it causes \
+             more than timeline.default.per_peer)",
             None,
             MetricType::Counter,
         )?;

@@ -3,9 +3,10 @@
 //! A limit for each instance does not bound a peer that changes a different instance each time. Without its share such a peer
 //! would push the changes of all others out of the journal and of the timelines within minutes.
 //!
-//! A share is one number, the time at which it is whole again (the generic cell rate algorithm), and peers are hashed onto a fixed
-//! number of shares, with a random key. Two peers rarely have one share; they then use it together. What was not recorded is
-//! reported by peer at most once a minute: the peers with the most changes by their address, all others together.
+//! A share is one number, the time at which it is whole again (the generic cell rate algorithm). Peers are hashed onto a fixed
+//! number of shares, with a random key; two peers rarely have the same share, and then use it together. Changes that were not
+//! recorded are reported at most once a minute, with the next event: by address for the peers with the most changes, and
+//! together for all others.
 
 use std::{
     cmp::Reverse,

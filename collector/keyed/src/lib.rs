@@ -92,7 +92,8 @@ pub trait Store<T: Table>: fmt::Debug + Send + Sync {
     /// The store cannot be read.
     fn get(&self, table: T, key: &str) -> Result<Option<Vec<u8>>, Error>;
 
-    /// Makes changes durable, all or none. Of two changes of one row the later one wins.
+    /// Makes changes durable, all or none; a shared store may write a large commit in several parts. Of two changes of one row the
+    /// later one wins.
     ///
     /// # Errors
     /// The store cannot be written; nothing was changed. After a failure of a shared store this is unknown: the next

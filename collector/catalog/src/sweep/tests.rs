@@ -34,7 +34,7 @@ fn overridden(store: &Memory) -> Vec<String> {
     rows.map(|row| row.key).collect()
 }
 
-/// Leases were judged by the loop that waited for the store.
+/// The loop that judges leases waited for the store.
 #[tokio::test(start_paused = true)]
 async fn a_sweep_does_not_wait_for_the_store() {
     let store = Memory::default();

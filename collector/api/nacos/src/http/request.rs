@@ -111,7 +111,7 @@ impl<'a> Request<'a> {
         (group != ALL).then_some(group)
     }
 
-    /// The namespace whose services a call lists; `None` stands for all namespaces, as the call names none.
+    /// The namespace whose services a call lists; `None` stands for all namespaces, if the call names none.
     pub(super) fn listed_namespace(&self) -> Option<&str> {
         self.params.get("namespaceId")
     }

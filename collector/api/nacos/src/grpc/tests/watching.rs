@@ -140,7 +140,7 @@ async fn a_watch_finds_services_whose_appearance_it_missed() {
     );
 }
 
-/// A watch kept each text that a client reported to have, of any length.
+/// A watch kept every text in the client's list of known services, of any length.
 #[tokio::test]
 async fn only_names_of_services_count_as_received() {
     let server = Server::start().await;
