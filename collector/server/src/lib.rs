@@ -161,6 +161,8 @@ pub struct Serving {
     pub security: Option<Security>,
     /// Whether any of its faces serves HTTP/1, so that a connection over the limit can be served one request.
     pub has_http: bool,
+    /// Whether its answers over HTTP/1 are often large. They are then written without being copied, which costs small ones more.
+    pub has_large_answers: bool,
     /// The memory budgets, shared with the other listeners.
     pub budgets: Budgets,
     /// The largest gRPC message that any of its faces accepts, in bytes.
@@ -195,6 +197,7 @@ impl Serving {
             room: Room::new(None, 1, usize::MAX),
             security: None,
             has_http: false,
+            has_large_answers: false,
             budgets: Budgets {
                 requests: budget("requests"),
                 answers: budget("answers"),
@@ -304,7 +307,7 @@ impl Listening {
         S::Future: Send + 'static,
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let protocols = Arc::new(Protocols::new(&serving.limits, &self.stats));
+        let protocols = Arc::new(Protocols::new(&serving, &self.stats));
         let complaints = Arc::new(Complaints::new(self.address));
         let mut acceptor = Acceptor::new(&self.listener, &serving, &self.stats);
         let serving = Arc::new(serving);

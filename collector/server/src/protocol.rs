@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::calls::Begun;
 use super::ping::Pings;
 use super::stream::Rewound;
-use super::{Limits, Stats};
+use super::{Serving, Stats};
 
 /// The preface of an HTTP/2 client (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -79,18 +79,21 @@ pub(super) struct Protocols {
     header_timeout: Duration,
     max_header_size: usize,
     max_streams: usize,
+    has_large_answers: bool,
     ping_interval: Duration,
     ping_timeout: Duration,
     pings: Pings,
 }
 
 impl Protocols {
-    /// The settings for these limits. Pings are counted in `stats`.
-    pub(super) fn new(limits: &Limits, stats: &Arc<Stats>) -> Self {
+    /// The settings of this listener. Pings are counted in `stats`.
+    pub(super) fn new(serving: &Serving, stats: &Arc<Stats>) -> Self {
+        let limits = &serving.limits;
         Self {
             header_timeout: limits.header_timeout,
             max_header_size: limits.max_header_size.max(MIN_HEADER_SIZE),
             max_streams: limits.max_streams_per_connection,
+            has_large_answers: serving.has_large_answers,
             ping_interval: limits.ping_interval,
             ping_timeout: limits.ping_timeout,
             pings: Pings::new(limits.ping_timeout, stats),
@@ -126,6 +129,7 @@ impl Protocols {
         http1
             .http1()
             .timer(TokioTimer::new())
+            .writev(self.has_large_answers)
             .header_read_timeout(self.header_timeout)
             .max_buf_size(self.max_header_size);
         http1

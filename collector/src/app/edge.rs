@@ -106,6 +106,7 @@ impl Edge {
             room: self.room.clone(),
             security: self.tls.as_ref().and_then(|tls| tls.security(faces)),
             has_http: faces.naming || faces.agent_jetty || faces.ui || faces.nacos,
+            has_large_answers: faces.nacos,
             budgets: self.budgets.clone(),
             max_message_size,
             streams: Arc::clone(&self.streams),
