@@ -56,12 +56,9 @@ struct Round {
 type Row = (&'static str, &'static str, fn(&Round) -> f64);
 
 pub(crate) async fn run(options: &Options) -> String {
-    let collector = Collector::options()
-        .env("SW_TIMELINE_PER_PEER", "100000000")
-        .without_listening()
-        .release()
-        .start()
-        .await;
+    let settings = Collector::options().env("SW_TIMELINE_PER_PEER", "100000000");
+    let settings = settings.without_listening().release();
+    let collector = settings.start().await;
     fleet::fill(&collector).await;
     let mut load = Load::start(collector.listeners().naming);
     let mut background = JoinSet::new();

@@ -46,7 +46,7 @@ impl Collector {
     /// The address of its HTTP face for Nacos clients.
     ///
     /// # Panics
-    /// When it has none within [`PATIENCE`], or the patience of its options.
+    /// When it has none within [`PATIENCE`](crate::PATIENCE), or the patience of its options.
     pub async fn nacos(&self) -> SocketAddr {
         self.bound("nacos").await
     }
@@ -107,7 +107,7 @@ impl Collector {
     /// Waits for a line of the running collector's log.
     ///
     /// # Panics
-    /// When there is none within [`PATIENCE`], or the patience of its options, with the log.
+    /// When there is none within [`PATIENCE`](crate::PATIENCE), or the patience of its options, with the log.
     pub async fn wait_for_log(&self, mut wanted: impl FnMut(&Line) -> bool) -> Line {
         self.running()
             .stderr
@@ -162,7 +162,7 @@ impl Collector {
     /// Sends SIGTERM and waits for its end.
     ///
     /// # Panics
-    /// When it is stopped, does not end within [`PATIENCE`], or its log has an unexpected line.
+    /// When it is stopped, does not end within [`PATIENCE`](crate::PATIENCE), or its log has an unexpected line.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.running().signal(Signal::TERM);
         self.exit().await
@@ -179,7 +179,7 @@ impl Collector {
     /// Waits for its end.
     ///
     /// # Panics
-    /// When it is stopped, does not end within [`PATIENCE`], or its log has an unexpected line.
+    /// When it is stopped, does not end within [`PATIENCE`](crate::PATIENCE), or its log has an unexpected line.
     pub async fn exit(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running collector");
         let status = child.exit(self.options.within()).await;
@@ -191,7 +191,7 @@ impl Collector {
     /// Starts it again on the same data and ports, after killing it if it runs, and waits until it is ready.
     ///
     /// # Panics
-    /// When it is not ready within [`PATIENCE`], with its log.
+    /// When it is not ready within [`PATIENCE`](crate::PATIENCE), with its log.
     pub async fn restart(&mut self) {
         if self.child.is_some() {
             self.kill();

@@ -50,7 +50,7 @@ pub struct Instance {
 /// An [`Instance`] in the memory of the inventory.
 #[derive(Clone, Copy, Debug)]
 pub struct InstanceView<'a> {
-    /// As [`Instance::id`].
+    /// As `Instance::id`.
     pub id: InstanceId,
     /// As [`Instance::application`].
     pub application: Option<ApplicationId>,
