@@ -74,16 +74,19 @@ mod tests {
         catalog::{Kind, Limits, Override, Publisher, Registration},
     };
 
+    fn one_instance() -> (ServiceKey, Endpoint, Registration) {
+        let key = ServiceKey::new("", "", "a").unwrap();
+        let endpoint = Endpoint::new("10.0.0.1", 80, "").unwrap();
+        let registration = Registration::new(endpoint.clone(), Kind::Ephemeral);
+        (key, endpoint, registration)
+    }
+
     /// The queue grew with each deregistration, and faster than a sweep empties it.
     #[test]
     fn an_empty_service_is_queued_once_and_one_with_instances_never() {
         let term = Duration::from_secs(60);
         let mut registry = Registry::new(Limits::default(), term);
-        let (key, endpoint) = (
-            ServiceKey::new("", "", "a").unwrap(),
-            Endpoint::new("10.0.0.1", 80, "").unwrap(),
-        );
-        let registration = Registration::new(endpoint.clone(), Kind::Ephemeral);
+        let (key, endpoint, registration) = one_instance();
         let mut now = Moment::from_millis(0);
         let mut effects = Effects::default();
         for _ in 0..100 {
@@ -114,11 +117,7 @@ mod tests {
     fn an_override_without_an_instance_is_queued_once_and_one_with_an_instance_never() {
         let term = Duration::from_secs(60);
         let mut registry = Registry::new(Limits::default(), term);
-        let (key, endpoint) = (
-            ServiceKey::new("", "", "a").unwrap(),
-            Endpoint::new("10.0.0.1", 80, "").unwrap(),
-        );
-        let registration = Registration::new(endpoint.clone(), Kind::Ephemeral);
+        let (key, endpoint, registration) = one_instance();
         let set = Override {
             enabled: Some(false),
             ..Override::none(Timestamp::from_millis(0))
