@@ -62,8 +62,8 @@ enum Known {
 }
 
 impl Session {
-    /// The membership of `member`, which is published at once. `publish` must not block. `known` follows; the other members
-    /// have received a confirmed state at most `announce_time` later.
+    /// The membership of `member`, which is published at once. `publish` must not block. `known` reports what the coordinator has
+    /// confirmed; the other members receive a confirmed state at most `announce_time` later.
     fn new(
         member: Member,
         publish: impl Fn(Option<Member>) + Send + Sync + 'static,
@@ -98,7 +98,7 @@ impl Session {
         self.until(|known| known == Known::Absent, within).await;
     }
 
-    /// Whether the coordinator confirms a state that `is_right` accepts, within the time.
+    /// Waits until the coordinator confirms a state that `is_right` accepts. Returns `false`, and warns, if the time passes first.
     async fn until(&mut self, is_right: impl Fn(Known) -> bool, within: Duration) -> bool {
         let known = self.known.wait_for(|known| is_right(*known));
         let is_known = matches!(timeout(within, known).await, Ok(Ok(_)));

@@ -198,7 +198,8 @@ impl Client {
         Ok(Watch::new(responses, Arc::clone(&self.connection), target))
     }
 
-    /// Calls every endpoint at most once, beginning with the one that answered last, until one succeeds.
+    /// Calls the endpoints in turn, beginning with the one that answered last, until one succeeds. If a token is rejected, the same
+    /// endpoint is called again with a new one, once.
     async fn call<Q, R, F>(
         &self,
         deadline: Duration,

@@ -256,7 +256,7 @@ impl InstanceEvent {
             | InstanceKind::Recovered(contact)
             | InstanceKind::Reconnected(contact)
             | InstanceKind::ClockDiffers(contact) => contact.clock_skew,
-            // That of another process.
+            // The clock of a stray sign is that of another process.
             InstanceKind::Stray(_)
             | InstanceKind::ConnectionClosed { .. }
             | InstanceKind::Changed(_)

@@ -1,6 +1,6 @@
 //! The journal of one lane: events on disk, bounded, in two files of which the older one is replaced.
 //!
-//! A line is a checksum and an event in JSON, so a damaged line costs itself and a torn end is cut off. The first line of a
+//! A line is a checksum and an event in JSON, so damage costs only its own line, and a torn end is cut off. The first line of a
 //! file names its format and the series of the numbers. A reader keeps the files open and reads at positions, so a rotation
 //! does not disturb it.
 

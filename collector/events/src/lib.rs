@@ -6,13 +6,13 @@
 //!
 //! Guarantees:
 //! * Everything is bounded: the history in events, each timeline in changes, all timelines in bytes, the journal in bytes.
-//! * Agents, Nacos services and the collector have a [`Lane`] each. No lane pushes out the history of another.
+//! * Agents, Nacos services and the collector have a [`Lane`] each. Events of one lane never evict those of another.
 //! * An instance that changes too often, and a peer that causes too many changes, do not push out the changes of others: beyond
 //!   their limits their changes are counted, and the count is an event.
 //! * Recording never waits for the disk. [`Recorder`] writes batches on another thread. An event that it cannot write in time
 //!   is counted and missing from the journal, and the collector continues.
 //!
-//! Left out: the names of applications and instances, which the inventory has, and every sentence for people.
+//! Left out: the names of applications and instances, which the inventory holds, and the texts that people read.
 
 mod config;
 mod event;

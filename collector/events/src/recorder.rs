@@ -75,7 +75,7 @@ impl Recorder {
                 .blocking(lane, move |journal| journal.append(&events))
                 .await;
             self.inner.wrote(lane, last);
-            self.note(written, count);
+            self.finish_write(written, count);
         }
         has_more
     }
@@ -105,7 +105,7 @@ impl Recorder {
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    fn note(&mut self, written: io::Result<()>, events: usize) {
+    fn finish_write(&mut self, written: io::Result<()>, events: usize) {
         match written {
             Ok(()) => {
                 if std::mem::take(&mut self.is_failing) {

@@ -67,7 +67,8 @@ fn numbers(timeline: &Timeline) -> Vec<u64> {
     timeline.events.iter().map(|event| event.number).collect()
 }
 
-/// Everything that a reader finds after this number: numbers, and `0` for a gap of unknown size.
+/// Everything that a reader finds after this number: the numbers of events, and for a gap `Some(31) lost`, or `None lost` if its
+/// size is unknown.
 async fn all(feed: &Feed, after: u64) -> Vec<String> {
     let mut reader = feed.read(Some(after));
     let mut found = Vec::new();

@@ -49,9 +49,9 @@ fn refusal(code: i32) -> &'static str {
         -8 => "a bad path",
         NO_NODE => "no such node",
         -102 => "its access control list does not allow that: check enable_acl and expression",
-        NODE_EXISTS => "there is such a node",
+        NODE_EXISTS => "the node exists already",
         -115 => "the credentials are not accepted: check expression",
-        -119 => "a server that may only read",
+        -119 => "the server is read-only",
         -124 => "it requires SASL authentication, which the collector does not support",
         _ => "see KeeperException.Code",
     }

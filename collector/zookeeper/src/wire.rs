@@ -122,7 +122,7 @@ pub(crate) fn connect(seen: i64, timeout: i32, session: i64, password: &[u8]) ->
         frame.put_i32(timeout);
         frame.put_i64(session);
         put_bytes(frame, password);
-        frame.put_u8(0); // refuse a server that may only read
+        frame.put_u8(0); // no read-only server
     })
 }
 

@@ -19,7 +19,7 @@ enum Order {
     Refuse,
     /// Register this collector, without a confirmation.
     Write,
-    /// Fail, and fail the next attempt too.
+    /// Fail once.
     Fail,
 }
 

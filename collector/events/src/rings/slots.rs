@@ -48,7 +48,7 @@ impl Slots {
         (self.oldest != NONE).then_some(self.oldest)
     }
 
-    /// Stores a timeline that changed last. `None` if four billion are stored.
+    /// Stores a timeline as the one that changed last. `None` if four billion are stored.
     pub(super) fn add(&mut self, bytes: Box<[u8]>) -> Option<u32> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -61,7 +61,7 @@ impl Slots {
         Some(slot)
     }
 
-    /// Replaces a timeline that changed last.
+    /// Replaces the timeline in a slot, and makes it the one that changed last.
     pub(super) fn renew(&mut self, slot: u32, bytes: Box<[u8]>) {
         self.unlink(slot);
         if let Some(found) = self.slot(slot) {

@@ -13,7 +13,7 @@ pub(super) struct KnownRows {
 }
 
 impl KnownRows {
-    /// The number of rows with these, of which some may be known.
+    /// The number of known rows and these together; some of these may be known already.
     pub(super) fn len_with(&self, pairs: &[KeyValue]) -> usize {
         let is_new = |pair: &&KeyValue| !self.rows.contains_key(&pair.key);
         self.rows.len() + pairs.iter().filter(is_new).count()

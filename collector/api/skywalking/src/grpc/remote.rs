@@ -139,7 +139,7 @@ impl Handler {
     fn foreign(&self, sender: &str) -> Refusal {
         let reason = format!(
             "a collector that is not a member of Rollcall ({sender}) sends registrations in its own format \
-             and is refused: remove this collector from the ZooKeeper or the list of collectors in which it finds it"
+             and is refused: remove this collector's address from the ZooKeeper or the list of collectors that the sender reads"
         );
         self.refuse(1, &reason);
         Refusal::Unusable(Status::unimplemented(

@@ -37,7 +37,7 @@ pub(super) struct Calls {
     metrics: Metrics,
 }
 
-/// A decoded message, and the charge for it, which is held until the answer is sent.
+/// A decoded message, and the charge for it, which is held until the answer is encoded.
 struct Decoded<T> {
     message: T,
     /// The size of the message on the wire, in bytes.

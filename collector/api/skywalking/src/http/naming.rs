@@ -1,4 +1,4 @@
-//! Serves the list of collectors, the one request of agents that is cheap enough to repeat often.
+//! Serves the list of collectors, which agents request often.
 //!
 //! A list is encoded when the view changes, never for a request. [`FastPath`] answers `GET` in front of the router. The router
 //! has the same routes for all other methods, and for listeners without a fast path.
@@ -70,8 +70,8 @@ async fn options() -> Response<Body> {
 }
 
 /// Answers the `GET`s of the naming face itself and forwards all other requests. So a `GET` does not pay for the router that a
-/// listener shares among its faces: neither for its clone nor for a boxed body. That takes 13 % of the processor time of a `GET`
-/// (tests/benches/RESULTS.md).
+/// listener shares among its faces: neither for its clone nor for a boxed body, which together would take 13 % of its processor
+/// time (tests/benches/RESULTS.md).
 #[derive(Clone, Debug)]
 pub struct FastPath<S> {
     inner: S,

@@ -193,7 +193,7 @@ impl Face {
     }
 
     /// Segments renew the leases of their instances and are otherwise dropped. The ids in them were assigned before, so unknown
-    /// ones are adopted. An invalid segment does not affect the others.
+    /// ones are adopted. A segment whose ids are refused does not affect the others; one that lacks a key refuses the whole body.
     async fn segments(self: Arc<Self>, input: Input) -> Handled {
         let evidence: segments::Evidence = input.parse().await?;
         let sign = |(instance, application)| Sign {

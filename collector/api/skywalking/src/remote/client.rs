@@ -213,13 +213,13 @@ impl Link {
         let (error, status) = match timeout(self.config.patience, self.service.call(request)).await
         {
             Ok(Ok(_empty)) => {
-                self.is_well();
+                self.record_success();
                 return Ok(());
             }
             Ok(Err(status)) => (Error::Failed, status),
             Err(Elapsed { .. }) => (Error::Late, Status::deadline_exceeded("no answer")),
         };
-        self.has_failed(&status);
+        self.record_failure(&status);
         Err(error)
     }
 
@@ -230,15 +230,16 @@ impl Link {
             .collect()
     }
 
-    fn is_well(&mut self) {
+    fn record_success(&mut self) {
         self.reported = None;
         if self.rests_until.take().is_some() {
             tracing::info!(member = %self.member, "member available again, registrations are forwarded to it");
         }
     }
 
-    /// Logs the first failure, and the reason why TLS fails as soon as it is known: an operator has to replace a certificate.
-    fn has_failed(&mut self, status: &Status) {
+    /// Begins the backoff. Logs the first failure, and the reason why TLS fails as soon as it is known: an operator has to replace
+    /// a certificate.
+    fn record_failure(&mut self, status: &Status) {
         let until = Instant::now() + REST;
         let is_first = self.rests_until.replace(until).is_none();
         let member = &self.member;

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// The reason of the last failure, until it is taken. Clones are the same.
+/// The reason of the last failure, until it is taken. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refusal(Arc<Mutex<Option<String>>>);
 

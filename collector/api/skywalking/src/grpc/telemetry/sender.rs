@@ -14,7 +14,7 @@ pub(super) struct SenderFields {
     pub(super) within: Option<u32>,
     /// The names of the service and of the instance: 8.x and later.
     pub(super) names: Option<(u32, u32)>,
-    /// The id of the instance: 6.x and 7.0. It may share a field number with a name, because an `int32` is no `string`.
+    /// The id of the instance: 6.x and 7.0. It may share a field number with a name, because their wire types differ.
     pub(super) id: Option<u32>,
 }
 
