@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Why(inspect::Why),
     /// Print events as they happen, until interrupted
     Watch(inspect::Watch),
-    /// Show the embedded store, or remove properties from it, while no collector uses it
+    /// Show, prepare or prune the embedded store while no collector uses it
     #[command(subcommand)]
     Store(StoreCommand),
     /// Prepare the file of Nacos users

@@ -38,7 +38,7 @@ pub(crate) use level::Level;
 pub(crate) use queue::Flush;
 use queue::Queue;
 
-/// The filter if there is neither an argument, nor `RUST_LOG`, nor a configuration.
+/// The filter without an argument, `RUST_LOG` and a configuration.
 const DEFAULT_FILTER: &str = "info";
 
 /// Why logging could not be started.

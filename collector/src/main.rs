@@ -1,4 +1,4 @@
-//! The collector's binary. It only sequences the steps: arguments, log, configuration, build, spawn, signals, drain.
+//! The collector's binary. It only sequences the steps: arguments, configuration, log, build, spawn, signals, drain.
 //!
 //! Exit codes: 0 after a clean stop, 64 for a bad configuration or command line, 1 for a failure; those of `store` are in
 //! [`store`], those of the commands that query a running collector in [`inspect`].
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     if matches!(arguments.command, Some(Command::Demo)) && arguments.config.is_none() {
         demo::use_short_terms(&mut env);
     }
-    // The configuration also has the form of the log, so it is read first; its mistakes are logged.
+    // The configuration sets the format of the log, so it is read first, and its mistakes are logged afterwards.
     let loaded = needs_configuration(&arguments)
         .then(|| system::sources(&arguments, env.clone()).and_then(config::load));
     let configured = loaded.as_ref().and_then(|loaded| loaded.as_ref().ok());

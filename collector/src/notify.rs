@@ -37,12 +37,12 @@ impl Supervisor {
         }
     }
 
-    /// The listeners accept.
+    /// Reports that the listeners accept connections.
     pub(crate) fn ready(&self) {
         self.send("READY=1\nSTATUS=serving\n");
     }
 
-    /// The collector drains.
+    /// Reports that the collector drains.
     pub(crate) fn stopping(&self) {
         self.send("STOPPING=1\nSTATUS=draining\n");
     }

@@ -1,4 +1,4 @@
-//! What the console shows beside the use cases of agents: the catalog, the last hour, and the figures of the process.
+//! The sources of the console besides the use cases: the catalog, the history of the last hour, the figures of the process.
 
 use std::{fs, path::PathBuf};
 

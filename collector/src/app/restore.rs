@@ -100,7 +100,7 @@ pub(super) fn restore(
     Ok(())
 }
 
-/// Grants leases to the instances whose leases were never written back. The registration of an instance is its last known sign.
+/// Grants leases to the instances whose leases were never written back. Their registration is their last known signal.
 fn grant_unseen(inventory: &Inventory, lessor: &Leases, lease: impl Fn(LastSeen)) {
     let mut after = None;
     loop {

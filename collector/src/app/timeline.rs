@@ -1,4 +1,4 @@
-//! The events of a collector: their journal, and their first one.
+//! The events of a collector: opens their journal, and records the first event, the start.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(super) fn mass(config: &Timeline) -> MassConfig {
     }
 }
 
-/// Opens the journal and reads it. A journal that cannot be used costs the history and not the start: events are then in memory.
+/// Opens the journal and reads it. A journal that cannot be used does not prevent the start: events are then kept in memory only.
 pub(super) async fn open(config: &Config, clock: Clock) -> (Feed, Option<Recorder>) {
     let limits = events::Config {
         backlog: BACKLOG,

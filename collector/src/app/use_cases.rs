@@ -9,7 +9,7 @@ use crate::config::{self, Config};
 
 /// A sweep that is later than this means that the collector itself stalled.
 const STALL: Duration = Duration::from_secs(5);
-/// Instances whose last sign of life is written back in one commit; the limit keeps registrations from waiting long for it.
+/// Instances whose last-seen times are written back in one commit; the limit keeps registrations from waiting long for it.
 const WRITE_BACK_CHUNK: usize = 4096;
 
 pub(super) fn use_cases(config: &Config, suspect: sweep::Suspect) -> service::Config {

@@ -45,7 +45,7 @@ pub(crate) struct Roster {
     #[arg(long, value_name = "STATES", value_delimiter = ',', value_enum)]
     pub(crate) state: Vec<State>,
 
-    /// Only instances whose state changed since then: 30m, 12h, or a time such as 2026-01-31T12:00:00Z
+    /// Only instances whose state changed after this time: an age (30m, 12h), or a time such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "SINCE", value_parser = since)]
     pub(crate) since: Option<Since>,
 
@@ -72,7 +72,7 @@ pub(crate) struct Why {
 /// The arguments of `watch`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Watch {
-    /// Begin with the events since then: 30m, 12h, or a time; as far as the collector's journal reaches
+    /// Begin with the events after this time: an age (30m, 12h), or a time; as far as the collector's journal reaches
     #[arg(long, value_name = "SINCE", value_parser = since)]
     pub(crate) since: Option<Since>,
 

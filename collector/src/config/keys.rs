@@ -138,7 +138,7 @@ keys! {
         down_after SW_LIVENESS_DOWN_AFTER Duration "An instance without a signal for this long is down" => liveness.down_after;
         tick SW_LIVENESS_TICK Duration "Interval between two sweeps for expired leases" => liveness.tick;
         max_expired_per_tick SW_LIVENESS_MAX_EXPIRED_PER_TICK Count "Most leases that expire in one tick; the remaining leases expire in later ticks. A fleet that could not expire within one term at this rate gets a higher limit" => liveness.max_expired_per_tick;
-        restart_spread SW_LIVENESS_RESTART_SPREAD Duration "Longest random addition to the full term that each lease gets after a start" => liveness.restart_spread;
+        restart_spread SW_LIVENESS_RESTART_SPREAD Duration "Longest random addition to the full term that each lease gets after a start; at most `silent_after`" => liveness.restart_spread;
         forget_after SW_LIVENESS_FORGET_AFTER Duration "An instance that has been down or left for this long leaves the counts and lists; its id stays assigned" => liveness.forget_after;
         write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "Interval between two writes of the last-seen times to the store" => liveness.write_back_interval;
     }

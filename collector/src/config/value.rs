@@ -316,7 +316,7 @@ pub(super) fn parse_token(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// In the largest unit that is exact.
+/// The duration in the largest unit that divides it.
 pub(super) fn print_duration(value: Duration) -> String {
     let millis = value.as_millis();
     let exact = DURATIONS
@@ -326,7 +326,7 @@ pub(super) fn print_duration(value: Duration) -> String {
     format!("{}{unit}", millis / u128::from(*factor))
 }
 
-/// In the largest unit that is exact.
+/// The size in the largest unit that divides it.
 pub(super) fn print_bytes(value: usize) -> String {
     let (unit, factor) = SIZES
         .iter()

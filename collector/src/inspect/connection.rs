@@ -29,7 +29,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(super) struct Connector(Option<Arc<ClientConfig>>);
 
-/// Reads and writes.
+/// A stream of bytes in both directions, plain or over TLS.
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}

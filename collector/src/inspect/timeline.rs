@@ -23,7 +23,7 @@ pub(super) fn print(timeline: &Value, output: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// What is said about the events before the first one that is printed.
+/// The lines about the events that are not printed: those that the collector no longer has, and those beyond [`MAX_SHOWN`].
 fn omitted(lost: u64, skipped: usize) -> impl Iterator<Item = String> {
     let lost = (lost > 0).then(|| format!("  ({lost} older events are not kept)"));
     let skipped = (skipped > 0).then(|| format!("  ({skipped} older events: --json)"));

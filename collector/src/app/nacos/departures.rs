@@ -19,7 +19,7 @@ pub(super) struct Departures {
 /// The kinds of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Its client announced it, or an operator did it.
+    /// Announced by its client, or caused by an operator.
     Left,
     Lost,
     Unhealthy,

@@ -4,7 +4,7 @@ use super::{is_loopback, rule};
 use crate::config::Config;
 use crate::config::error::Broken;
 
-/// The least bytes of a password.
+/// The shortest password, in bytes.
 const MIN_PASSWORD: usize = 12;
 
 /// Callers must authenticate, unless they are on this machine or the configuration allows anonymous ones.
