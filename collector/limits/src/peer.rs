@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 #[cfg(test)]
 mod tests;
 
-/// The sender of a request: an IPv4 address, or the /64 network of an IPv6 address, since one host owns all addresses of it.
+/// The sender of a request: an IPv4 address, or the /64 network of an IPv6 address, since one host may use all its addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(IpAddr);
 

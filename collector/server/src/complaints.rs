@@ -1,4 +1,4 @@
-//! Log lines about refused connections of one listener: at most one in some seconds, so that many refused peers do not fill the log.
+//! Warnings about refused connections of one listener: at most one every 10 s, so that many refused peers do not fill the log.
 
 use std::net::SocketAddr;
 

@@ -73,7 +73,7 @@ impl Exposition {
             ),
             (
                 "requests_stalled",
-                "Requests that sent no bytes within the read timeout",
+                "Requests of which less than 1 KiB arrived within the read timeout",
                 counter,
                 Stats::stalled,
             ),

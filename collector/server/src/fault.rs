@@ -14,7 +14,7 @@ pub enum Fault {
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
     /// The peer did not send the missing bytes of the request in time.
-    #[error("no bytes of the request arrived within {0:?}")]
+    #[error("less than 1 KiB of the request arrived within {0:?}")]
     TooSlow(Duration),
     /// The call exceeded its time limit.
     #[error("the call was not complete within {0:?}")]

@@ -103,7 +103,7 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// The time without a frame after which an HTTP/2 peer is pinged.
     pub ping_interval: Duration,
-    /// The longest time until it answers the ping; then its connection is closed.
+    /// The longest time for the peer to answer the ping; then its connection is closed.
     pub ping_timeout: Duration,
 }
 
@@ -229,7 +229,7 @@ pub struct CutOff {
 impl Listening {
     /// Serves until `cancel`. Then it stops accepting, requests every peer to close (GOAWAY, `Connection: close`), and waits at
     /// most the grace for the requests in progress. It does not wait for a peer that has its answers and does not close, nor
-    /// for one that for three seconds sends none of the bytes that its request lacks or reads none of its answer.
+    /// for one that makes no progress for three seconds: it sends less than one KiB of its request, or reads less of its answer.
     ///
     /// # Errors
     /// Requests were still in progress at the end of the grace.

@@ -41,7 +41,7 @@ pub(super) struct Linger {
     _counted: Lingering,
 }
 
-/// How it ended.
+/// How a lingering connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parted {
     /// The peer closed the connection.
@@ -82,7 +82,7 @@ impl Linger {
         self.silence.as_mut().poll(context).map(|()| Parted::CutOff)
     }
 
-    /// Whether the peer has sent anything since then.
+    /// Whether the peer has sent anything since the collector ended its direction.
     pub(super) const fn has_received(&self) -> bool {
         self.left < MOST
     }

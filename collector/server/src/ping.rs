@@ -1,4 +1,4 @@
-//! The timer of the pings that show whether an HTTP/2 peer is there.
+//! The timers of the pings that detect an unavailable HTTP/2 peer.
 //!
 //! hyper judges a peer when its timer has fired, before it reads what the peer has sent. A collector that did not run for a
 //! while, because its process or its machine was paused, would close every connection whose answer waits unread. So the timer

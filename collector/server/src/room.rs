@@ -148,8 +148,8 @@ impl Room {
             next: 0,
             oldest_first: VecDeque::new(),
         });
-        let left = Notify::new();
-        Briefs(Arc::new(SharedBriefs { places, left }))
+        let ended = Notify::new();
+        Briefs(Arc::new(SharedBriefs { places, ended }))
     }
 }
 
@@ -190,8 +190,8 @@ pub(super) struct Briefs(Arc<SharedBriefs>);
 #[derive(Debug)]
 struct SharedBriefs {
     places: Mutex<BriefPlaces>,
-    /// A brief connection has ended.
-    left: Notify,
+    /// Notified when a brief connection ends.
+    ended: Notify,
 }
 
 #[derive(Debug)]
@@ -219,7 +219,7 @@ impl Briefs {
             loop {
                 match self.enter() {
                     Some(brief) => return brief,
-                    None => self.0.left.notified().await,
+                    None => self.0.ended.notified().await,
                 }
             }
         };
@@ -259,6 +259,6 @@ impl Drop for Brief {
             .oldest_first
             .retain(|(number, _)| *number != self.number);
         drop(places);
-        self.briefs.0.left.notify_one();
+        self.briefs.0.ended.notify_one();
     }
 }

@@ -20,9 +20,9 @@ use super::protocol::{self, Protocol, Shown, TLS};
 use super::stream::{Counted, Rewound, Stream, Tls};
 use super::{Closed, Stats};
 
-/// The memory of a TLS connection besides that of the connection, in bytes: its state (measured: 8 KiB when idle, 19 KiB in a
-/// half handshake), the buffer of unwritten records, and a partly received record. A certificate of 64 KiB, the longest that a
-/// handshake allows, is held during the handshake only, and handshakes have a limit of their own.
+/// The memory of TLS on a connection, in bytes: its state (measured: 8 KiB when idle, 19 KiB in an incomplete handshake), the
+/// buffer of unwritten records, and a partly received record. A certificate of 64 KiB, the longest that a handshake allows, is
+/// held during the handshake only, and handshakes have a limit of their own.
 pub(super) const TLS_COST: usize = (8 << 10) + UNWRITTEN + (16 << 10);
 
 /// The most bytes that TLS holds for a socket that accepts none.
@@ -66,7 +66,7 @@ pub enum Serves {
 /// Why a connection has no transport.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The peer left or sent nothing in time.
+    /// The connection failed, or the peer closed it or sent nothing in time.
     Lost(io::Error),
     /// The collector refuses the connection.
     Refused(Closed, String),
@@ -81,7 +81,7 @@ impl From<io::Error> for Failure {
 /// Completes the handshake of a connection, if it has one, and finds its protocol, until `deadline`.
 ///
 /// # Errors
-/// The peer left, or the listener does not serve it.
+/// The connection was lost, or the listener does not serve it.
 pub(super) async fn open(
     socket: TcpStream,
     security: Option<&Security>,

@@ -44,7 +44,7 @@ pub(super) struct Rewound<S> {
 
 /// A transport whose writes may stay in a buffer above its socket.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin {
-    /// Bytes that the socket accepted; wraps around. `None` if it accepts what is written at once.
+    /// Bytes that the socket accepted; wraps around. `None` without a buffer: the result of a write then shows them.
     fn sent(&self) -> Option<usize>;
 }
 

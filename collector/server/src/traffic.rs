@@ -196,6 +196,7 @@ impl Traffic {
         received.wrapping_add(self.sent.load(Relaxed))
     }
 
+    /// Records bytes of an answer that were written.
     pub(super) fn send(&self, bytes: usize) {
         self.sent.fetch_add(bytes, Relaxed);
     }

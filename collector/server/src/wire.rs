@@ -1,7 +1,7 @@
-//! The socket of a connection: records what is written, and limits the bytes that one turn reads.
+//! The socket of a connection: records what is written, and limits the bytes that one turn reads over HTTP/2.
 //!
-//! After the last answer it discards what the peer still sends (see [`linger`](super::linger)), and also while a connection is
-//! being closed for what its peer does.
+//! It discards what the peer still sends after the last answer (see [`linger`](super::linger)), and while the collector closes
+//! the connection of a peer that exceeded a limit.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,10 +19,10 @@ use super::traffic::Traffic;
 #[cfg(test)]
 mod tests;
 
-/// The bytes that one turn of a connection may read before other connections have theirs.
+/// The bytes that one turn of an HTTP/2 connection may read before other connections have their turns.
 const TURN: usize = 64 << 10;
 
-/// The most bytes that are discarded while a connection is being closed for what its peer does.
+/// The most bytes that are discarded while the collector closes the connection of a peer that exceeded a limit.
 const MAX_DISCARDED: usize = 1 << 20;
 
 /// The largest vectored write that becomes a plain one: copying so few bytes into one buffer costs less.
@@ -121,7 +121,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         let Some(frames) = &mut this.frames else {
-            this.traffic.begin_message(); // or an end of input, after which nothing lingers
+            this.traffic.begin_message(); // also at the end of input, after which there is nothing to discard
             return Poll::Ready(Ok(()));
         };
         let read = buffer.filled().get(before..).unwrap_or_default();

@@ -68,7 +68,7 @@ pub enum Change {
 }
 
 impl Certificates {
-    /// Reads the files for the first time. Blocks. An expired certificate is used: its listeners can serve nothing better.
+    /// Reads the files for the first time. Blocks. An expired certificate is accepted here, because the listeners have no other.
     ///
     /// # Errors
     /// The files are unusable.
@@ -132,8 +132,8 @@ impl Certificates {
         Ok(Change::Exchanged)
     }
 
-    /// Reads the files again after every `interval`, and at each signal of `reload`, until `stop`. `wall` is the wall clock in seconds since
-    /// 1970. `report` receives a reason while the certificate expires soon or its files are refused.
+    /// Reads the files again after every `interval`, and at each signal of `reload`, until `stop`. `wall` is the wall clock in
+    /// seconds since 1970. `report` receives a reason while the certificate expires soon or its files are refused.
     pub async fn keep(
         self,
         interval: Duration,

@@ -1,6 +1,6 @@
 //! The certificate of a collector: read from files, used for every TLS connection, and read again when the files change.
 //!
-//! [`Certificates`] holds what is in use. A handshake takes the present settings and keeps them, so a change never touches an
+//! [`Certificates`] holds what is in use. A handshake takes the current settings and keeps them, so a change never touches an
 //! open connection. Files that are unusable, do not belong together, or hold an expired certificate are refused: the
 //! certificate in use stays, and a warning and a counter report the files.
 //!

@@ -53,7 +53,7 @@ fn threads_never_exceed_the_limit_together() {
 }
 
 #[test]
-fn a_reserve_is_left_to_others() {
+fn a_reserve_is_left_for_other_charges() {
     let budget = Budget::new("test", 100);
     let mut charge = budget.nothing();
     charge.try_grow_leaving(60, 40).unwrap();

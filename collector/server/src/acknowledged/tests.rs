@@ -72,7 +72,7 @@ fn a_socket_that_does_not_exist_has_no_state() {
 }
 
 #[test]
-fn what_is_sent_again_was_not_acknowledged() {
+fn a_machine_does_not_acknowledge_while_bytes_are_retransmitted() {
     let state = |timer, fired, unacknowledged, unread| State {
         timer,
         fired,

@@ -36,7 +36,7 @@ async fn an_old_connection_gets_a_request_to_close_and_its_requests_are_answered
         let stream = sender.send_request(request(server.address, "/slow"));
         let stream = tokio::task::spawn_local(stream);
         server.wait_for_slow().await;
-        // A connection without further requests is closed, although it keeps itself open.
+        // A connection without further requests is closed, although its peer keeps it open.
         let answer = everything(&mut idle).await;
         assert!(answer.ends_with("here"), "{answer}");
         let aged = async {

@@ -1,4 +1,4 @@
-//! What callers of the admin face show: the operator's token, or a name and a password.
+//! The credentials of callers of the admin face: the operator's token, or a name and a password.
 
 use std::{fmt, sync::Arc};
 
@@ -22,7 +22,7 @@ use super::Refusal;
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"Basic realm="rollcall", charset="UTF-8""#);
 
-/// What callers must show. Cheap to clone; not shown by `Debug`.
+/// The accepted credentials. Cheap to clone; not shown by `Debug`.
 #[derive(Clone)]
 pub struct Credentials(Arc<Accepted>);
 

@@ -55,7 +55,7 @@ pub enum Broken {
 }
 
 impl Broken {
-    /// The status that the call ends with. That of a broken transport has a source, which that of an invalid message does not have.
+    /// The status that the call ends with. It has a source only if the transport failed.
     #[must_use]
     pub fn into_status(self) -> Status {
         let error = match self {

@@ -73,7 +73,7 @@ async fn a_peer_that_reads_late_receives_goaway_and_no_reset() {
 }
 
 #[tokio::test]
-async fn a_peer_that_keeps_its_connection_is_closed_all_the_same() {
+async fn a_peer_that_does_not_close_after_a_flood_is_closed() {
     local(async {
         let server = start(Limits::generous(), PATIENCE).await;
         let stream = server.flood(2_000).await;

@@ -231,7 +231,7 @@ async fn a_flood_of_half_handshakes_displaces_itself_and_no_honest_client() {
                 secured.assert_serves().await;
             }
         }
-        // Of one address three quarters of the places, one of which the honest client took.
+        // One address has 12 of the 16 places; the last handshake of the honest client took one of them.
         secured.server.wait_for_open(11).await;
         assert_eq!(secured.closed(Closed::TlsDisplaced), 189);
         secured.assert_serves().await;
