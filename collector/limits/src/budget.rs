@@ -121,8 +121,8 @@ impl Budget {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    /// Adds `bytes` unless that would exceed the limit. Concurrent callers never exceed it together.
-    fn take(&self, bytes: usize) -> Result<(), OverBudget> {
+    /// Adds `bytes` unless that would leave less than `reserve`. Concurrent callers never exceed the limit together.
+    fn take(&self, bytes: usize, reserve: usize) -> Result<(), OverBudget> {
         let Ledger {
             name,
             limit,
@@ -130,7 +130,8 @@ impl Budget {
             ref refused,
             ..
         } = *self.0;
-        let within = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= limit);
+        let most = limit.saturating_sub(reserve);
+        let within = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= most);
         match held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within) {
             Ok(_before) => Ok(()),
             Err(_held) => {
@@ -160,20 +161,19 @@ impl Charge {
     /// # Errors
     /// The budget would exceed its limit. The charge is unchanged, and the refusal is counted.
     pub fn try_grow(&mut self, bytes: usize) -> Result<(), OverBudget> {
-        if bytes > 0 {
-            self.budget.take(bytes)?;
-            self.bytes += bytes;
-        }
-        Ok(())
+        self.try_grow_leaving(bytes, 0)
     }
 
-    /// As [`Charge::try_grow`], but leaves `reserve` bytes of the budget to callers that may use all of it.
+    /// As [`Charge::try_grow`], but leaves `reserve` bytes of the budget to callers that may use all of it. The reserve is
+    /// never charged, so other callers have it at any time.
     ///
     /// # Errors
-    /// As [`Charge::try_grow`].
+    /// Less than the reserve would be left. The charge is unchanged, and the refusal is counted.
     pub fn try_grow_leaving(&mut self, bytes: usize, reserve: usize) -> Result<(), OverBudget> {
-        self.try_grow(bytes.saturating_add(reserve))?;
-        self.shrink(reserve);
+        if bytes > 0 {
+            self.budget.take(bytes, reserve)?;
+            self.bytes += bytes;
+        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::{Budget, OverBudget};
@@ -61,6 +61,27 @@ fn a_reserve_is_left_for_other_charges() {
     assert_eq!((charge.bytes(), budget.held()), (60, 60));
     let all = budget.try_charge(40).unwrap();
     drop((charge, all));
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn a_reserve_is_never_taken_from_other_charges() {
+    let budget = Budget::new("test", 100);
+    let end = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !end.load(Ordering::Relaxed) {
+                let mut charge = budget.nothing();
+                let (Ok(()) | Err(_)) = charge.try_grow_leaving(10, 50);
+            }
+        });
+        for _ in 0..200_000 {
+            let charged = budget.try_charge(90);
+            end.store(charged.is_err(), Ordering::Relaxed);
+            drop(charged.unwrap());
+        }
+        end.store(true, Ordering::Relaxed);
+    });
     assert_eq!(budget.held(), 0);
 }
 
