@@ -40,7 +40,8 @@ const PLACE_COST: usize = 1 << 10;
 pub(super) const CONNECTION_COST: usize =
     (20 << 10) + rollcall_link::COST + FREE_WAITING + BLOCK * STREAM_COST;
 
-/// The most refused streams of a connection before it is closed: their memory is not charged until they are answered.
+/// The most refused streams of a connection whose refusals are not written yet, before it is closed: their memory is not
+/// charged.
 const MOST_REFUSED: usize = 64;
 
 /// Bytes of unread bodies that [`CONNECTION_COST`] includes.
@@ -89,8 +90,10 @@ pub(super) struct Traffic {
     paid: AtomicUsize,
     /// Bytes of unread bodies that are charged for.
     waiting_paid: AtomicUsize,
-    /// Streams that were refused.
+    /// Streams that were refused and whose refusals may not be written yet.
     refused: AtomicUsize,
+    /// The budget has no room for what the peer sends, so the connection must be closed.
+    is_over_budget: AtomicBool,
     account: Mutex<Account>,
 }
 
@@ -134,6 +137,7 @@ impl Traffic {
             paid: AtomicUsize::new(BLOCK),
             waiting_paid: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
+            is_over_budget: AtomicBool::new(false),
             account: Mutex::new(Account {
                 charge,
                 most: BLOCK,

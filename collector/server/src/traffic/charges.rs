@@ -113,6 +113,10 @@ impl Traffic {
 
     /// Charges waiting bodies, and releases the charge of ended streams. Called at the end of every turn.
     pub(crate) fn settle(&self) {
+        // Refusals are answered at once. If the socket took all that it was given, those of earlier turns are written.
+        if self.refused.load(Relaxed) > 0 && !self.is_blocked() {
+            self.refused.store(0, Relaxed);
+        }
         if self.protocol == Protocol::Http2 {
             if self.under_way() == 0 {
                 self.arrived.store(self.received.load(Relaxed), Relaxed);
@@ -133,12 +137,12 @@ impl Traffic {
 
     /// Whether the peer keeps opening streams that are refused, or sent more than the budget holds.
     pub(crate) fn is_over_budget(&self) -> bool {
-        self.refused.load(Relaxed) > MOST_REFUSED
+        self.is_over_budget.load(Relaxed)
     }
 
     /// Marks the connection to be closed: the budget has no room for what the peer sends.
     pub(crate) fn refuse_all(&self) {
-        self.refused.store(MOST_REFUSED + 1, Relaxed);
+        self.is_over_budget.store(true, Relaxed);
     }
 
     /// Records bytes of a request that a handler has read.

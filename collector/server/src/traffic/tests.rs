@@ -56,6 +56,30 @@ fn a_peer_that_keeps_opening_streams_over_the_budget_is_closed_before_they_are_b
     assert_eq!(taken, BLOCK + MOST_REFUSED);
 }
 
+/// Opens a stream for which the budget has no room, in a turn of its own. Returns whether the connection stays open.
+fn open_refused(traffic: &Arc<Traffic>) -> bool {
+    traffic.begin_turn();
+    let is_taken = traffic.announce().is_ok();
+    if is_taken {
+        traffic.begin().unwrap_err();
+        traffic.settle();
+    }
+    is_taken && !traffic.is_over_budget()
+}
+
+#[test]
+fn refusals_that_were_written_do_not_close_a_connection() {
+    let traffic = traffic(0);
+    let _streams: Vec<_> = (0..BLOCK).map(|_| traffic.begin().unwrap()).collect();
+    for refused in 0..3 * MOST_REFUSED {
+        assert!(open_refused(&traffic), "after {refused} refusals");
+    }
+    // The peer reads nothing any more, so the refusals stay in memory.
+    traffic.block();
+    let taken = (0..1000).take_while(|_| open_refused(&traffic)).count();
+    assert_eq!(taken, MOST_REFUSED);
+}
+
 #[test]
 fn waiting_bytes_are_released_when_no_request_is_in_progress() {
     let traffic = traffic(1 << 20);
