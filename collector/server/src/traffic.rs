@@ -86,6 +86,8 @@ pub(super) struct Traffic {
     turn: AtomicUsize,
     /// Heads that arrived in this turn and have not become requests yet.
     announced: AtomicUsize,
+    /// The heads among them that are not charged for.
+    unpaid: AtomicUsize,
     /// Streams that are charged for.
     paid: AtomicUsize,
     /// Bytes of unread bodies that are charged for.
@@ -134,6 +136,7 @@ impl Traffic {
             is_mid_message: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
             announced: AtomicUsize::new(0),
+            unpaid: AtomicUsize::new(0),
             paid: AtomicUsize::new(BLOCK),
             waiting_paid: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
@@ -145,7 +148,7 @@ impl Traffic {
         })
     }
 
-    /// An upper bound of the streams that hold memory.
+    /// An upper bound of the streams that hold memory: an answer may count once more for each of its pieces.
     pub(super) fn streams(&self) -> usize {
         self.under_way() + self.unread.load(Relaxed)
     }
@@ -224,6 +227,7 @@ impl Traffic {
     pub(super) fn begin_turn(&self) {
         // A head of the last turn that did not become a request was a trailer, or h2 refused it.
         self.announced.store(0, Relaxed);
+        self.unpaid.store(0, Relaxed);
         self.turn.store(self.turn().wrapping_add(1), Relaxed);
     }
 

@@ -27,7 +27,8 @@ impl Traffic {
         if streams <= self.paid.load(Relaxed) || self.pay().is_ok() {
             return Ok(());
         }
-        let unpaid = streams.saturating_sub(self.paid.load(Relaxed));
+        let unpaid = self.unpaid.load(Relaxed) + 1;
+        self.unpaid.store(unpaid, Relaxed);
         if self.refused.load(Relaxed) + unpaid > MOST_REFUSED {
             return Err(TooManyRefused);
         }
@@ -39,9 +40,12 @@ impl Traffic {
     /// # Errors
     /// The connection budget has no room for another block of streams.
     pub(crate) fn begin(self: &Arc<Self>) -> Result<Working, OverBudget> {
-        let announced = self.announced.load(Relaxed);
+        let (announced, unpaid) = (self.announced.load(Relaxed), self.unpaid.load(Relaxed));
         self.announced.store(announced.saturating_sub(1), Relaxed);
-        if self.streams() >= self.paid.load(Relaxed) {
+        self.unpaid.store(unpaid.min(announced.saturating_sub(1)), Relaxed);
+        // The streams of charged heads begin first. Pieces of answers since then do not make them less charged.
+        let is_charged = announced > unpaid;
+        if !is_charged && self.streams() >= self.paid.load(Relaxed) {
             self.pay().inspect_err(|_over| {
                 self.refused.fetch_add(1, Relaxed);
             })?;

@@ -81,6 +81,24 @@ fn refusals_that_were_written_do_not_close_a_connection() {
 }
 
 #[test]
+fn pieces_of_answers_are_not_refused_streams() {
+    let traffic = traffic(0);
+    let answer = traffic.begin().unwrap().answer();
+    let _pieces: Vec<_> = (0..2 * MOST_REFUSED).map(|_| answer.piece()).collect();
+    assert!(open_refused(&traffic), "only this stream is refused");
+}
+
+#[test]
+fn a_stream_whose_head_was_charged_is_served_whatever_was_answered_meanwhile() {
+    let traffic = traffic(0);
+    let answer = traffic.begin().unwrap().answer();
+    assert_eq!(traffic.announce(), Ok(()));
+    let _pieces: Vec<_> = (0..BLOCK).map(|_| answer.piece()).collect();
+    let _working = traffic.begin().unwrap();
+    traffic.begin().unwrap_err();
+}
+
+#[test]
 fn waiting_bytes_are_released_when_no_request_is_in_progress() {
     let traffic = traffic(1 << 20);
     let connections = traffic.serving.budgets.connections.clone();
