@@ -84,7 +84,7 @@ impl<'a> Acceptor<'a> {
 
     /// The seat of a new connection. Counts a connection that cannot stay, and warns about the reason.
     async fn seat(&mut self, peer: Peer) -> Option<Seat> {
-        let standing = if self.stats.open() < self.max_connections {
+        let standing = if self.standing() < self.max_connections {
             self.room.enter(peer)
         } else {
             Err(Full::Listener)
@@ -119,6 +119,12 @@ impl<'a> Acceptor<'a> {
                 None
             }
         }
+    }
+
+    /// The open connections of this listener that are not brief. A brief connection that ends counts as standing for a moment.
+    fn standing(&self) -> usize {
+        let brief = self.briefs.as_ref().map_or(0, Briefs::open);
+        self.stats.open().saturating_sub(brief)
     }
 
     fn is_time_to_warn(&mut self) -> bool {

@@ -63,13 +63,14 @@ pub(super) struct Connection {
     pub(super) tasks: TaskTracker,
     /// Cancelled when the connection must finish its requests and close.
     pub(super) stop: CancellationToken,
+    /// Dropped before `open`, so that a brief connection is never subtracted from connections that no longer include it.
+    pub(super) seat: Seat,
     pub(super) open: Open,
     pub(super) peer: Peer,
     pub(super) remote: SocketAddr,
     pub(super) complaints: Arc<Complaints>,
     /// The age at which the collector requests the end of the connection.
     pub(super) age: Option<Duration>,
-    pub(super) seat: Seat,
     pub(super) link: Link,
 }
 

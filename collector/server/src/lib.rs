@@ -319,12 +319,12 @@ impl Listening {
                 tasks: tasks.clone(),
                 // A child token: waiting on a shared one costs every connection a shared lock.
                 stop: stop.child_token(),
+                seat,
                 open: Open::new(&self.stats),
                 peer: Peer::new(remote.ip()),
                 remote,
                 complaints: Arc::clone(&complaints),
                 age: age::draw(serving.limits.max_connection_age),
-                seat,
                 link: serving.links.open(remote),
             };
             tasks.spawn(connection.run(stream, service.clone()));

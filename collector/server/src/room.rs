@@ -226,6 +226,11 @@ impl Briefs {
         timeout(SOON, entering).await.ok()
     }
 
+    /// Brief connections that have not ended.
+    pub(super) fn open(&self) -> usize {
+        self.0.places.lock().open
+    }
+
     /// Takes a place for another connection, if necessary that of the oldest one; `None` if too many cancelled ones have not
     /// ended.
     fn enter(&self) -> Option<Brief> {

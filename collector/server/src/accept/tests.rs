@@ -48,6 +48,25 @@ async fn a_connection_over_the_limit_is_served_one_http1_request() {
 }
 
 #[tokio::test]
+async fn a_brief_connection_takes_no_standing_place() {
+    local(async {
+        let server = serve(serving(1, Room::new(Some(256), 1, usize::MAX))).await;
+        let standing = server.connect().await;
+        server.wait_for_open(1).await;
+        let _brief = server.connect().await;
+        server.wait_for_open(2).await;
+        drop(standing);
+        server.wait_for_open(1).await;
+        // Only a standing connection serves HTTP/2.
+        let mut sender = http2(server.address).await;
+        let answer = sender.send_request(request(server.address, "/")).await;
+        assert_eq!(answer.unwrap().status(), 200);
+        assert_eq!(server.stats.closed_for(Closed::NoRoom), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn silent_peers_do_not_prevent_an_answer() {
     local(async {
         let server = serve(serving(1, Room::new(Some(64), 1, usize::MAX))).await;
