@@ -179,7 +179,9 @@ impl<S: Transport> AsyncWrite for Wire<S> {
         let linger = match &mut this.linger {
             Some(linger) => linger,
             None => {
-                ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+                let ended = Pin::new(&mut this.stream).poll_shutdown(context);
+                this.record_sent(ended.is_ready()); // the write timeout also limits the alert that ends TLS
+                ready!(ended)?;
                 this.linger
                     .insert(Box::new(Linger::new(&this.traffic.stats)))
             }

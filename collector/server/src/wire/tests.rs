@@ -57,11 +57,60 @@ impl Transport for Recording {
     }
 }
 
-#[test]
-fn a_small_answer_is_written_from_one_buffer_and_a_large_one_is_not_copied() {
+/// A transport above a socket that accepts nothing more, as TLS is when it cannot send the alert that ends it.
+#[derive(Debug)]
+struct Full;
+
+impl AsyncRead for Full {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Full {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl Transport for Full {
+    fn sent(&self) -> Option<usize> {
+        Some(0)
+    }
+}
+
+fn traffic() -> Arc<Traffic> {
     let serving = Arc::new(Serving::generous());
     let charge = serving.budgets.connections.nothing();
-    let traffic = Traffic::new(serving, Arc::default(), Protocol::Http1, charge);
+    Traffic::new(serving, Arc::default(), Protocol::Http1, charge)
+}
+
+#[test]
+fn a_socket_without_room_for_the_end_of_tls_counts_as_blocked() {
+    let traffic = traffic();
+    let mut wire = Wire::new(Full, &traffic, None);
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    assert!(!traffic.is_blocked());
+    let ended = Pin::new(&mut wire).poll_shutdown(&mut context);
+    assert!(ended.is_pending());
+    assert!(traffic.is_blocked(), "the write timeout runs");
+}
+
+#[test]
+fn a_small_answer_is_written_from_one_buffer_and_a_large_one_is_not_copied() {
+    let traffic = traffic();
     let mut wire = Wire::new(Recording::default(), &traffic, None);
     let mut context = Context::from_waker(std::task::Waker::noop());
     let large = [7; SMALL];
