@@ -62,13 +62,12 @@ where
             Deadline::NEVER
         };
         let request = request.map(|body| match &exchange {
-            Some(exchange) => Inbound::new(body, exchange, Reading::new(&self.traffic)),
+            Some(exchange) => Inbound::new(body, Reading::new(&self.traffic, exchange)),
             None => Inbound::empty(body),
         });
         AnswerFuture::Awaited {
             answer: self.service.call(request),
-            working: Some(working),
-            exchange,
+            working: Some(working.with(exchange)),
             is_grpc,
             deadline,
         }
@@ -98,7 +97,6 @@ pin_project! {
             #[pin]
             answer: F,
             working: Option<Working>,
-            exchange: Option<Arc<Exchange>>,
             is_grpc: bool,
             deadline: Deadline,
         },
@@ -114,7 +112,7 @@ where
     type Output = Result<Response<Outbound<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let (answer, working, exchange, is_grpc, deadline) = match self.project() {
+        let (answer, working, is_grpc, deadline) = match self.project() {
             AnswerFutureProjection::Refused { refusal, is_last } => {
                 return match refusal.take() {
                     Some(refusal) => Poll::Ready(Ok(last(refusal.into_response(None), *is_last))),
@@ -124,25 +122,22 @@ where
             AnswerFutureProjection::Awaited {
                 answer,
                 working,
-                exchange,
                 is_grpc,
                 deadline,
-            } => (answer, working, exchange, *is_grpc, deadline),
+            } => (answer, working, *is_grpc, deadline),
         };
         let answer = match answer.poll(context) {
             Poll::Ready(answer) => Ok(answer),
             Poll::Pending => Err(Fault::Deadline(ready!(deadline.poll(context)))),
         };
-        let answering = match working.take() {
-            Some(working) => working.answer(),
-            None => return Poll::Pending, // answered already
+        let Some(working) = working.take() else {
+            return Poll::Pending; // answered already
         };
-        let exchange = exchange.take();
-        let is_unread = exchange
-            .as_ref()
-            .is_some_and(|exchange| !exchange.is_read());
+        let exchange = working.exchange();
+        let is_unread = exchange.is_some_and(|exchange| !exchange.is_read());
+        let fault = exchange.and_then(Exchange::fault);
+        let answering = working.answer();
         let is_last = is_unread && answering.traffic().is_http1();
-        let fault = exchange.and_then(|exchange| exchange.fault());
         let response = match (fault, answer) {
             (None, Ok(Ok(answer))) => begin(answer, is_grpc, answering, context),
             (Some(fault), _) | (None, Err(fault)) => refuse(fault, is_grpc, answering),

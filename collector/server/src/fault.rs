@@ -1,6 +1,6 @@
 //! Why a request is not answered by its handler, shared by its body and its answer.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,10 +21,20 @@ pub enum Fault {
     Deadline(Duration),
 }
 
+// The states of a handler.
+/// It has not answered, and waits for no byte of its peer.
+const RESTING: u8 = 0;
+/// It has not answered, and waits for bytes of its peer.
+const WAITING: u8 = 1;
+/// It has answered. It may read on, but its request no longer counts as working.
+const ANSWERED: u8 = 2;
+
 /// State of a request with a body, shared by the body and the answer.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) is_grpc: bool,
+    /// One of the states below.
+    handler: AtomicU8,
     /// The whole body was read.
     is_read: AtomicBool,
     fault: OnceLock<Fault>,
@@ -36,10 +46,32 @@ impl Exchange {
     pub(super) fn new(is_grpc: bool) -> Arc<Self> {
         Arc::new(Self {
             is_grpc,
+            handler: AtomicU8::new(RESTING),
             is_read: AtomicBool::new(false),
             fault: OnceLock::new(),
             kept: Mutex::new(None),
         })
+    }
+
+    /// Records whether the handler waits for bytes. Returns whether that is new; never after the answer.
+    pub(super) fn set_waiting(&self, is_waiting: bool) -> bool {
+        let (before, after) = if is_waiting {
+            (RESTING, WAITING)
+        } else {
+            (WAITING, RESTING)
+        };
+        let change = || {
+            let changed = self
+                .handler
+                .compare_exchange(before, after, Relaxed, Relaxed);
+            changed.is_ok()
+        };
+        self.handler.load(Relaxed) == before && change()
+    }
+
+    /// Records that the request is answered or abandoned. Returns whether its handler was waiting.
+    pub(super) fn answer(&self) -> bool {
+        self.handler.swap(ANSWERED, Relaxed) == WAITING
     }
 
     pub(super) fn end_body(&self) {

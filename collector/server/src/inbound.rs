@@ -15,7 +15,6 @@
 //! a gRPC stream it owes none: agents may keep a stream open for days.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use pin_project_lite::pin_project;
 use rollcall_limits::Charge;
 use tokio::time::{Sleep, sleep};
 
-use super::fault::{Exchange, Fault};
+use super::fault::Fault;
 use super::message::Messages;
 use super::traffic::Reading;
 
@@ -55,7 +54,7 @@ pin_project! {
             if let Some(reader) = this.project().reader.take()
                 && reader.messages.is_none()
             {
-                reader.exchange.keep(reader.charge);
+                reader.reading.exchange().keep(reader.charge);
             }
         }
     }
@@ -64,7 +63,6 @@ pin_project! {
 /// How a body is read.
 #[derive(Debug)]
 struct Reader {
-    exchange: Arc<Exchange>,
     reading: Reading,
     /// Assembles the messages of a gRPC body.
     messages: Option<Messages>,
@@ -80,13 +78,11 @@ impl<B> Inbound<B> {
         Self { body, reader: None }
     }
 
-    pub(super) fn new(body: B, exchange: &Arc<Exchange>, reading: Reading) -> Self {
+    pub(super) fn new(body: B, reading: Reading) -> Self {
         let serving = &reading.traffic().serving;
-        let messages = exchange
-            .is_grpc
-            .then(|| Messages::new(serving.max_message_size));
+        let is_grpc = reading.exchange().is_grpc;
+        let messages = is_grpc.then(|| Messages::new(serving.max_message_size));
         let reader = Reader {
-            exchange: Arc::clone(exchange),
             messages,
             charge: serving.budgets.requests.nothing(),
             yielded: 0,
@@ -210,7 +206,7 @@ impl Reader {
 
     /// Records that the last byte of the body has arrived.
     fn complete(&self) {
-        self.exchange.end_body();
+        self.reading.exchange().end_body();
         self.reading.traffic().end_message();
     }
 
@@ -224,7 +220,7 @@ impl Reader {
         } else if due > paid
             && let Err(over) = self.charge.try_grow(due - paid)
         {
-            return Err(self.exchange.fail(over.into()));
+            return Err(self.reading.exchange().fail(over.into()));
         }
         Ok(())
     }
@@ -238,7 +234,7 @@ impl Reader {
         }
         ready!(self.patience.poll_overdue(context));
         let fault = Fault::TooSlow(self.patience.timeout);
-        Poll::Ready(self.exchange.fail(fault))
+        Poll::Ready(self.reading.exchange().fail(fault))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state of one connection: its requests in progress, its turn, and the bytes moved.
 //!
 //! A drain and the timeouts need to know whether a connection waits for the collector or for its peer. Every request counts as
-//! *working* until it is answered, and also as *reading* while its handler waits for bytes of the peer. Every answer counts
+//! *working* until it is answered, and until then also as *reading* while its handler waits for bytes of the peer. Every answer counts
 //! until its body has ended, and every piece of it until the piece is written.
 //!
 //! The memory of streams is charged here too, in blocks, so that a connection with few concurrent calls does not touch the
@@ -58,7 +58,7 @@ pub(super) struct Traffic {
     protocol: Protocol,
     /// Requests without an answer.
     working: AtomicUsize,
-    /// The requests among them whose handler waits for bytes of the peer.
+    /// The requests among them whose handler waits for bytes of the peer; those of answered requests do not count.
     reading: AtomicUsize,
     /// Answers whose body has not ended.
     answering: AtomicUsize,

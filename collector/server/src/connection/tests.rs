@@ -2,7 +2,8 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::drain::{CHECK_INTERVAL, CLOSE_TIME, PROGRESS, STALL_TIME};
-use crate::traffic::Working;
+use crate::fault::Exchange;
+use crate::traffic::{Reading, Working};
 
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -13,10 +14,11 @@ fn traffic() -> Arc<Traffic> {
 }
 
 /// A request whose handler waits for bytes of its peer.
-fn half_open(traffic: &Arc<Traffic>) -> (Working, super::super::traffic::Reading) {
-    let mut reading = super::super::traffic::Reading::new(traffic);
+fn half_open(traffic: &Arc<Traffic>) -> (Working, Reading) {
+    let exchange = Exchange::new(false);
+    let reading = Reading::new(traffic, &exchange);
     reading.set_waiting(true);
-    (traffic.begin().unwrap(), reading)
+    (traffic.begin().unwrap().with(Some(exchange)), reading)
 }
 
 async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
@@ -68,6 +70,22 @@ async fn a_drain_waits_for_a_handler_and_counts_what_it_cuts_off() {
     let traffic = traffic();
     let _half_sent = half_open(&traffic);
     let _working = traffic.begin().unwrap();
+    let (drained, took) = timed(drained(&traffic, GRACE)).await;
+    assert_eq!(drained, Drained::CutOff(1));
+    assert!(is_about(took, GRACE), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_a_handler_beside_a_stream_that_is_answered_and_read() {
+    let traffic = traffic();
+    let (stream, reading) = half_open(&traffic);
+    let _stream = stream.answer();
+    let _working = traffic.begin().unwrap();
+    assert_eq!(traffic.busy(), 1);
+    for is_waiting in [false, true] {
+        reading.set_waiting(is_waiting);
+        assert_eq!(traffic.busy(), 1);
+    }
     let (drained, took) = timed(drained(&traffic, GRACE)).await;
     assert_eq!(drained, Drained::CutOff(1));
     assert!(is_about(took, GRACE), "{took:?}");

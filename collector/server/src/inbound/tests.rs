@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -8,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::*;
-use crate::{Serving, protocol::Protocol, traffic::Traffic};
+use crate::{Serving, fault::Exchange, protocol::Protocol, traffic::Traffic};
 
 type Arriving = StreamBody<UnboundedReceiverStream<Result<Frame<Bytes>, Infallible>>>;
 
@@ -29,7 +30,7 @@ impl Sending {
         let (parts, arriving) = mpsc::unbounded_channel();
         let exchange = Exchange::new(is_grpc);
         let body = StreamBody::new(UnboundedReceiverStream::new(arriving));
-        let body = Inbound::new(body, &exchange, Reading::new(&traffic));
+        let body = Inbound::new(body, Reading::new(&traffic, &exchange));
         Self {
             parts,
             body: Box::pin(body),

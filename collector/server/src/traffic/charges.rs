@@ -42,7 +42,8 @@ impl Traffic {
     pub(crate) fn begin(self: &Arc<Self>) -> Result<Working, OverBudget> {
         let (announced, unpaid) = (self.announced.load(Relaxed), self.unpaid.load(Relaxed));
         self.announced.store(announced.saturating_sub(1), Relaxed);
-        self.unpaid.store(unpaid.min(announced.saturating_sub(1)), Relaxed);
+        self.unpaid
+            .store(unpaid.min(announced.saturating_sub(1)), Relaxed);
         // The streams of charged heads begin first. Pieces of answers since then do not make them less charged.
         let is_charged = announced > unpaid;
         if !is_charged && self.streams() >= self.paid.load(Relaxed) {
@@ -50,8 +51,7 @@ impl Traffic {
                 self.refused.fetch_add(1, Relaxed);
             })?;
         }
-        self.working.fetch_add(1, Relaxed);
-        Ok(Working(Arc::clone(self)))
+        Ok(Working::new(self))
     }
 
     /// Charges another block of streams.

@@ -4,22 +4,49 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Traffic;
+use crate::fault::Exchange;
 
 /// A request without an answer.
 #[derive(Debug)]
-pub(crate) struct Working(pub(super) Arc<Traffic>);
+pub(crate) struct Working {
+    traffic: Arc<Traffic>,
+    /// Present if the request has a body.
+    exchange: Option<Arc<Exchange>>,
+}
 
 impl Working {
+    pub(super) fn new(traffic: &Arc<Traffic>) -> Self {
+        traffic.working.fetch_add(1, Relaxed);
+        Self {
+            traffic: Arc::clone(traffic),
+            exchange: None,
+        }
+    }
+
+    /// The same request, with the state of its body.
+    pub(crate) fn with(mut self, exchange: Option<Arc<Exchange>>) -> Self {
+        self.exchange = exchange;
+        self
+    }
+
+    pub(crate) fn exchange(&self) -> Option<&Exchange> {
+        self.exchange.as_deref()
+    }
+
     /// Counts the request as answered from now on.
     pub(crate) fn answer(self) -> Answering {
-        self.0.answering.fetch_add(1, Relaxed);
-        Answering(Arc::clone(&self.0))
+        self.traffic.answering.fetch_add(1, Relaxed);
+        Answering(Arc::clone(&self.traffic))
     }
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.0.working.fetch_sub(1, Relaxed);
+        // A handler that reads on is not subtracted from the requests that are still working.
+        if self.exchange().is_some_and(Exchange::answer) {
+            self.traffic.reading.fetch_sub(1, Relaxed);
+        }
+        self.traffic.working.fetch_sub(1, Relaxed);
     }
 }
 
@@ -61,30 +88,33 @@ impl Drop for Unread {
     }
 }
 
-/// Marks a request as reading while its handler waits for bytes.
+/// Marks a request as reading while its handler waits for bytes and has not answered.
 #[derive(Debug)]
 pub(crate) struct Reading {
     traffic: Arc<Traffic>,
-    is_waiting: bool,
+    exchange: Arc<Exchange>,
 }
 
 impl Reading {
-    pub(crate) fn new(traffic: &Arc<Traffic>) -> Self {
+    pub(crate) fn new(traffic: &Arc<Traffic>, exchange: &Arc<Exchange>) -> Self {
         Self {
             traffic: Arc::clone(traffic),
-            is_waiting: false,
+            exchange: Arc::clone(exchange),
         }
+    }
+
+    pub(crate) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     pub(crate) fn traffic(&self) -> &Traffic {
         &self.traffic
     }
 
-    pub(crate) fn set_waiting(&mut self, is_waiting: bool) {
-        if self.is_waiting == is_waiting {
+    pub(crate) fn set_waiting(&self, is_waiting: bool) {
+        if !self.exchange.set_waiting(is_waiting) {
             return;
         }
-        self.is_waiting = is_waiting;
         if is_waiting {
             self.traffic.reading.fetch_add(1, Relaxed);
         } else {
