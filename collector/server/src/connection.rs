@@ -204,16 +204,11 @@ impl Connection {
             end = poll_fn(|context| served.poll_end(context)) => end,
             cause = self.close_requested() => {
                 is_close_requested = true;
-                match cause {
-                    Cause::Stop => traffic.drain(),
-                    Cause::Age => self.open.close(Closed::Age),
-                }
                 served.connection.as_mut().graceful_shutdown();
                 tokio::select! {
+                    biased; // the drain changes how the connection ends
+                    () = self.drain(cause, traffic) => return,
                     end = poll_fn(|context| served.poll_end(context)) => end,
-                    drained = drained(traffic, self.serving.grace) => {
-                        return self.drained(cause, &drained);
-                    }
                 }
             }
         };
@@ -306,10 +301,22 @@ impl Connection {
         }
     }
 
-    fn drained(&self, cause: Cause, drained: &Drained) {
-        match drained {
-            Drained::CutOff(requests) if cause == Cause::Stop => self.open.cut_off(*requests),
-            _ => debug!("closing a peer that has all its answers or makes no progress"),
+    /// Waits until the connection may be closed. A stop begins the drain of a connection that has reached its maximum age anew:
+    /// its requests have the whole grace of the stop, which reports those that it cuts off.
+    async fn drain(&self, cause: Cause, traffic: &Traffic) {
+        let grace = self.serving.grace;
+        if cause == Cause::Age {
+            self.open.close(Closed::Age);
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {}
+                drained = drained(traffic, grace) => return debug!(?drained, "closing an old connection"),
+            }
+        }
+        traffic.drain();
+        match drained(traffic, grace).await {
+            Drained::CutOff(requests) => self.open.cut_off(requests),
+            Drained::Idle => debug!("closing a peer that has all its answers or makes no progress"),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! How a listener stops.
 
+use tokio::time::Instant;
+
 use super::*;
+use crate::Closed;
 
 #[tokio::test]
 async fn a_drain_lets_requests_finish_and_accepts_no_new_ones() {
@@ -54,6 +57,36 @@ async fn a_drain_ends_with_the_grace() {
         assert_eq!(cut.requests, 2);
         assert_eq!(everything(&mut one).await, "");
         two.await.unwrap().unwrap_err();
+    })
+    .await;
+}
+
+/// A stop during the drain of a connection that has reached its maximum age has the whole grace, and reports what it cuts off.
+#[tokio::test]
+async fn a_stop_restarts_the_drain_of_an_old_connection() {
+    local(async {
+        let limits = Limits {
+            max_connection_age: Some(SHORT),
+            ..Limits::generous()
+        };
+        let server = start(limits, PATIENCE).await;
+        let mut one = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        server.wait_for_slow().await;
+        let aged = async {
+            while server.stats.closed_for(Closed::Age) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, aged).await.unwrap();
+        // Nothing more happens on the socket, so the clock may go to the next timer at once.
+        tokio::time::pause();
+        let start = Instant::now();
+        tokio::time::sleep(PATIENCE / 2).await;
+        server.cancel.cancel();
+        let cut = server.served.await.unwrap().unwrap_err();
+        assert_eq!(cut.requests, 1);
+        assert!(start.elapsed() >= PATIENCE + PATIENCE / 2);
+        assert_eq!(everything(&mut one).await, "");
     })
     .await;
 }
