@@ -29,7 +29,7 @@ use super::accept::Seat;
 use super::acknowledged;
 use super::calls::Calls;
 use super::complaints::Complaints;
-use super::drain::{Drained, drained};
+use super::drain::{CHECK_INTERVAL, Drained, drained};
 use super::exchange::Exchanging;
 use super::frames::Frames;
 use super::inbound::Inbound;
@@ -268,7 +268,12 @@ impl Connection {
         let security = serving.security.as_ref();
         let stats = self.open.stats();
         let opening = secure::open(stream, security, self.peer, (budget, &stats), deadline);
-        match self.stop.run_until_cancelled(opening).await? {
+        let opened = tokio::select! {
+            biased;
+            opened = opening => opened,
+            () = self.stopped_and_waited() => return None,
+        };
+        match opened {
             Ok(opened) => return Some(opened),
             Err(Failure::Lost(error)) => {
                 debug!(%error, "connection ended before it showed a protocol");
@@ -288,6 +293,12 @@ impl Connection {
             Closed::Unread => Closing::Unread,
             _ => Closing::OverLimit,
         });
+    }
+
+    /// Returns soon after a stop: a peer that sent a whole request before the stop shows its protocol within that time.
+    async fn stopped_and_waited(&self) {
+        self.stop.cancelled().await;
+        sleep(CHECK_INTERVAL.min(self.serving.grace)).await;
     }
 
     async fn close_requested(&self) -> Cause {

@@ -61,6 +61,26 @@ async fn a_drain_ends_with_the_grace() {
     .await;
 }
 
+#[tokio::test]
+async fn a_request_that_was_sent_before_the_stop_is_answered() {
+    local(async {
+        let server = start(Limits::generous(), PATIENCE).await;
+        let mut one = server.connect().await;
+        let silent = server.connect().await;
+        server.wait_for_open(2).await;
+        // Until it awaits something, no other task of this thread runs.
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        assert_eq!(one.try_write(request).unwrap(), request.len());
+        server.cancel.cancel();
+        let answer = everything(&mut one).await;
+        assert!(answer.ends_with("here"), "{answer}");
+        let served = tokio::time::timeout(PATIENCE, server.served).await;
+        served.unwrap().unwrap().unwrap();
+        drop(silent);
+    })
+    .await;
+}
+
 /// A stop during the drain of a connection that has reached its maximum age has the whole grace, and reports what it cuts off.
 #[tokio::test]
 async fn a_stop_restarts_the_drain_of_an_old_connection() {
