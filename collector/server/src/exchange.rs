@@ -1,7 +1,7 @@
 //! Wraps the service of a connection: counts its requests, and charges their bodies and answers to the budgets.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 
 use super::deadline::Deadline;
 use super::fault::{Exchange, Fault};
-use super::inbound::Inbound;
+use super::inbound::{Inbound, discard};
 use super::outbound::{Outbound, Paid};
 use super::refusal::Refusal;
 use super::traffic::{Answering, Reading, Traffic, Working};
@@ -32,7 +32,7 @@ pub(super) struct Exchanging<S> {
 impl<S, B, R> Service<Request<R>> for Exchanging<S>
 where
     S: Service<Request<Inbound<R>>, Response = Response<B>, Error = Infallible>,
-    R: Body,
+    R: Body<Data = Bytes>,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     type Response = Response<Outbound<B>>;
@@ -50,6 +50,7 @@ where
             Err(over) => {
                 let refusal = Refusal::of(over.into(), is_grpc);
                 let is_last = exchange.is_some() && self.traffic.is_http1();
+                discard(pin!(request.into_body()), &self.traffic);
                 return AnswerFuture::Refused {
                     refusal: Some(refusal),
                     is_last,

@@ -8,7 +8,7 @@
 //! The same pass charges the memory about to be held: a stream for each head of a request, and the bytes of each body
 //! ([`Traffic`]).
 //!
-//! It reads only the nine bytes before each frame; h2 checks everything else.
+//! It reads only the nine bytes before each frame and the length of its padding; h2 checks everything else.
 
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
 
 /// Parses the frame headers of one connection.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub(super) struct Frames {
     length: usize,
     /// The bytes before the next head.
     skip: usize,
+    /// The next byte is the length of the padding of a DATA frame.
+    is_padded: bool,
     control: Allowance,
     settings: Allowance,
     /// The bytes of answers that have been credited.
@@ -100,6 +103,7 @@ impl Frames {
             head: [0; HEAD],
             length: 0,
             skip: PREFACE,
+            is_padded: false,
             control: Allowance::new(BURST, EACH),
             settings: Allowance::new(SETTINGS_BURST, SETTINGS_EACH),
             sent: 0,
@@ -112,6 +116,12 @@ impl Frames {
     /// The peer sent too many control frames, or opened more streams than the budget has room for.
     pub(super) fn read(&mut self, mut bytes: &[u8], traffic: &Traffic) -> Result<(), Abuse> {
         loop {
+            if self.is_padded
+                && let [padding, ..] = bytes
+            {
+                self.is_padded = false;
+                traffic.disregard(self.skip.min(usize::from(*padding) + 1));
+            }
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
             bytes = &bytes[skipped..];
@@ -135,7 +145,10 @@ impl Frames {
                 self.control.earn(PER_REQUEST);
                 traffic.announce()?;
             }
-            DATA if self.skip > 0 || flags & END_STREAM != 0 => traffic.arrive(self.skip),
+            DATA if self.skip > 0 || flags & END_STREAM != 0 => {
+                traffic.arrive(self.skip);
+                self.is_padded = flags & PADDED != 0 && self.skip > 0;
+            }
             SETTINGS if flags & ACK == 0 => self.settings.take()?,
             _ => self.control.take().or_else(|Flood| {
                 let sent = traffic.sent();

@@ -15,7 +15,7 @@
 //! a gRPC stream it owes none: agents may keep a stream open for days.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use axum::BoxError;
@@ -27,7 +27,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::fault::Fault;
 use super::message::Messages;
-use super::traffic::Reading;
+use super::traffic::{Reading, Traffic};
 
 #[cfg(test)]
 mod tests;
@@ -41,20 +41,32 @@ const LEAST: usize = 1 << 10;
 pin_project! {
     /// The body of a request. Fails with a [`Fault`], or as the wrapped body fails.
     #[derive(Debug)]
-    pub struct Inbound<B> {
+    pub struct Inbound<B>
+    where
+        B: Body<Data = Bytes>,
+    {
         #[pin]
         body: B,
         // Absent for a request without a body.
         reader: Option<Reader>,
     }
 
-    impl<B> PinnedDrop for Inbound<B> {
+    impl<B> PinnedDrop for Inbound<B>
+    where
+        B: Body<Data = Bytes>,
+    {
         fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let Some(reader) = this.reader.take() else {
+                return;
+            };
+            let exchange = reader.reading.exchange();
+            if !exchange.is_read() {
+                discard(this.body, reader.reading.traffic());
+            }
             // A handler that has read a plain body holds its bytes. Messages are dropped with their decoder.
-            if let Some(reader) = this.project().reader.take()
-                && reader.messages.is_none()
-            {
-                reader.reading.exchange().keep(reader.charge);
+            if reader.messages.is_none() {
+                exchange.keep(reader.charge);
             }
         }
     }
@@ -72,7 +84,27 @@ struct Reader {
     patience: Patience,
 }
 
-impl<B> Inbound<B> {
+/// Discards the received bytes of a body that is not read, so that they are charged no longer. h2 would discard them without a
+/// report.
+pub(super) fn discard<B>(mut body: Pin<&mut B>, traffic: &Traffic)
+where
+    B: Body<Data = Bytes>,
+{
+    if traffic.is_http1() {
+        return; // bytes of its bodies are charged when they are read
+    }
+    let mut context = Context::from_waker(Waker::noop());
+    let mut discarded = 0;
+    while let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut context) {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
+    }
+    traffic.receive(discarded);
+}
+
+impl<B> Inbound<B>
+where
+    B: Body<Data = Bytes>,
+{
     /// A request without a body.
     pub(super) fn empty(body: B) -> Self {
         Self { body, reader: None }
@@ -228,6 +260,7 @@ impl Reader {
     /// Waits for the peer on behalf of the handler, at most the read timeout.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Fault> {
         self.reading.set_waiting(true);
+        self.reading.traffic().rest();
         if self.messages.as_ref().is_some_and(|m| !m.is_partial()) {
             self.patience.rest();
             return Poll::Pending;

@@ -20,7 +20,7 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) const TLS: u8 = 0x16;
 
 /// The bytes that one request and one connection may send before they are read.
-const STREAM_WINDOW: u32 = 256 << 10;
+pub(super) const STREAM_WINDOW: usize = 256 << 10;
 pub(super) const CONNECTION_WINDOW: usize = 1 << 20;
 
 /// The least that hyper accepts.
@@ -142,7 +142,7 @@ impl Protocols {
             .timer(self.pings.clone())
             .max_concurrent_streams(at_most_u32(self.max_streams))
             .max_header_list_size(at_most_u32(self.max_header_size))
-            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_stream_window_size(at_most_u32(STREAM_WINDOW))
             .initial_connection_window_size(at_most_u32(CONNECTION_WINDOW))
             .keep_alive_interval(self.ping_interval)
             .keep_alive_timeout(self.ping_timeout);

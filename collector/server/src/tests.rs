@@ -70,7 +70,7 @@ pub(super) async fn serve(serving: Serving) -> Running {
 }
 
 /// Serves further routes, too.
-async fn serve_with(routes: Router, serving: Serving) -> Running {
+pub(super) async fn serve_with(routes: Router, serving: Serving) -> Running {
     let (permits, reached) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let router: Router = Router::new()
         .route("/", get(|| async { "here" }))

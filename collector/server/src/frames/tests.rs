@@ -68,6 +68,27 @@ async fn a_frame_that_requests_something_is_not_a_control_frame() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn padding_is_not_charged_as_a_body_that_waits() {
+    for size in [1, 9, 10, 100_000] {
+        let (mut frames, traffic) = (begun(), traffic());
+        let connections = traffic.serving.budgets.connections.clone();
+        let _working = traffic.begin().unwrap();
+        // A length of 249 bytes for the padding, of 250.
+        let padded = [&[0, 0, 250, DATA, PADDED, 0, 0, 0, 1, 249][..], &[0; 249]].concat();
+        for part in padded.repeat(1000).chunks(size) {
+            frames.read(part, &traffic).unwrap();
+        }
+        traffic.settle();
+        assert_eq!(connections.held(), 0, "{size}");
+        frames
+            .read(&frame(DATA, 0, 255).repeat(1000), &traffic)
+            .unwrap();
+        traffic.settle();
+        assert_eq!(connections.held(), 255_000_usize.next_multiple_of(32 << 10));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_answers_and_time_earn_control_frames() {
     let (mut frames, traffic) = (begun(), traffic());
     let update = frame(WINDOW_UPDATE, 0, 0);

@@ -50,6 +50,12 @@ impl Sending {
         Some(frame.map(|frame| frame.into_data().unwrap()))
     }
 
+    /// Bytes that the budget of connections holds for bodies that no handler has read.
+    fn waiting(&self) -> usize {
+        self.traffic.settle();
+        self.traffic.serving.budgets.connections.held()
+    }
+
     fn held(&self) -> usize {
         self.traffic.serving.budgets.requests.held()
     }
@@ -214,4 +220,40 @@ async fn a_request_without_a_body_is_forwarded() {
     let body = pin!(Inbound::empty(Full::new(Bytes::new())));
     assert!(body.is_end_stream());
     assert!(body.collect().await.unwrap().to_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_its_handler_drops_is_charged_no_longer() {
+    for is_grpc in [false, true] {
+        let sending = Sending::new(is_grpc, 1 << 20);
+        let _working = sending.traffic.begin().unwrap();
+        for _ in 0..10 {
+            sending.send(&[7; 10_000]);
+            sending.traffic.arrive(10_000);
+        }
+        assert!(sending.waiting() >= 100_000);
+        let Sending { body, traffic, .. } = sending;
+        drop(body);
+        traffic.settle();
+        assert_eq!(traffic.serving.budgets.connections.held(), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_only_request_that_waits_shows_that_other_bytes_were_discarded() {
+    let mut sending = Sending::new(true, 1 << 20);
+    let standing = sending.traffic.begin().unwrap();
+    // They arrived for a request that has ended.
+    sending.traffic.arrive(100_000);
+    assert!(sending.waiting() >= 100_000);
+    let other = sending.traffic.begin().unwrap();
+    assert!(sending.next().is_none());
+    assert!(
+        sending.waiting() >= 100_000,
+        "they may be of the other request"
+    );
+    drop(other);
+    assert!(sending.next().is_none());
+    assert_eq!(sending.waiting(), 0);
+    drop(standing);
 }

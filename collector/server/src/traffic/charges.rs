@@ -8,7 +8,7 @@ use rollcall_limits::OverBudget;
 use super::{
     BLOCK, FREE_WAITING, MOST_REFUSED, PLACE_COST, STREAM_COST, Traffic, WAITING_BLOCK, Working,
 };
-use crate::protocol::{CONNECTION_WINDOW, Protocol};
+use crate::protocol::{CONNECTION_WINDOW, Protocol, STREAM_WINDOW};
 
 /// The connection exceeds its limit of refused streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,8 @@ impl Traffic {
 
     /// Charges the bytes of bodies that wait for their handlers, and releases the charge for bytes that were read.
     ///
-    /// h2 discards bytes of ended streams without a report. They count as waiting until no request is in progress.
+    /// h2 discards bytes that arrive for ended streams without a report. They count as waiting until [`Traffic::rest`] or until
+    /// no request is in progress.
     ///
     /// # Errors
     /// The connection budget has no room for them.
@@ -111,7 +112,8 @@ impl Traffic {
         if is_negative {
             0
         } else {
-            waiting.min(CONNECTION_WINDOW)
+            let most = STREAM_WINDOW.saturating_mul(self.under_way());
+            waiting.min(most.min(CONNECTION_WINDOW))
         }
     }
 
@@ -157,6 +159,21 @@ impl Traffic {
             let released = self.pay_for_waiting();
             debug_assert!(released.is_ok(), "nothing is charged");
         }
+    }
+
+    /// Records that a request has read all that has arrived for it. If it is the only one in progress, any other bytes of bodies
+    /// have been discarded.
+    pub(crate) fn rest(&self) {
+        let received = self.received.load(Relaxed);
+        if self.arrived.load(Relaxed) != received && self.under_way() == 1 {
+            self.arrived.store(received, Relaxed);
+        }
+    }
+
+    /// Records bytes among those that arrived which h2 discards: they never wait.
+    pub(crate) fn disregard(&self, bytes: usize) {
+        let arrived = self.arrived.load(Relaxed).wrapping_sub(bytes);
+        self.arrived.store(arrived, Relaxed);
     }
 
     /// Records bytes of a body that arrived over HTTP/2.

@@ -1,3 +1,5 @@
+use axum::Router;
+use axum::routing::post;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -7,8 +9,8 @@ use rollcall_limits::Budget;
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::protocol::CONNECTION_WINDOW;
-use crate::tests::{PATIENCE, Running, local, serve};
+use crate::protocol::{CONNECTION_WINDOW, STREAM_WINDOW};
+use crate::tests::{PATIENCE, Running, local, serve, serve_with};
 use crate::{Budgets, Closed};
 
 /// The settings of a server with this connection budget, in bytes.
@@ -111,9 +113,15 @@ fn waiting_bytes_are_released_when_no_request_is_in_progress() {
     assert_eq!(connections.held(), 0);
     traffic.arrive(CONNECTION_WINDOW * 2);
     traffic.settle();
-    assert_eq!(connections.held(), 0, "more than the budget has");
-    assert!(traffic.is_over_budget());
-    drop(working);
+    assert_eq!(
+        connections.held(),
+        STREAM_WINDOW,
+        "more than h2 accepts for one stream"
+    );
+    let others: Vec<_> = (0..3).map(|_| traffic.begin().unwrap()).collect();
+    traffic.settle();
+    assert!(traffic.is_over_budget(), "more than the budget has");
+    drop((working, others));
     traffic.settle();
     traffic.receive(7);
     assert_eq!(traffic.waiting(), 0);
@@ -153,6 +161,37 @@ async fn a_body_that_its_handler_does_not_read_is_charged_until_the_request_is_a
         server.permits.add_permits(1);
         assert_eq!(answer.await.unwrap().unwrap(), 200);
         wait_for(|| connections.held() <= CONNECTION_COST).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_not_read_are_released_beside_a_standing_stream() {
+    const BODY: usize = 40 << 10;
+    local(async {
+        let serving = serving(1 << 20);
+        let connections = serving.budgets.connections.clone();
+        let standing = Router::new().route("/standing", post(std::future::pending::<&'static str>));
+        let server = serve_with(standing, serving).await;
+        let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        tokio::task::spawn_local(connection);
+        let mut send = |path, length| {
+            let request = Request::post(format!("http://{}/{path}", server.address))
+                .body(Full::new(Bytes::from(vec![b'x'; length])))
+                .unwrap();
+            tokio::task::spawn_local(sender.send_request(request))
+        };
+        let standing = send("standing", 0);
+        wait_for(|| connections.held() == CONNECTION_COST).await;
+        for _ in 0..3 {
+            let answer = send("unread", BODY);
+            wait_for(|| connections.held() >= CONNECTION_COST + BODY).await;
+            server.permits.add_permits(1);
+            assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+            wait_for(|| connections.held() <= CONNECTION_COST).await;
+        }
+        drop(standing);
     })
     .await;
 }
