@@ -82,6 +82,35 @@ async fn telemetry_renews_its_instance_and_registers_none() {
 }
 
 #[tokio::test]
+async fn an_event_counts_only_if_an_agent_announces_its_own_start_or_stop() {
+    let collector = Collector::start();
+    collector.post("/v3/management/keepAlive", ONE).await;
+    let event = |name: &str| {
+        let source = r#"{"service":"orders","serviceInstance":"one"}"#;
+        format!(r#"{{"uuid":"u","source":{source},"name":"{name}"}}"#)
+    };
+    for (names, state) in [
+        (&["Killing"][..], "up"),
+        (&["Shutdown"], "left"),
+        (&["Killing", "Reboot"], "left"),
+        (&["Start", "Killing"], "up"),
+        (&["Start", "Shutdown"], "left"),
+        (&["Shutdown", "Start"], "up"),
+    ] {
+        let events: Vec<_> = names.iter().map(|name| event(name)).collect();
+        let body = format!("[{}]", events.join(","));
+        // A signal soon after a goodbye counts as sent before it.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(11)).await;
+        tokio::time::resume();
+        let reply = collector.post("/v3/events", body).await;
+        assert_eq!(reply.text(), "{}", "{names:?}");
+        let shown = first_instance(&collector).await;
+        assert_eq!(shown["state"], state, "{names:?}: {shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_mistake_is_named() {
     let collector = Collector::start();
     let long = "x".repeat(256);

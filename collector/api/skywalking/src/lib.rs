@@ -9,6 +9,7 @@
 
 #![warn(missing_docs)]
 
+mod event;
 pub mod grpc;
 mod gson;
 pub mod http;

@@ -2,6 +2,7 @@
 //! `rollcall-tests` has the answers that all faces share.
 
 mod elements;
+mod events;
 mod fixture;
 mod health;
 mod limits;

@@ -21,7 +21,7 @@ use super::{
     sender::{self, Sender},
     table::{Payload, TelemetryCall},
 };
-use crate::grpc::shape::Refused;
+use crate::{event::Announcement, grpc::shape::Refused};
 
 /// The evidence of several messages.
 #[derive(Debug, Default)]
@@ -123,21 +123,38 @@ impl Reader {
                     Some(segment) => self.read_segment(segment, &mut count, &mut evidence)?,
                     None => self.read_senders(message, &mut count, &mut evidence)?,
                 },
-                Payload::Events if sender::is_shutdown(message) => {
-                    evidence.messages += 1;
-                    let add = |sender| {
-                        if let Sender::Name(InstanceName { service, instance }) = sender {
-                            evidence.goodbyes.insert((service.into(), instance.into()));
-                        }
-                    };
-                    self.row.sender.senders(message, &mut count, add)?;
-                }
-                Payload::Events | Payload::Other => {
-                    self.read_senders(message, &mut count, &mut evidence)?;
-                }
+                Payload::Events => self.read_event(message, &mut count, &mut evidence)?,
+                Payload::Other => self.read_senders(message, &mut count, &mut evidence)?,
             }
         }
         Ok(evidence)
+    }
+
+    /// Reads an event. Only the announcements of an agent about its own process are evidence; other events are counted.
+    fn read_event<'a>(
+        &self,
+        message: &'a [u8],
+        count: &mut Count,
+        evidence: &mut Evidence<'a>,
+    ) -> Result<(), Refused> {
+        evidence.messages += 1;
+        let announcement = sender::announcement(message);
+        self.row.sender.senders(message, count, |sender| {
+            let Sender::Name(InstanceName { service, instance }) = sender else {
+                return;
+            };
+            let name = (service.into(), instance.into());
+            match announcement {
+                Some(Announcement::Start) => {
+                    evidence.goodbyes.remove(&name);
+                    evidence.names.insert(name);
+                }
+                Some(Announcement::Shutdown) => {
+                    evidence.goodbyes.insert(name);
+                }
+                None => {}
+            }
+        })
     }
 
     fn read_senders<'a>(

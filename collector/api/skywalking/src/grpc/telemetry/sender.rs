@@ -5,7 +5,7 @@ use rollcall_limits::Count;
 use rollcall_protobuf::{self as protobuf, Fields, Malformed, Value};
 use rollcall_service::{heartbeat::agent_time, register::InstanceName};
 
-use crate::grpc::shape::Refused;
+use crate::{event::Announcement, grpc::shape::Refused};
 
 /// The field numbers of the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,9 +155,14 @@ pub(super) fn time_of_jvm(message: &[u8]) -> Option<Timestamp> {
     agent_time(time?)
 }
 
-/// Whether an `Event` announces a planned shutdown. Java agents since 8.5 send it as their last message.
-pub(super) fn is_shutdown(message: &[u8]) -> bool {
-    Fields::of(message).any(|field| matches!(field, Ok((3, Value::Bytes(b"Shutdown")))))
+/// The announcement in an `Event`; `None` if an agent does not send it about itself.
+pub(super) fn announcement(message: &[u8]) -> Option<Announcement> {
+    let names = Fields::of(message).filter_map(|field| match field {
+        Ok((3, Value::Bytes(name))) => Some(name),
+        _ => None,
+    });
+    // The last value of a field that is repeated by mistake counts.
+    names.last().and_then(Announcement::named)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(super) enum Payload {
     Upstream,
     /// `SegmentObject`s of 8.x and later, or `UpstreamSegment`s of 6.x and 7.0.
     Segments,
-    /// Events, one of which announces the stop of a Java agent.
+    /// Events, by which a Java agent announces its start and its stop.
     Events,
     Other,
 }

@@ -110,7 +110,7 @@ const SINCE_8_4: &[(&str, &[u8], Option<Signal>)] = &[
     ),
     (
         "v3.EventService/collect",
-        b"\x0a\x01u\x12\x0d\x0a\x06orders\x12\x03one",
+        b"\x0a\x01u\x12\x0d\x0a\x06orders\x12\x03one\x1a\x05Start",
         Some(Signal::Telemetry),
     ),
     (

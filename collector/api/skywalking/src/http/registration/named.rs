@@ -2,7 +2,7 @@
 //! 6.3). Bodies are the JSON form of the protobuf messages. Unneeded keys are skipped, and so is a property without a key (early
 //! Python agents write `{"language": "Python"}`).
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, marker::PhantomData, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -22,7 +22,7 @@ use serde::{
 };
 
 use super::{Face, Handled, Input, Routes};
-use crate::http::refuse::refuse;
+use crate::{event::Announcement, http::refuse::refuse};
 
 /// Adds the calls of this generation. Telemetry renews the lease of the instance that it names and is dropped. Browser reports
 /// name no instance and are only dropped.
@@ -105,17 +105,16 @@ struct Property {
     value: String,
 }
 
-/// The sender of a telemetry element; an event has it one level down.
+/// An event, with its sender one level down.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Element {
+#[serde(default)]
+struct Event {
     #[serde(deserialize_with = "null_or")]
-    service: String,
-    #[serde(deserialize_with = "null_or")]
-    service_instance: String,
+    name: String,
     source: Option<Object<Sender>>,
 }
 
+/// The sender of a telemetry element.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Sender {
@@ -125,9 +124,9 @@ struct Sender {
     service_instance: String,
 }
 
-/// The senders of one element or of an array of elements.
+/// One element, or an array of elements.
 #[derive(Debug)]
-struct Senders(Vec<Sender>);
+struct OneOrMore<T>(Vec<T>);
 
 /// An empty list of commands.
 #[derive(Debug, Serialize)]
@@ -154,17 +153,40 @@ impl Face {
 
     /// Processes a body and returns the number of its elements.
     async fn take(&self, payload: Payload, input: &Input) -> Result<u64, Refusal> {
-        if payload == Payload::BrowserReports {
-            return Ok(1);
-        }
-        let Senders(senders) = input.parse().await?;
-        let names: Vec<_> = senders.iter().map(Sender::name).collect();
-        let heartbeat = &input.heartbeat;
-        let renewed = heartbeat.renew_all_named(&names, payload.signal());
-        if let Err(error) = renewed.await {
-            tracing::debug!(%error, "telemetry not taken as a sign of life");
-        }
-        Ok(u64::try_from(senders.len()).unwrap_or(u64::MAX))
+        let elements = match payload {
+            Payload::BrowserReports => 1,
+            Payload::Events => {
+                let OneOrMore(events): OneOrMore<Event> = input.parse().await?;
+                announce(input, &events).await;
+                events.len()
+            }
+            Payload::Segments | Payload::Logs => {
+                let OneOrMore(senders): OneOrMore<Sender> = input.parse().await?;
+                let names = senders.iter().map(Sender::name).collect();
+                renew(input, names, payload).await;
+                senders.len()
+            }
+        };
+        Ok(u64::try_from(elements).unwrap_or(u64::MAX))
+    }
+}
+
+/// Renews the lease of every instance that has started, and ends that of every one that stops.
+async fn announce(input: &Input, events: &[Event]) {
+    // The last announcement of an instance counts.
+    let last: HashMap<_, _> = events.iter().filter_map(Event::announcement).collect();
+    let those = |wanted| {
+        let those = last.iter().filter(move |(_, is)| **is == wanted);
+        those.map(|(name, _)| *name)
+    };
+    renew(input, those(Announcement::Start).collect(), Payload::Events).await;
+    those(Announcement::Shutdown).for_each(|name| input.heartbeat.leave_named(name));
+}
+
+async fn renew(input: &Input, names: Vec<InstanceName<'_>>, payload: Payload) {
+    let renewed = input.heartbeat.renew_all_named(&names, payload.signal());
+    if let Err(error) = renewed.await {
+        tracing::debug!(%error, "telemetry not taken as a sign of life");
     }
 }
 
@@ -221,22 +243,14 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-// === impl Element ===
+// === impl Event ===
 
-impl Element {
-    fn sender(self) -> Sender {
-        let Self {
-            service,
-            service_instance,
-            source,
-        } = self;
-        match source {
-            Some(Object(source)) => source,
-            None => Sender {
-                service,
-                service_instance,
-            },
-        }
+impl Event {
+    /// The instance in its source, and what it announces; `None` if an agent does not send it about itself.
+    fn announcement(&self) -> Option<(InstanceName<'_>, Announcement)> {
+        let Object(source) = self.source.as_ref()?;
+        let announcement = Announcement::named(self.name.as_bytes())?;
+        Some((source.name(), announcement))
     }
 }
 
@@ -251,33 +265,33 @@ impl Sender {
     }
 }
 
-// === impl Senders ===
+// === impl OneOrMore ===
 
-impl<'de> Deserialize<'de> for Senders {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMore;
+        struct Elements<T>(PhantomData<T>);
 
-        impl<'de> Visitor<'de> for OneOrMore {
-            type Value = Senders;
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
+            type Value = OneOrMore<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object or an array of objects")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Senders, A::Error> {
-                let element = Element::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Senders(vec![element.sender()]))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMore<T>, A::Error> {
+                let element = T::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(OneOrMore(vec![element]))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Senders, A::Error> {
-                let mut senders = Vec::new();
-                while let Some(Object(element)) = elements.next_element::<Object<Element>>()? {
-                    senders.push(element.sender());
+            fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<OneOrMore<T>, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(Object(element)) = from.next_element::<Object<T>>()? {
+                    elements.push(element);
                 }
-                Ok(Senders(senders))
+                Ok(OneOrMore(elements))
             }
         }
 
-        deserializer.deserialize_any(OneOrMore)
+        deserializer.deserialize_any(Elements(PhantomData))
     }
 }
