@@ -92,7 +92,9 @@ impl<S: Subject> Rings<S> {
             return Admission::Recorded;
         };
         let full_since = self.held(slot).full_since(self.per_instance);
-        if full_since.is_some_and(|since| at.since(since) < FLAPPING) {
+        // The wall clock may have been set back behind the changes of the timeline.
+        let is_flapping = |since| at >= since && at.since(since) < FLAPPING;
+        if full_since.is_some_and(is_flapping) {
             self.count_in(slot, (1, at));
             return Admission::Counted;
         }

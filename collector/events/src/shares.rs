@@ -42,8 +42,8 @@ pub(super) struct Shares {
     /// Changes that were not recorded since the last report. `None` stands for peers beyond [`COUNTED`], and for changes of
     /// instances without a peer.
     unrecorded: HashMap<Option<Peer>, Unrecorded>,
-    /// When they are reported.
-    due: Option<Timestamp>,
+    /// When the first of them was counted.
+    counted_since: Option<Timestamp>,
 }
 
 /// Changes that were not recorded.
@@ -65,7 +65,7 @@ impl Shares {
             whole_at: vec![i64::MIN; SHARES].into(),
             hashing: RandomState::new(),
             unrecorded: HashMap::new(),
-            due: None,
+            counted_since: None,
         }
     }
 
@@ -99,16 +99,17 @@ impl Shares {
             since: at,
         });
         unrecorded.changes += 1;
-        let due = at.millis().saturating_add(millis(REPORT));
-        self.due.get_or_insert(Timestamp::from_millis(due));
+        self.counted_since.get_or_insert(at);
     }
 
     /// The changes that were not recorded since the last report, once that is due: by peer, and of all further peers together.
     pub(super) fn report(&mut self, at: Timestamp) -> Vec<(Option<Peer>, Unrecorded)> {
-        if self.due.is_none_or(|due| at < due) {
+        // The wall clock may have been set back.
+        let is_early = |since| at >= since && at.since(since) < REPORT;
+        if self.counted_since.is_none_or(is_early) {
             return Vec::new();
         }
-        self.due = None;
+        self.counted_since = None;
         let mut peers: Vec<_> = mem::take(&mut self.unrecorded).into_iter().collect();
         peers.sort_unstable_by_key(|(peer, it)| (peer.is_none(), Reverse(it.changes)));
         let others = peers.split_off(peers.len().min(NAMED));
@@ -125,10 +126,6 @@ impl Unrecorded {
             since: self.since.min(other.since),
         }
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    micros(duration) / 1000
 }
 
 fn micros(duration: Duration) -> i64 {

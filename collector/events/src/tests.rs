@@ -132,6 +132,22 @@ fn an_instance_that_flaps_costs_a_few_events_a_minute_and_its_decided_states_sta
 }
 
 #[test]
+fn changes_after_the_clock_was_set_back_are_recorded_within_the_usual_limit() {
+    let feed = Feed::new(&config(), 1);
+    let hour = 3_600_000;
+    for number in 1..=4 {
+        feed.instance(at(hour + number), closed(1));
+    }
+    for number in 1..=100 {
+        feed.instance(at(number), closed(1));
+    }
+    let timeline = feed.timeline(id(1));
+    let times: Vec<_> = timeline.events.iter().map(|event| event.at).collect();
+    assert_eq!(times, [at(1), at(2), at(3), at(4)]);
+    assert_eq!(feed.newest(), 8);
+}
+
+#[test]
 fn the_memory_of_timelines_is_bounded_and_the_longest_unchanged_go_first() {
     let limits = Config {
         memory: 64 * 1024,

@@ -68,6 +68,19 @@ fn what_was_not_recorded_is_reported_once_a_minute_by_peer() {
     assert_eq!(shares.report(at(200_000)), [], "it was reported");
 }
 
+#[test]
+fn a_clock_that_is_set_back_delays_no_report() {
+    let mut shares = Shares::new(1);
+    let hour = at(3_600_000);
+    empty(&mut shares, peer(1), hour);
+    assert_eq!(shares.report(hour), [], "a minute has not passed");
+    let unrecorded = Unrecorded {
+        changes: 1,
+        since: hour,
+    };
+    assert_eq!(shares.report(at(0)), [(peer(1), unrecorded)]);
+}
+
 fn feed() -> Feed {
     let config = Config {
         backlog: 8,
