@@ -9,11 +9,14 @@ mod lock;
 mod segment;
 
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, File},
     io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use parking_lot::Mutex;
@@ -43,6 +46,8 @@ pub(super) struct Journal {
     files: Mutex<(Option<Arc<Segment>>, Arc<Segment>)>,
     /// The lock of the directory, which the journals of all lanes share.
     lock: Option<Arc<Mutex<Lock>>>,
+    /// Whether a crash of the machine may lose the name of a file or of the directory.
+    is_named_anew: AtomicBool,
 }
 
 /// The journals of a collector, in the order of their lanes.
@@ -124,34 +129,34 @@ impl Journal {
             series,
             files: Mutex::new((older.map(Arc::new), Arc::new(newer))),
             lock: None,
+            is_named_anew: AtomicBool::new(true),
         };
         Ok((journal, found))
     }
 
     /// Appends events, and begins a new file when the present one has half of the size. Blocks.
     pub(super) fn append(&self, events: &[Arc<Recorded>]) -> io::Result<()> {
-        let newer = Arc::clone(&self.files.lock().1);
-        if newer.len() >= self.size / 2 {
+        if self.newer().len() >= self.size / 2 {
             self.rotate()?;
         }
-        let newer = Arc::clone(&self.files.lock().1);
-        newer.append(events)
+        self.newer().append(events)
     }
 
-    /// Makes everything that was appended durable. Blocks.
+    /// Makes everything that was appended durable, with the names of the files. Blocks.
     ///
     /// # Errors
     /// The disk fails, or the file is not where the next run looks for it: then a new one is begun, unless another collector uses
     /// the directory by now.
     pub(super) fn sync(&self) -> io::Result<()> {
-        let newer = Arc::clone(&self.files.lock().1);
+        let newer = self.newer();
         newer.sync()?;
         let path = self.directory.join(current(self.lane));
         if newer.is_at(&path)? {
-            return Ok(());
+            return self.sync_names();
         }
         self.create()?;
         self.continue_in(self.segment(&path)?);
+        self.sync_names()?;
         let what = format!(
             "{} was removed, renamed or replaced while the collector used it, and is begun again",
             path.display()
@@ -159,13 +164,33 @@ impl Journal {
         Err(io::Error::other(what))
     }
 
-    /// Begins a new file. It is complete before it takes the place of the present one, so a full disk costs no older event.
+    /// Makes the names of the files durable, and that of the directory, if one of them is new.
+    fn sync_names(&self) -> io::Result<()> {
+        if !self.is_named_anew.swap(false, Relaxed) {
+            return Ok(());
+        }
+        let synced = sync_directory(&self.directory).and_then(|()| {
+            match sync_directory(&self.directory.join("..")) {
+                // The collector need not be allowed to read the directory above.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+                synced => synced,
+            }
+        });
+        if synced.is_err() {
+            self.is_named_anew.store(true, Relaxed);
+        }
+        synced
+    }
+
+    /// Begins a new file. It is complete before it takes the place of the present one, so a full disk costs no older event. The
+    /// present one is durable before it takes the place of the older one, so a crash of the machine leaves one of them.
     fn rotate(&self) -> io::Result<()> {
         let [current, old, new] =
             [current(self.lane), old(self.lane), new(self.lane)].map(|it| self.directory.join(it));
         self.create()?;
         or_missing(fs::remove_file(&new))?;
         let segment = self.segment(&new)?;
+        self.newer().sync()?;
         or_missing(fs::rename(&current, old))?;
         fs::rename(new, current)?;
         self.continue_in(segment);
@@ -189,7 +214,13 @@ impl Journal {
         Ok(segment.ok_or(io::ErrorKind::NotFound)?)
     }
 
+    /// The file that is written.
+    fn newer(&self) -> Arc<Segment> {
+        Arc::clone(&self.files.lock().1)
+    }
+
     fn continue_in(&self, segment: Segment) {
+        self.is_named_anew.store(true, Relaxed);
         let mut files = self.files.lock();
         files.0 = Some(std::mem::replace(&mut files.1, Arc::new(segment)));
     }
@@ -241,6 +272,10 @@ impl Journal {
         let files = self.files.lock();
         files.0.as_ref().map_or(0, |older| older.len()) + files.1.len()
     }
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 fn directories() -> DirBuilder {

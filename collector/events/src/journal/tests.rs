@@ -15,6 +15,7 @@ use crate::event::{
     MassGroup, Room, ServiceEvent, ServiceInstance, Shared,
 };
 
+mod disk;
 mod lock;
 
 const SIZE: u64 = 64 * 1024;
