@@ -181,6 +181,15 @@ impl Watching {
         });
     }
 
+    /// Ends the watch, whose stream stays open.
+    pub fn cancelled(&self, reason: &str) {
+        self.send(WatchResponse {
+            canceled: true,
+            cancel_reason: reason.to_owned(),
+            ..WatchResponse::default()
+        });
+    }
+
     /// Delivers changes, at this revision of the server.
     pub fn deliver(&self, revision: i64, events: Vec<Event>) {
         self.send(WatchResponse {

@@ -73,6 +73,23 @@ async fn a_watch_is_repeated_with_a_new_token() {
 }
 
 #[tokio::test]
+async fn a_cancelled_watch_has_ended() {
+    let mut server = Server::start().await;
+    let client = server.client();
+    let script = async {
+        server.admits("1").await;
+        let watching = server.watches().await;
+        watching.created(7);
+        watching.cancelled("etcdserver: no leader");
+        watching
+    };
+    let watch = client.watch(WatchCreateRequest::default());
+    let (watch, _watching) = tokio::join!(watch, script);
+    let ended = watch.unwrap().next().await.unwrap_err().to_string();
+    assert!(ended.ends_with("no leader"), "{ended}");
+}
+
+#[tokio::test]
 async fn a_watch_that_is_not_permitted_is_refused() {
     let mut server = Server::start().await;
     let client = server.client();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use super::{
     Error,
@@ -32,13 +32,14 @@ impl Watch {
         }
     }
 
-    /// The next response: changes; a revision up to which there are none (an empty response); or the cancellation of the watch.
+    /// The next response: changes, or a revision up to which there are none (an empty response).
     ///
     /// # Errors
-    /// The watch has ended. Open another one; other endpoints are tried before this one.
+    /// The watch has ended: its stream broke, or etcd cancelled it. Open another one; other endpoints are tried before this one.
     pub async fn next(&mut self) -> Result<WatchResponse, Error> {
         let status = match self.responses.message().await {
-            Ok(Some(response)) => return Ok(response),
+            Ok(Some(response)) if !response.canceled => return Ok(response),
+            Ok(Some(response)) => Status::cancelled(response.cancel_reason),
             Ok(None) => ended(),
             Err(status) => status,
         };

@@ -33,7 +33,8 @@ use rollcall_etcd::{
 };
 use tokio::{runtime::Handle, sync::Mutex as AsyncMutex, time::sleep};
 
-use self::{known::KnownRows, remote::Remote};
+use self::known::KnownRows;
+pub(super) use self::remote::Remote;
 use super::{Change, Error, Row, Store, Table};
 
 /// Changes in one transaction; etcd accepts 128 operations.
@@ -43,7 +44,7 @@ const BYTES: usize = 1024 * 1024;
 /// Keys in one page of a list.
 const PAGE: i64 = 1024;
 /// The pause before a watch that ended is opened again.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// An open store. Its calls run on a runtime, and block.
 pub struct Etcd<T> {
@@ -78,14 +79,19 @@ impl<T: Table> Etcd<T> {
         let remote = Remote { client, runtime };
         let base = format!("{}/{name}", remote.client.prefix());
         version::claim(&remote, &base, T::FORMAT)?;
-        Ok(Self {
+        Ok(Self::at(&base, remote))
+    }
+
+    /// A store whose format is as this build writes it.
+    pub(super) fn at(base: &str, remote: Remote) -> Self {
+        Self {
             remote,
             prefix: format!("{base}/rows/"),
             calls: Mutex::default(),
             known: Mutex::default(),
             watch: AsyncMutex::new(None),
             tables: PhantomData,
-        })
+        }
     }
 
     fn key(&self, table: T, key: &str) -> Vec<u8> {
@@ -241,7 +247,7 @@ impl<T: Table> Etcd<T> {
             return Ok(true);
         };
         let response = watch.next().await;
-        if response.as_ref().map_or(true, |response| response.canceled) {
+        if response.is_err() {
             *slot = None;
         }
         let events = response?.events;

@@ -12,9 +12,9 @@ use tokio::runtime::Handle;
 use super::Error;
 
 /// A client, and the runtime that its calls run on.
-pub(super) struct Remote {
-    pub(super) client: Client,
-    pub(super) runtime: Handle,
+pub(crate) struct Remote {
+    pub(crate) client: Client,
+    pub(crate) runtime: Handle,
 }
 
 impl Remote {

@@ -1,15 +1,22 @@
-//! A store in etcd, on a real server.
+//! A store in etcd, on a real server or on one that answers as a test requires.
 
 use std::time::Duration;
 
 use rollcall_etcd::{
     proto::TxnRequest,
     request::put as put_key,
-    testing::{PATIENCE, Process},
+    testing::{PATIENCE, Process, Server},
 };
-use tokio::time::timeout;
+use tokio::{
+    runtime::Runtime,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
-use super::{super::etcd::Etcd, *};
+use super::{
+    super::etcd::{Etcd, PAUSE, Remote},
+    *,
+};
 use crate::Error;
 
 fn open(server: &Process) -> Etcd<Fruit> {
@@ -122,6 +129,34 @@ fn a_change_of_another_process_is_announced_and_an_own_one_is_not() {
     one.catch_up().unwrap();
     one.commit(&[remove(Fruit::Apple, "a")]).unwrap();
     assert!(is_announced(&other, PATIENCE));
+}
+
+#[test]
+fn a_watch_that_is_cancelled_again_and_again_is_opened_after_a_pause() {
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut server = Server::start().await;
+        let remote = Remote {
+            client: server.client(),
+            runtime: runtime.handle().clone(),
+        };
+        let store = Etcd::<Fruit>::at("/rollcall/basket", remote);
+        let mut waiting = JoinSet::new();
+        waiting.spawn(async move {
+            loop {
+                store.changed().await;
+            }
+        });
+        server.admits("token").await;
+        let mut watching = server.watches().await;
+        for _ in 0..2 {
+            watching.created(1);
+            let cancelled = Instant::now();
+            watching.cancelled("etcdserver: no leader");
+            watching = server.watches().await;
+            assert!(cancelled.elapsed() >= PAUSE, "{:?}", cancelled.elapsed());
+        }
+    });
 }
 
 #[test]

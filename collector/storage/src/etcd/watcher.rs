@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    convert::Infallible,
     mem,
     sync::Arc,
     time::Duration,
@@ -108,10 +109,8 @@ impl Watcher for Follower {
         Box::pin(async move {
             let follow = async {
                 loop {
-                    match self.follow(&*wake).await {
-                        Ok(()) => tracing::debug!("etcd ended the watch of the store"),
-                        Err(error) => tracing::debug!(%error, "the watch of the store ended"),
-                    }
+                    let Err(error) = self.follow(&*wake).await;
+                    tracing::debug!(%error, "the watch of the store ended");
                     // Read everything before the next write to etcd: it may have been rolled back meanwhile.
                     self.news.mark_incomplete();
                     wake();
@@ -124,7 +123,7 @@ impl Watcher for Follower {
 }
 
 impl Follower {
-    async fn follow(&self, wake: &(dyn Fn() + Send + Sync)) -> Result<(), Error> {
+    async fn follow(&self, wake: &(dyn Fn() + Send + Sync)) -> Result<Infallible, Error> {
         let everything = WatchCreateRequest {
             key: self.prefix.clone().into_bytes(),
             range_end: end_of(&*self.prefix),
@@ -135,9 +134,6 @@ impl Follower {
         wake();
         loop {
             let response = watch.next().await?;
-            if response.canceled {
-                return Ok(());
-            }
             self.record_deletions(&response.events);
             let puts = response
                 .events
