@@ -1,7 +1,8 @@
 //! Members in etcd: one lease for each collector, and one key that ends with it, `<prefix>/members/<address>`.
 //!
-//! A session reads all keys once, then follows a watch. A broken watch resumes after the last change that it delivered. If that
-//! revision is compacted, the session ends, and the next one reads all keys again.
+//! A session reads all keys and follows a watch of the changes after them. When the watch breaks, it reads all keys again: the
+//! server behind the endpoint may have been replaced by one with an earlier state, and a watch from a later revision than its
+//! own would deliver nothing.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use rollcall_etcd::proto::{
     Event, RangeRequest, TxnRequest, WatchCreateRequest, WatchResponse, compare, event::EventType,
 };
 use rollcall_etcd::{
-    self as etcd, Client,
+    self as etcd, Client, Watch,
     request::{end_of, equal, put_with},
 };
 use tokio::time::{MissedTickBehavior, interval};
@@ -50,21 +51,10 @@ enum Error {
     /// This collector did not renew its lease in time; its registration is gone.
     #[error("the lease in etcd has ended")]
     LeaseEnded,
-    /// The watch cannot deliver every change.
-    #[error("the watch in etcd has ended: {0}")]
-    WatchEnded(String),
 }
 
 /// The members' keys.
 type Keys = BTreeMap<Vec<u8>, Value>;
-
-/// The members' keys as of a revision.
-#[derive(Debug)]
-struct Members {
-    keys: Keys,
-    /// The last applied revision.
-    revision: i64,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Value {
@@ -94,22 +84,21 @@ impl Coordinator for Etcd {
         {
             self.lease = None;
         }
-        let mut known = self.read().await?;
-        let mut watch = self.client.watch(self.after(&known)).await?;
+        let (mut keys, mut watch) = self.follow().await?;
         let mut is_resumed = false;
         let mut renewal = interval(self.term / 3);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            port.publish(members(&known.keys));
-            self.register(port, &known.keys).await?;
+            port.publish(members(&keys));
+            self.register(port, &keys).await?;
             tokio::select! {
                 change = watch.next() => match change {
                     Ok(change) => {
-                        known.apply(change)?;
+                        apply(&mut keys, change);
                         is_resumed = false;
                     }
                     Err(_ended) if !is_resumed => {
-                        watch = self.client.watch(self.after(&known)).await?;
+                        (keys, watch) = self.follow().await?;
                         is_resumed = true;
                     }
                     Err(error) => return Err(error.into()),
@@ -134,31 +123,26 @@ impl Etcd {
         (self.key(""), end_of(self.key("")))
     }
 
-    /// A watch that delivers the changes after these keys.
-    fn after(&self, known: &Members) -> WatchCreateRequest {
-        let (key, range_end) = self.range();
-        WatchCreateRequest {
-            key,
-            range_end,
-            start_revision: known.revision + 1,
-            progress_notify: true,
-        }
-    }
-
-    async fn read(&self) -> Result<Members, Error> {
+    /// Reads the members' keys, and opens a watch that delivers the changes after them.
+    async fn follow(&self) -> Result<(Keys, Watch), Error> {
         let (key, range_end) = self.range();
         let range = RangeRequest {
-            key,
-            range_end,
+            key: key.clone(),
+            range_end: range_end.clone(),
             ..RangeRequest::default()
         };
         let answer = self.client.range(range).await?;
+        let changes = WatchCreateRequest {
+            key,
+            range_end,
+            start_revision: answer.header.unwrap_or_default().revision + 1,
+            ..WatchCreateRequest::default()
+        };
+        let watch = self.client.watch(changes).await?;
         let value = |entry, lease| Value { entry, lease };
         let keys = answer.kvs.into_iter();
-        Ok(Members {
-            keys: keys.map(|kv| (kv.key, value(kv.value, kv.lease))).collect(),
-            revision: answer.header.unwrap_or_default().revision,
-        })
+        let keys = keys.map(|kv| (kv.key, value(kv.value, kv.lease)));
+        Ok((keys.collect(), watch))
     }
 
     async fn renew(&mut self) -> Result<(), Error> {
@@ -226,36 +210,20 @@ fn plan(keys: &Keys, desired: Option<(Vec<u8>, &Member)>, lease: i64) -> Plan {
     })
 }
 
-impl Members {
-    /// Applies the changes of a watch response.
-    ///
-    /// The revision is that of the last change and not that of the response's header, which is the server's: a watch from an
-    /// earlier revision receives the changes in parts, and each part has the header of the last one.
-    fn apply(&mut self, response: WatchResponse) -> Result<(), Error> {
-        if response.canceled || response.compact_revision > 0 {
-            return Err(Error::WatchEnded(response.cancel_reason));
-        }
-        if response.events.is_empty() {
-            // etcd sends a progress notification only after every change.
-            self.revision = self
-                .revision
-                .max(response.header.unwrap_or_default().revision);
-        }
-        for event in response.events {
-            let kind = event.r#type();
-            let Event { kv: Some(kv), .. } = event else {
-                continue;
-            };
-            self.revision = kv.mod_revision;
-            match kind {
-                EventType::Put => {
-                    let (entry, lease) = (kv.value, kv.lease);
-                    self.keys.insert(kv.key, Value { entry, lease });
-                }
-                EventType::Delete => drop(self.keys.remove(&kv.key)),
+/// Applies the changes of a watch response.
+fn apply(keys: &mut Keys, response: WatchResponse) {
+    for event in response.events {
+        let kind = event.r#type();
+        let Event { kv: Some(kv), .. } = event else {
+            continue;
+        };
+        match kind {
+            EventType::Put => {
+                let (entry, lease) = (kv.value, kv.lease);
+                keys.insert(kv.key, Value { entry, lease });
             }
+            EventType::Delete => drop(keys.remove(&kv.key)),
         }
-        Ok(())
     }
 }
 

@@ -96,16 +96,9 @@ fn delete(of: &str, revision: i64) -> Event {
     change(of, EventType::Delete, Vec::new(), revision)
 }
 
-fn nothing() -> Members {
-    Members {
-        keys: Keys::new(),
-        revision: 1,
-    }
-}
-
 #[test]
 fn changes_are_applied_in_order_and_an_unreadable_entry_is_not_a_member() {
-    let mut known = nothing();
+    let mut known = Keys::new();
     let seen: Vec<_> = [
         vec![put("a", 2)],
         vec![put("a", 3), delete("a", 4), put("a", 5)],
@@ -117,60 +110,76 @@ fn changes_are_applied_in_order_and_an_unreadable_entry_is_not_a_member() {
             events,
             ..WatchResponse::default()
         };
-        known.apply(response).unwrap();
-        (known.keys.len(), members(&known.keys).count())
+        apply(&mut known, response);
+        (known.len(), members(&known).count())
     })
     .into();
     assert_eq!(seen, [(1, 1), (1, 1), (1, 0), (0, 0)]);
-    assert_eq!(known.revision, 8);
 }
 
-#[test]
-fn a_watch_with_compacted_history_ends_the_session() {
-    let compacted = WatchResponse {
-        compact_revision: 5,
-        ..WatchResponse::default()
-    };
-    assert!(nothing().apply(compacted).is_err());
+/// The answer to a read of these members at this revision of the server.
+fn listed<const N: usize>(revision: i64, of: [&str; N]) -> RangeResponse {
+    let keys = of.map(|name| put(name, revision).kv.unwrap());
+    RangeResponse {
+        header: header(revision),
+        kvs: keys.into(),
+        ..RangeResponse::default()
+    }
+}
+
+/// Waits until the view has these members.
+async fn wait_for<const N: usize>(cluster: &Coordinated, names: [&str; N]) {
+    let wanted = names.map(member);
+    let mut view = cluster.view();
+    let view = timeout(PATIENCE, view.wait_for(|view| view.members() == wanted));
+    view.await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_broken_watch_resumes_after_the_last_delivered_change() {
+async fn after_a_broken_watch_the_members_are_read_again() {
     let mut server = Server::start().await;
     let (cluster, keeper) = cluster(server.client(), Duration::from_secs(10));
     let mut tasks = JoinSet::new();
     tasks.spawn(keeper.run(CancellationToken::new()));
 
     server.admits("token").await;
-    let [a, b] = ["a", "b"].map(|name| put(name, 4).kv.unwrap());
-    let read = RangeResponse {
-        header: header(10),
-        kvs: vec![a, b],
-        ..RangeResponse::default()
-    };
-    server.reads(Ok(read)).await;
-    // A watch is created at a later revision than that of the last delivered change, so that revision is no place to resume at.
+    server.reads(Ok(listed(10, ["a", "b"]))).await;
     let watching = server.watches().await;
     assert_eq!(watching.from, 11);
     watching.created(12);
     drop(watching);
+    server.reads(Ok(listed(12, ["a", "b", "c"]))).await;
     let watching = server.watches().await;
-    assert_eq!(watching.from, 11);
+    assert_eq!(watching.from, 13);
     watching.created(20);
-    watching.deliver(20, vec![put("c", 12), put("d", 13)]);
-    drop(watching);
+    watching.deliver(20, vec![put("d", 13), delete("b", 14)]);
+    wait_for(&cluster, ["a", "c", "d"]).await;
+    // etcd has compacted the revision that the watch is at.
+    watching.cancelled("etcdserver: mvcc: required revision has been compacted");
+    server.reads(Ok(listed(30, ["a", "d"]))).await;
     let watching = server.watches().await;
-    assert_eq!(watching.from, 14);
-    watching.created(20);
-    watching.deliver(20, vec![delete("b", 14)]);
-    // A response without events: the server has delivered every change up to this revision.
-    watching.deliver(25, Vec::new());
-    drop(watching);
-    let watching = server.watches().await;
-    assert_eq!(watching.from, 26);
+    assert_eq!(watching.from, 31);
+    watching.created(30);
+    wait_for(&cluster, ["a", "d"]).await;
+}
 
-    let left = ["a", "c", "d"].map(member);
-    let mut view = cluster.view();
-    let view = timeout(PATIENCE, view.wait_for(|view| view.members() == left));
-    view.await.unwrap().unwrap();
+/// A watch from a later revision than that of the server delivers nothing until the server reaches it.
+#[tokio::test]
+async fn an_etcd_that_was_replaced_by_an_earlier_state_is_followed_from_there() {
+    let mut server = Server::start().await;
+    let (cluster, keeper) = cluster(server.client(), Duration::from_secs(10));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keeper.run(CancellationToken::new()));
+
+    server.admits("token").await;
+    server.reads(Ok(listed(10, ["a", "b"]))).await;
+    let watching = server.watches().await;
+    watching.created(10);
+    drop(watching);
+    server.reads(Ok(listed(4, ["a"]))).await;
+    let watching = server.watches().await;
+    assert_eq!(watching.from, 5);
+    watching.created(4);
+    watching.deliver(5, vec![put("c", 5)]);
+    wait_for(&cluster, ["a", "c"]).await;
 }
