@@ -134,12 +134,26 @@ impl Journal {
         Ok((journal, found))
     }
 
-    /// Appends events, and begins a new file when the present one has half of the size. Blocks.
-    pub(super) fn append(&self, events: &[Arc<Recorded>]) -> io::Result<()> {
-        if self.newer().len() >= self.size / 2 {
+    /// Appends events, and begins a new file whenever the present one has half of the size. Returns how many were appended, and
+    /// the error at the next one. Blocks.
+    pub(super) fn append(&self, events: &[Arc<Recorded>]) -> (usize, io::Result<()>) {
+        let mut rest = events;
+        while !rest.is_empty() {
+            match self.append_some(rest) {
+                Ok(appended) => rest = rest.get(appended..).unwrap_or_default(),
+                Err(error) => return (events.len() - rest.len(), Err(error)),
+            }
+        }
+        (events.len(), Ok(()))
+    }
+
+    /// Appends at least one event, and as many as the file has room for. Returns how many.
+    fn append_some(&self, events: &[Arc<Recorded>]) -> io::Result<usize> {
+        let half = self.size / 2;
+        if self.newer().len() >= half {
             self.rotate()?;
         }
-        self.newer().append(events)
+        self.newer().append(events, half)
     }
 
     /// Makes everything that was appended durable, with the names of the files. Blocks.

@@ -71,11 +71,11 @@ impl Recorder {
             };
             has_more |= events.len() == BATCH;
             let count = events.len();
-            let written = self
-                .blocking(lane, move |journal| journal.append(&events))
-                .await;
+            let append = move |journal: &Journal| journal.append(&events);
+            let appended = self.blocking(lane, append).await;
+            let (appended, result) = appended.unwrap_or_else(|error| (0, Err(error)));
             self.inner.wrote(lane, last);
-            self.finish_write(written, count);
+            self.finish_write((count, appended), result);
         }
         has_more
     }
@@ -83,39 +83,43 @@ impl Recorder {
     async fn sync(&mut self) {
         self.due = None;
         for lane in Lane::ALL {
-            let synced = self.blocking(lane, Journal::sync).await;
+            let synced = self.blocking(lane, Journal::sync).await.flatten();
             if let Err(error) = synced {
                 self.report(&error);
             }
         }
     }
 
-    async fn blocking(
+    async fn blocking<R: Send + 'static>(
         &self,
         lane: Lane,
-        work: impl FnOnce(&Journal) -> io::Result<()> + Send + 'static,
-    ) -> io::Result<()> {
+        work: impl FnOnce(&Journal) -> R + Send + 'static,
+    ) -> io::Result<R> {
         let inner = Arc::clone(&self.inner);
         let work = move || match &inner.journals {
-            Some(journals) => work(&journals.lanes[lane.index()]),
-            None => Ok(()),
+            Some(journals) => Ok(work(&journals.lanes[lane.index()])),
+            None => Err(io::ErrorKind::NotFound.into()),
         };
         tokio::task::spawn_blocking(work)
             .await
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    fn finish_write(&mut self, written: io::Result<()>, events: usize) {
-        match written {
+    /// Counts the events that a journal refused, and reports why. The arguments are the number of events that were to be
+    /// appended, the number of those that were, and the error at the next one.
+    fn finish_write(&mut self, (events, appended): (usize, usize), result: io::Result<()>) {
+        if appended > 0 {
+            self.due.get_or_insert(Instant::now() + SYNC);
+        }
+        match result {
             Ok(()) => {
                 if std::mem::take(&mut self.is_failing) {
                     tracing::info!("the journal of events can be written again");
                 }
-                self.due.get_or_insert(Instant::now() + SYNC);
             }
             Err(error) => {
-                let events = u64::try_from(events).unwrap_or(u64::MAX);
-                self.inner.failed.fetch_add(events, Relaxed);
+                let missing = u64::try_from(events - appended).unwrap_or(u64::MAX);
+                self.inner.failed.fetch_add(missing, Relaxed);
                 self.report(&error);
             }
         }

@@ -114,22 +114,27 @@ impl Segment {
         self.state.lock().len
     }
 
-    /// Appends events. After a failure the bytes that were written are cut off, at once or before the next write.
-    pub(super) fn append(&self, events: &[Arc<Recorded>]) -> io::Result<()> {
+    /// Appends events, at least one, until the file has `limit` bytes. Returns how many. After a failure the bytes that were
+    /// written are cut off, at once or before the next write.
+    pub(super) fn append(&self, events: &[Arc<Recorded>], limit: u64) -> io::Result<usize> {
+        let start = self.len();
         let mut bytes = Vec::new();
-        let mut ends = Vec::with_capacity(events.len());
+        let mut ends = Vec::new();
         for event in events {
+            if !ends.is_empty() && start + length(&bytes) >= limit {
+                break;
+            }
             line::encode(event, &mut bytes)?;
             ends.push((event.number, event.at, length(&bytes)));
         }
         let mut state = self.state.lock();
         self.write(&mut state, &bytes)?;
-        let (start, mut begin) = (state.len, state.len);
+        let (appended, mut begin) = (ends.len(), start);
         for (number, at, end) in ends {
             state.add(Some((number, at)), begin, start + end);
             begin = start + end;
         }
-        Ok(())
+        Ok(appended)
     }
 
     fn write(&self, state: &mut State, bytes: &[u8]) -> io::Result<()> {

@@ -180,6 +180,12 @@ fn open(directory: &TempDir) -> Journal {
     opened(directory.path(), drop).0
 }
 
+fn append(journal: &Journal, events: &[Arc<Recorded>]) -> io::Result<()> {
+    let (appended, result) = journal.append(events);
+    assert_eq!(appended == events.len(), result.is_ok());
+    result
+}
+
 fn opened(directory: &Path, sink: impl FnMut(Recorded)) -> (Journal, Found) {
     Journal::open(directory, Lane::Agents, (SIZE, 77), sink).unwrap()
 }
@@ -197,7 +203,7 @@ fn an_event_of_every_kind_is_read_as_it_was_written() {
         .zip(every_kind())
         .map(|(n, event)| recorded(n, event))
         .collect();
-    open(&directory).append(&events).unwrap();
+    append(&open(&directory), &events).unwrap();
     let mut back = Vec::new();
     let (_, found) = opened(directory.path(), |recorded| back.push(Arc::new(recorded)));
     assert_eq!(back, events);
@@ -213,7 +219,7 @@ fn both_files_stay_within_the_size_and_hold_the_newest_events() {
     let directory = TempDir::new().unwrap();
     let journal = open(&directory);
     for number in 1..=5_000 {
-        journal.append(&[stray(number)]).unwrap();
+        append(&journal, &[stray(number)]).unwrap();
     }
     assert!(journal.len() <= SIZE + 200, "{}", journal.len());
     let (numbers, _) = read(&directory);
@@ -244,61 +250,16 @@ fn found_by_the_next_run(directory: &TempDir) -> (u64, u64) {
 fn fill(journal: &Journal, first: u64) -> u64 {
     let mut number = first;
     while journal.files.lock().1.len() < SIZE / 2 {
-        journal.append(&[stray(number)]).unwrap();
+        append(journal, &[stray(number)]).unwrap();
         number += 1;
     }
     number
 }
 
 #[test]
-fn a_new_file_that_cannot_be_begun_costs_no_event_of_the_others() {
-    let directory = TempDir::new().unwrap();
-    let journal = open(&directory);
-    let next = fill(&journal, 1);
-    // A directory is in the place of the next file.
-    let obstacle = directory.path().join("agents.new.log");
-    fs::create_dir(&obstacle).unwrap();
-    for _ in 0..3 {
-        journal.append(&[stray(next)]).unwrap_err();
-    }
-    assert_eq!(found_by_the_next_run(&directory), (1, next - 1));
-    fs::remove_dir(&obstacle).unwrap();
-    journal.append(&[stray(next)]).unwrap();
-    assert_eq!(found_by_the_next_run(&directory), (1, next));
-}
-
-#[test]
-fn a_journal_that_is_removed_or_replaced_is_begun_again() {
-    let changes: [fn(&Path); 3] = [
-        |path| fs::remove_dir_all(path).unwrap(),
-        |path| fs::rename(path, path.with_extension("moved")).unwrap(),
-        |path| fs::remove_file(path.join("agents.log")).unwrap(),
-    ];
-    for change in changes {
-        let directory = TempDir::new().unwrap();
-        let path = directory.path().join("events");
-        let journal = opened(&path, drop).0;
-        journal.append(&[stray(1)]).unwrap();
-        change(&path);
-        journal.append(&[stray(2)]).unwrap();
-        journal.sync().unwrap_err();
-        journal.append(&[stray(3)]).unwrap();
-        journal.sync().unwrap();
-        let mut numbers = Vec::new();
-        drop(opened(&path, |it| numbers.push(it.number)));
-        assert_eq!(numbers, [3]);
-        assert_eq!(Journal::series(&path).unwrap(), Some(77));
-        let seen = journal.read(0, 9, 9).unwrap();
-        let seen: Vec<_> = seen.iter().map(|it| it.number).collect();
-        assert_eq!(seen, [1, 2, 3], "readers keep what is open");
-        assert_eq!(opened(&path, drop).0.read(0, 9, 9).unwrap().len(), 1);
-    }
-}
-
-#[test]
 fn a_torn_end_is_cut_off_wherever_it_is_torn() {
     let directory = TempDir::new().unwrap();
-    open(&directory).append(&[stray(1), stray(2)]).unwrap();
+    append(&open(&directory), &[stray(1), stray(2)]).unwrap();
     let path = directory.path().join("agents.log");
     let whole = fs::read(&path).unwrap();
     let last = whole[..whole.len() - 1]
@@ -309,7 +270,7 @@ fn a_torn_end_is_cut_off_wherever_it_is_torn() {
     for end in last..whole.len() {
         fs::write(&path, &whole[..end]).unwrap();
         let journal = open(&directory);
-        journal.append(&[stray(3)]).unwrap();
+        append(&journal, &[stray(3)]).unwrap();
         let (numbers, found) = read(&directory);
         assert_eq!(numbers, [1, 3], "cut at {end}");
         assert_eq!(found.damaged, 0);
@@ -320,7 +281,7 @@ fn a_torn_end_is_cut_off_wherever_it_is_torn() {
 fn damage_costs_its_line_and_no_other() {
     let directory = TempDir::new().unwrap();
     let events: Vec<_> = (1..=20).map(stray).collect();
-    open(&directory).append(&events).unwrap();
+    append(&open(&directory), &events).unwrap();
     let path = directory.path().join("agents.log");
     let whole = fs::read(&path).unwrap();
     for at in (0..whole.len()).step_by(7) {
@@ -329,7 +290,7 @@ fn damage_costs_its_line_and_no_other() {
         fs::write(&path, &damaged).unwrap();
         let (numbers, _) = read(&directory);
         assert!(numbers.len() >= 18, "{at}: {numbers:?}");
-        open(&directory).append(&[stray(21)]).unwrap();
+        append(&open(&directory), &[stray(21)]).unwrap();
         assert_eq!(read(&directory).0.last(), Some(&21));
     }
 }
@@ -345,7 +306,7 @@ fn a_file_of_another_format_is_left_out() {
     assert!(numbers.is_empty());
     assert!(found.damaged > 0);
     let journal = open(&directory);
-    journal.append(&[stray(1)]).unwrap();
+    append(&journal, &[stray(1)]).unwrap();
     assert_eq!(read(&directory).0, [1]);
     assert_eq!(journal.read(0, 9, 9).unwrap().len(), 1);
 }

@@ -2,7 +2,7 @@ use std::{fs, path::Path};
 
 use tempfile::TempDir;
 
-use super::stray;
+use super::{append, stray};
 use crate::{
     event::Lane,
     journal::{Journal, Journals, Lock},
@@ -28,7 +28,7 @@ fn a_directory_that_is_begun_again_is_locked_again() {
     Lock::acquire(&path).unwrap_err();
     journals.lanes[1].sync().unwrap_err();
     for journal in &journals.lanes[..2] {
-        journal.append(&[stray(1)]).unwrap();
+        append(journal, &[stray(1)]).unwrap();
         journal.sync().unwrap();
     }
 }
@@ -40,10 +40,10 @@ fn a_directory_that_another_collector_uses_by_now_is_left_to_it() {
     let journals = open(&path);
     fs::remove_dir_all(&path).unwrap();
     let other = open(&path);
-    journals.lanes[0].append(&[stray(1)]).unwrap();
+    append(&journals.lanes[0], &[stray(1)]).unwrap();
     let error = journals.lanes[0].sync().unwrap_err();
     assert!(error.to_string().contains("uses it"), "{error}");
-    other.lanes[0].append(&[stray(2)]).unwrap();
+    append(&other.lanes[0], &[stray(2)]).unwrap();
     drop((journals, other));
     let mut numbers = Vec::new();
     drop(super::opened(&path, |it| numbers.push(it.number)));
