@@ -25,7 +25,19 @@ pub struct Recorder {
     /// When the bytes that are not synchronised yet are due; `None` if there are none.
     due: Option<Instant>,
     reported: Option<Instant>,
+    /// By lane.
+    conditions: [Condition; Lane::ALL.len()],
+    /// Whether a failure was reported, and not yet its end.
     is_failing: bool,
+}
+
+/// How the disk treats the journal of a lane.
+#[derive(Clone, Copy, Debug, Default)]
+struct Condition {
+    /// It refused the last write.
+    refuses: bool,
+    /// It failed the last synchronisation.
+    fails: bool,
 }
 
 impl Recorder {
@@ -34,6 +46,7 @@ impl Recorder {
             inner,
             due: None,
             reported: None,
+            conditions: Default::default(),
             is_failing: false,
         }
     }
@@ -42,10 +55,10 @@ impl Recorder {
     pub async fn run(mut self, cancel: CancellationToken) {
         let inner = Arc::clone(&self.inner);
         loop {
-            while self.write().await {}
-            if self.due.is_some_and(|due| due <= Instant::now()) {
-                self.sync().await;
+            while self.write().await {
+                self.sync_if_due().await;
             }
+            self.sync_if_due().await;
             let due = self.due;
             tokio::select! {
                 biased;
@@ -75,18 +88,30 @@ impl Recorder {
             let appended = self.blocking(lane, append).await;
             let (appended, result) = appended.unwrap_or_else(|error| (0, Err(error)));
             self.inner.wrote(lane, last);
-            self.finish_write((count, appended), result);
+            self.finish_write(lane, (count, appended), result);
         }
         has_more
+    }
+
+    async fn sync_if_due(&mut self) {
+        if self.due.is_some_and(|due| due <= Instant::now()) {
+            self.sync().await;
+        }
     }
 
     async fn sync(&mut self) {
         self.due = None;
         for lane in Lane::ALL {
             let synced = self.blocking(lane, Journal::sync).await.flatten();
+            self.conditions[lane.index()].fails = synced.is_err();
             if let Err(error) = synced {
                 self.report(&error);
             }
+        }
+        let is_faulty = |it: &Condition| it.refuses || it.fails;
+        if self.is_failing && !self.conditions.iter().any(is_faulty) {
+            self.is_failing = false;
+            tracing::info!("the journal of events can be written again");
         }
     }
 
@@ -107,21 +132,20 @@ impl Recorder {
 
     /// Counts the events that a journal refused, and reports why. The arguments are the number of events that were to be
     /// appended, the number of those that were, and the error at the next one.
-    fn finish_write(&mut self, (events, appended): (usize, usize), result: io::Result<()>) {
+    fn finish_write(
+        &mut self,
+        lane: Lane,
+        (events, appended): (usize, usize),
+        result: io::Result<()>,
+    ) {
         if appended > 0 {
             self.due.get_or_insert(Instant::now() + SYNC);
         }
-        match result {
-            Ok(()) => {
-                if std::mem::take(&mut self.is_failing) {
-                    tracing::info!("the journal of events can be written again");
-                }
-            }
-            Err(error) => {
-                let missing = u64::try_from(events - appended).unwrap_or(u64::MAX);
-                self.inner.failed.fetch_add(missing, Relaxed);
-                self.report(&error);
-            }
+        self.conditions[lane.index()].refuses = result.is_err();
+        if let Err(error) = result {
+            let missing = u64::try_from(events - appended).unwrap_or(u64::MAX);
+            self.inner.failed.fetch_add(missing, Relaxed);
+            self.report(&error);
         }
     }
 
@@ -136,3 +160,6 @@ impl Recorder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
