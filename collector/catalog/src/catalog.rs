@@ -13,17 +13,18 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use rollcall_domain::{
     Moment, Timestamp,
-    catalog::{self, InstanceRef, Limits, ServiceKey},
+    catalog::{self, Held, InstanceRef, Limits, ServiceKey},
 };
+use rollcall_limits::Peer;
 
 pub use listing::Listed;
 pub use query::Body;
 
 use crate::{Error, ProbeCounts, shared::Shared};
 
-/// All use cases of the catalog. Cheap to clone.
+/// All use cases of the catalog, on behalf of one peer or of the collector itself. Cheap to clone.
 #[derive(Clone)]
-pub struct Catalog(pub(crate) Arc<Shared>);
+pub struct Catalog(pub(crate) Arc<Shared>, pub(crate) Option<Peer>);
 
 /// The result of a beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,12 @@ pub struct Counts {
 }
 
 impl Catalog {
+    /// A handle for the calls of `peer`, whose services and instances are charged to its share.
+    #[must_use]
+    pub fn for_peer(&self, peer: Option<Peer>) -> Self {
+        Self(Arc::clone(&self.0), peer)
+    }
+
     /// Whether reads are answered. They are refused for a while after a start without a recent roster.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -120,6 +127,12 @@ impl Catalog {
             failed_commits: self.0.writes.failed(),
             waiting_changes: self.0.writes.waiting(),
         }
+    }
+
+    /// The most services and the most bytes that are charged to one peer.
+    #[must_use]
+    pub fn largest_shares(&self) -> Held {
+        self.0.registry.read().largest_shares()
     }
 
     /// The limits of the catalog.

@@ -11,6 +11,7 @@ use rollcall_domain::{
     Timestamp,
     catalog::{ConnectionId, Full, Resource},
 };
+use rollcall_limits::Peer;
 
 /// A client's connection, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,14 @@ pub struct Connection {
     pub labels: Arc<[(Arc<str>, Arc<str>)]>,
     /// When the connection was set up.
     pub opened_at: Timestamp,
+}
+
+impl Connection {
+    /// The peer whose limits apply to the connection.
+    #[must_use]
+    pub fn peer(&self) -> Option<Peer> {
+        self.ip.parse().ok().map(Peer::new)
+    }
 }
 
 #[derive(Debug, Default)]

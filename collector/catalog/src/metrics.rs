@@ -75,6 +75,22 @@ impl Collector for Exposition {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             gauge(read(&counts)).encode(metric)?;
         }
+        let largest = self.0.largest_shares();
+        for (name, help, held) in [
+            (
+                "nacos_most_services_of_a_peer",
+                "Services that are charged to the peer with the most of them",
+                largest.services,
+            ),
+            (
+                "nacos_most_bytes_of_a_peer",
+                "Memory of services and instances that is charged to the peer with the most of it, in bytes",
+                largest.bytes,
+            ),
+        ] {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            gauge(held).encode(metric)?;
+        }
         let help = "Instances of the catalog, by kind";
         let mut family =
             encoder.encode_descriptor("nacos_instances", help, None, MetricType::Gauge)?;
@@ -98,9 +114,11 @@ impl Exposition {
         let mut family = encoder.encode_descriptor("nacos_limit", help, None, MetricType::Gauge)?;
         for (key, limit) in [
             ("max_services", limits.services),
+            ("max_services_per_peer", limits.services_per_peer),
             ("max_subscriptions", limits.subscriptions),
             ("max_connections", limits.connections),
             ("memory", limits.bytes),
+            ("memory_per_peer", limits.bytes_per_peer),
             ("write_queue", self.0.write_queue()),
             ("journal", self.0.max_journal()),
         ] {

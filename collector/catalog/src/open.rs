@@ -65,7 +65,7 @@ pub fn open(
         shared: Arc::clone(&shared),
         writer,
     };
-    Ok((Catalog(shared), workers))
+    Ok((Catalog(shared, None), workers))
 }
 
 impl Workers {

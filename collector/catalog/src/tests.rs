@@ -20,6 +20,7 @@ mod format;
 mod refused;
 mod restart;
 mod shared;
+mod shares;
 
 fn key(name: &str) -> ServiceKey {
     ServiceKey::new("", "", name).unwrap()

@@ -37,6 +37,12 @@ impl Peer {
         })
     }
 
+    /// Its address; of an IPv6 network the first one.
+    #[must_use]
+    pub const fn address(self) -> IpAddr {
+        self.0
+    }
+
     /// The class of its address.
     #[must_use]
     pub fn class(self) -> Class {

@@ -51,6 +51,8 @@ pub struct Nacos {
     pub warm_up: Duration,
     /// The most services.
     pub max_services: usize,
+    /// The most services that are charged to one peer.
+    pub max_services_per_peer: usize,
     /// The most instances of one service.
     pub max_instances_per_service: usize,
     /// The most instances of one connection.
@@ -71,6 +73,8 @@ pub struct Nacos {
     pub max_metadata: usize,
     /// The most bytes of all services and instances.
     pub memory: usize,
+    /// The most bytes of services and instances that are charged to one peer.
+    pub memory_per_peer: usize,
     /// The most bytes of encoded lists that are kept.
     pub body_cache: usize,
     /// The time for which an override survives its instance.

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{extract::State, http::Uri, response::Response};
-use rollcall_domain::inventory::Dictionary;
+use rollcall_catalog::Catalog;
+use rollcall_domain::{catalog::Limits, inventory::Dictionary};
 use rollcall_server::face::{Refusal, reply};
 use serde::Serialize;
 
@@ -216,7 +217,7 @@ impl Face {
         };
         let (counts, limits) = (catalog.counts(), catalog.limits());
         let registry = &counts.registry;
-        vec![
+        let mut gauges = vec![
             Gauge::new(
                 "services",
                 "services",
@@ -259,6 +260,29 @@ impl Face {
                 catalog.write_queue(),
                 "nacos.default.write_queue",
             ),
-        ]
+        ];
+        gauges.extend(shares(catalog, &limits));
+        gauges
     }
+}
+
+/// The shares of the peers with the most services and the most memory.
+fn shares(catalog: &Catalog, limits: &Limits) -> [Gauge; 2] {
+    let largest = catalog.largest_shares();
+    [
+        Gauge::new(
+            "services of one peer",
+            "services",
+            largest.services,
+            limits.services_per_peer,
+            "nacos.default.max_services_per_peer",
+        ),
+        Gauge::new(
+            "memory of one peer's services",
+            "bytes",
+            largest.bytes,
+            limits.bytes_per_peer,
+            "nacos.default.memory_per_peer",
+        ),
+    ]
 }

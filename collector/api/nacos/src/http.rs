@@ -19,6 +19,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use rollcall_catalog::Catalog;
+use rollcall_limits::Peer;
 use tokio::time::Instant;
 
 use crate::{auth::Auth, udp::Push};
@@ -135,6 +136,11 @@ fn all_routes() -> impl Iterator<Item = routes::Route> {
 }
 
 impl Face {
+    /// The catalog for the changes that the caller of a request makes.
+    fn catalog_for(&self, request: &Request<'_>) -> Catalog {
+        self.catalog.for_peer(request.peer.map(Peer::new))
+    }
+
     async fn answer(&self, request: extract::Request, peer: Option<IpAddr>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();

@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::catalog::{
-    ConnectionId, Endpoint, HealthBy, Kind, Patch, Publisher, Registered, Registration, ServiceKey,
+    ConnectionId, Endpoint, HealthBy, Kind, Patch, Publisher, Registered, Registrant, Registration,
+    ServiceKey,
 };
+use rollcall_limits::Peer;
 
 use super::{Beat, Catalog};
 use crate::{
@@ -33,12 +35,12 @@ impl Catalog {
         if registration.kind.is_ephemeral() {
             return self.register_ephemeral(publisher, service, registration);
         }
-        let (publisher, service) = (publisher.clone(), service.clone());
+        let (by, service) = (self.registrant(publisher)?, service.clone());
         let touches = rows::instance_text(&service, &registration.endpoint);
         let plan = move |shared: &Shared| {
             let registry = shared.registry.read();
             let registration = registry.kept(&service, registration);
-            registry.admits(&publisher, &service, &registration)?;
+            registry.admits(by.clone(), &service, &registration)?;
             let row = InstanceRow::of(&registration);
             let key = rows::instance_text(&service, &registration.endpoint);
             let before = registry.lookup(&service, &registration.endpoint, PERSISTENT);
@@ -52,7 +54,7 @@ impl Catalog {
             let rows = vec![rows::put(Table::Instance, key, &row)?];
             let plan = Plan::new(rows, move |shared| {
                 let registered = shared.change(|registry, now, effects| {
-                    registry.register(&publisher, &service, registration, now, effects)
+                    registry.register(by, &service, registration, now, effects)
                 });
                 registered.map_err(Error::from)
             });
@@ -73,8 +75,8 @@ impl Catalog {
     ) -> Result<Registered, Error> {
         registration.kind = Kind::Ephemeral;
         self.0.change(|registry, now, effects| {
-            self.0.is_open(publisher)?;
-            let registered = registry.register(publisher, service, registration, now, effects)?;
+            let by = self.registrant(publisher)?;
+            let registered = registry.register(by, service, registration, now, effects)?;
             // A registration renews the lease, and may request other terms.
             if let Some(beats) = registry.leased(registered.instance) {
                 self.0.leases.grant(registered.instance, beats, now);
@@ -98,8 +100,8 @@ impl Catalog {
             registration.kind = Kind::Ephemeral;
         }
         self.0.change(|registry, now, effects| {
-            self.0.is_open(&Publisher::Connection(connection))?;
-            Ok(registry.batch(connection, service, registrations, now, effects)?)
+            let by = self.registrant(&Publisher::Connection(connection))?;
+            Ok(registry.batch(by, service, registrations, now, effects)?)
         })
     }
 
@@ -214,6 +216,7 @@ impl Catalog {
             if beaten.is_leased && (!beaten.healthy || beaten.is_restored) {
                 self.0.change(|registry, _, effects| {
                     registry.claim(beaten.instance, effects);
+                    registry.charge(beaten.instance, self.1.map(Peer::address));
                     registry.set_health(beaten.instance, true, HealthBy::Beat, effects)
                 });
             }
@@ -231,6 +234,22 @@ impl Catalog {
         self.register_ephemeral(&publisher, service, registration)?;
         Ok(Beat::Registered(interval))
     }
+
+    /// The client that registers: a connection is charged to its own peer. To be called under the lock that the end of a
+    /// connection takes too.
+    fn registrant(&self, publisher: &Publisher) -> Result<Registrant, Error> {
+        let peer = match publisher {
+            Publisher::Connection(id) => {
+                let connection = self.0.connections.get(*id);
+                connection.ok_or(Invalid::Connection)?.peer()
+            }
+            Publisher::Address { .. } | Publisher::Operator | Publisher::Restored => self.1,
+        };
+        Ok(Registrant {
+            publisher: publisher.clone(),
+            peer: peer.map(Peer::address),
+        })
+    }
 }
 
 impl Shared {
@@ -245,16 +264,6 @@ impl Shared {
                 .deregister(service, endpoint, kind, (now, until), effects)
                 .is_ok()
         })
-    }
-
-    /// To be called under the lock that the end of a connection takes too.
-    pub(crate) fn is_open(&self, publisher: &Publisher) -> Result<(), Error> {
-        match publisher {
-            Publisher::Connection(id) if self.connections.get(*id).is_none() => {
-                Err(Invalid::Connection.into())
-            }
-            _ => Ok(()),
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Services and their clusters, for operators and maintenance clients.
 
-use rollcall_domain::catalog::{Cluster, ServiceKey, Settings};
+use rollcall_domain::catalog::{Cluster, Full, ServiceKey, Settings};
+use rollcall_limits::Peer;
 
 use super::Catalog;
 use crate::{
@@ -97,11 +98,12 @@ impl Catalog {
         update: impl FnOnce(Option<Settings>) -> Result<Settings, Error> + Send + 'static,
     ) -> Result<(), Error> {
         let key = key.clone();
+        let peer = self.1.map(Peer::address);
         let touches = rows::service_text(&key);
         let plan = move |shared: &Shared| {
             let registry = shared.registry.read();
             let settings = update(registry.settings(&key))?;
-            registry.admits_settings(&key, &settings)?;
+            registry.admits_settings(&key, &settings, peer)?;
             let row = ServiceRow::of(&settings);
             let text = rows::service_text(&key);
             let before = registry.detail(&key).filter(|detail| detail.is_explicit);
@@ -115,7 +117,9 @@ impl Catalog {
             let rows = vec![rows::put(Table::Service, text, &row)?];
             let plan = Plan::new(rows, move |shared| {
                 let set = shared.change(|registry, now, effects| {
-                    registry.set_service(&key, settings, now, effects)
+                    registry.set_service(&key, settings, now, effects)?;
+                    registry.charge_service(&key, peer);
+                    Ok::<_, Full>(())
                 });
                 set.map_err(Error::from)
             });

@@ -7,12 +7,16 @@ use std::fmt;
 pub struct Limits {
     /// Services, in all namespaces.
     pub services: usize,
+    /// Services that are charged to one peer.
+    pub services_per_peer: usize,
     /// Instances of one service, of both kinds.
     pub instances_per_service: usize,
     /// Instances that one connection may hold.
     pub instances_per_connection: usize,
     /// Bytes that all services and instances may take, as estimated by the catalog.
     pub bytes: usize,
+    /// Bytes of services, their settings and instances that are charged to one peer.
+    pub bytes_per_peer: usize,
     /// Bytes of the keys and values of one instance's or service's metadata.
     pub metadata_bytes: usize,
     /// Subscriptions of all subscribers.
@@ -28,12 +32,16 @@ pub struct Limits {
 pub enum Resource {
     /// [`Limits::services`].
     Services,
+    /// [`Limits::services_per_peer`].
+    ServicesPerPeer,
     /// [`Limits::instances_per_service`].
     InstancesPerService,
     /// [`Limits::instances_per_connection`].
     InstancesPerConnection,
     /// [`Limits::bytes`].
     Bytes,
+    /// [`Limits::bytes_per_peer`].
+    BytesPerPeer,
     /// [`Limits::metadata_bytes`].
     MetadataBytes,
     /// [`Limits::subscriptions`].
@@ -57,9 +65,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             services: 200_000,
+            services_per_peer: 100_000,
             instances_per_service: 20_000,
             instances_per_connection: 20_000,
             bytes: 512 * 1024 * 1024,
+            bytes_per_peer: 256 * 1024 * 1024,
             metadata_bytes: 8 * 1024,
             subscriptions: 500_000,
             namespaces: 1_000,
@@ -74,9 +84,11 @@ impl Resource {
     pub const fn key(self) -> &'static str {
         match self {
             Self::Services => "max_services",
+            Self::ServicesPerPeer => "max_services_per_peer",
             Self::InstancesPerService => "max_instances_per_service",
             Self::InstancesPerConnection => "max_instances_per_connection",
             Self::Bytes => "memory",
+            Self::BytesPerPeer => "memory_per_peer",
             Self::MetadataBytes => "max_metadata",
             Self::Subscriptions => "max_subscriptions",
             Self::Namespaces => "max_namespaces",
@@ -99,11 +111,17 @@ impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.resource {
             Resource::Services => "the catalog has its maximum number of services",
+            Resource::ServicesPerPeer => {
+                "this address has registered its maximum number of services"
+            }
             Resource::InstancesPerService => "the service has its maximum number of instances",
             Resource::InstancesPerConnection => {
                 "the connection has its maximum number of instances"
             }
             Resource::Bytes => "the catalog has its maximum size in bytes",
+            Resource::BytesPerPeer => {
+                "what this address has registered has its maximum size in bytes"
+            }
             Resource::MetadataBytes => "the metadata is too large",
             Resource::Subscriptions => "the catalog has its maximum number of subscriptions",
             Resource::Namespaces => "the catalog has its maximum number of namespaces",

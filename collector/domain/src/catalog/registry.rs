@@ -7,6 +7,7 @@ mod published;
 mod read;
 mod record;
 mod services;
+mod shares;
 mod sweep;
 
 use std::{
@@ -26,6 +27,8 @@ use published::InstanceSet;
 pub use read::Beaten;
 use record::{Extra, Owner, Record, Service};
 pub use services::NotRemoved;
+use shares::Shares;
+pub use shares::{Held, Registrant};
 pub use sweep::Swept;
 
 /// Services and their instances. Every change adds to the [`Effects`] argument, which the caller publishes.
@@ -43,6 +46,7 @@ pub struct Registry {
     records: Slab<Record>,
     published: HashMap<Publisher, InstanceSet>,
     tombstones: Tombstones,
+    shares: Shares,
     texts: Interner<str>,
     metadata: Interner<Metadata>,
     extras: Interner<Extra>,
@@ -121,6 +125,7 @@ impl Registry {
             records: Slab::default(),
             published: HashMap::new(),
             tombstones: Tombstones::default(),
+            shares: Shares::default(),
             texts: Interner::default(),
             metadata: Interner::default(),
             extras: Interner::default(),

@@ -13,6 +13,7 @@ mod model;
 mod names;
 mod promises;
 mod selection;
+mod shares;
 mod subscriptions;
 
 fn key(name: &str) -> ServiceKey {

@@ -173,7 +173,11 @@ impl Face {
         match &*call.request.r#type {
             REGISTER => {
                 let publisher = instance.endpoint.publisher();
-                let registered = self.catalog.register(&publisher, &key, instance).await;
+                let opened = self.catalog.connection(call.session.id);
+                let catalog = self
+                    .catalog
+                    .for_peer(opened.and_then(|opened| opened.peer()));
+                let registered = catalog.register(&publisher, &key, instance).await;
                 registered.map_err(|error| refusals::general(&error))?;
             }
             DEREGISTER => {

@@ -65,7 +65,9 @@ async fn beat(face: &Face, request: &Request<'_>) -> Reply {
     let registration = described
         .map(|beat| beat.registration(endpoint.clone()))
         .transpose()?;
-    let result = face.catalog.beat(&key, &endpoint, registration);
+    let result = face
+        .catalog_for(request)
+        .beat(&key, &endpoint, registration);
     let result = result.map_err(|error| Fault::of(error, At::UpdateInstance, &key))?;
     Ok(answer(face, request, result))
 }
@@ -136,7 +138,7 @@ async fn register_or_beat(face: &Face, request: &Request<'_>) -> Reply {
         return instance::register(face, request).await;
     }
     let (key, endpoint) = (request.service()?, request.endpoint()?);
-    match face.catalog.beat(&key, &endpoint, None) {
+    match face.catalog_for(request).beat(&key, &endpoint, None) {
         Ok(Beat::Unknown(_)) => Ok(reply::not_found_v3()),
         Ok(_) => Ok(reply::done(request.generation)),
         Err(error) => Err(Fault::of(error, At::UpdateInstance, &key)),

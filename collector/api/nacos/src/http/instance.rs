@@ -57,7 +57,8 @@ async fn put(
     registration: Registration,
 ) -> Reply {
     let publisher = registration.endpoint.publisher();
-    let registered = face.catalog.register(&publisher, key, registration).await;
+    let catalog = face.catalog_for(request);
+    let registered = catalog.register(&publisher, key, registration).await;
     registered.map_err(|error| Fault::of(error, At::UpdateInstance, key))?;
     Ok(reply::done(request.generation))
 }

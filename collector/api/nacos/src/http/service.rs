@@ -58,7 +58,10 @@ async fn create(face: &Face, request: &Request<'_>) -> Reply {
         selector: selector(request)?,
         ..Settings::default()
     };
-    let created = face.catalog.create_service(&key, settings).await;
+    let created = face
+        .catalog_for(request)
+        .create_service(&key, settings)
+        .await;
     created.map_err(|error| Fault::of(error, At::Get, &key))?;
     Ok(reply::done(request.generation))
 }
@@ -86,7 +89,7 @@ async fn update(face: &Face, request: &Request<'_>) -> Reply {
         settings.metadata = metadata;
         settings.selector = selector;
     };
-    let updated = face.catalog.update_service(&key, update).await;
+    let updated = face.catalog_for(request).update_service(&key, update).await;
     updated.map_err(|error| Fault::of(error, At::Update, &key))?;
     Ok(reply::done(request.generation))
 }

@@ -16,6 +16,7 @@ mod hostile;
 mod overrides;
 mod rights;
 mod settings;
+mod shares;
 mod subscribers;
 mod v1;
 
@@ -48,7 +49,12 @@ impl Server {
     /// A face over what a store holds.
     fn on(store: Memory, config: Config, auth: Auth) -> Self {
         let running = Running::with(config, store, Arc::new(NoEvents));
-        let catalog = running.catalog.clone();
+        let router = Self::router(&running.catalog, auth, Ipv4Addr::LOCALHOST);
+        Self { running, router }
+    }
+
+    /// The face for the calls of a peer.
+    fn router(catalog: &Catalog, auth: Auth, peer: Ipv4Addr) -> Router {
         let settings = Settings {
             context_path: "/nacos".to_owned(),
             max_body_size: 64 << 10,
@@ -57,10 +63,9 @@ impl Server {
             port: 8848,
         };
         let push = Push::new(catalog.clone(), None);
-        let peer = || Some(Ipv4Addr::LOCALHOST.into());
+        let peer = move || Some(peer.into());
         let metrics = Metrics::new(&rollcall_metrics::Metrics::new());
-        let router = router(catalog, auth, push, metrics, settings, peer);
-        Self { running, router }
+        router(catalog.clone(), auth, push, metrics, settings, peer)
     }
 
     /// Sends `METHOD /path?query` as curl does.

@@ -7,7 +7,7 @@ use super::{
         Effects, EventKind, Full, HealthBy, Instance, InstanceRef, Metadata, Publisher,
         Registration, Resource, ServiceKey,
     },
-    Owner, Refused, Registered, Registry,
+    Owner, Refused, Registered, Registrant, Registry,
     record::Extra,
 };
 use crate::Moment;
@@ -17,7 +17,7 @@ impl Registry {
     /// caller will remove; it counts as free room (`usize::MAX`: the caller has checked the number of instances).
     pub(super) fn put(
         &mut self,
-        publisher: &Publisher,
+        by: &Registrant,
         key: &ServiceKey,
         mut registration: Registration,
         replaced: usize,
@@ -28,15 +28,16 @@ impl Registry {
         if let Some(record) = known.and_then(|index| self.records.at(index)) {
             record.complete(&mut registration);
         }
-        self.room_for(known, publisher, key, &registration, replaced)?;
+        self.room_for(known, by, key, &registration, replaced)?;
         self.tombstones.clear(key, &registration.endpoint);
         let (index, is_new) = match known {
             Some(index) => {
-                self.take_over(index, publisher, effects);
+                self.take_over(index, &by.publisher, effects);
+                self.charge_at(index, by.peer);
                 self.set_registered(index, registration, effects);
                 (index, false)
             }
-            None => (self.add(publisher, key, registration, now, effects)?, true),
+            None => (self.add(by, key, registration, now, effects)?, true),
         };
         let instance = self.records.reference(index);
         Ok(Registered {
@@ -106,13 +107,15 @@ impl Registry {
             return;
         };
         let cost = record.cost();
-        let (service, was_healthy) = (record.service, record.healthy);
+        let (service, was_healthy, payer) = (record.service, record.healthy, record.payer);
         record.weight = registration.weight;
         record.enabled = registration.enabled;
         record.healthy = registration.healthy;
         record.metadata = metadata;
         record.extra = extra;
-        self.counts.bytes = (self.counts.bytes + record.cost()).saturating_sub(cost);
+        let after = record.cost();
+        self.shares.resize(payer, cost, after);
+        self.counts.bytes = (self.counts.bytes + after).saturating_sub(cost);
         if was_healthy != registration.healthy {
             self.count_health(service, registration.healthy);
             self.report_health(index, registration.healthy, HealthBy::Registration, effects);

@@ -7,13 +7,13 @@ use super::{
         ConnectionEnd, ConnectionId, Effects, Endpoint, EventKind, HealthBy, InstanceRef, Kind,
         Patch, Publisher, Registration, ServiceKey,
     },
-    Missing, Owner, Refused, Registered, Registry,
+    Missing, Owner, Refused, Registered, Registrant, Registry,
     record::registration_cost,
 };
 use crate::Moment;
 
 impl Registry {
-    /// Registers an instance, or changes it and makes `publisher` its owner. A connection registers one instance of a service here
+    /// Registers an instance, or changes it and makes the publisher of `by` its owner. A connection registers one instance of a service here
     /// (several with [`Registry::batch`]), so its other instances of the service are removed. The tombstone of the instance is
     /// removed.
     ///
@@ -21,15 +21,16 @@ impl Registry {
     /// The registration is not valid, or there is no room.
     pub fn register(
         &mut self,
-        publisher: &Publisher,
+        by: impl Into<Registrant>,
         key: &ServiceKey,
         registration: Registration,
         now: Moment,
         effects: &mut Effects,
     ) -> Result<Registered, Refused> {
-        self.check(publisher, &registration)?;
-        let others = self.published_in(publisher, key);
-        let registered = self.put(publisher, key, registration, others.len(), now, effects)?;
+        let by = by.into();
+        self.check(&by.publisher, &registration)?;
+        let others = self.published_in(&by.publisher, key);
+        let registered = self.put(&by, key, registration, others.len(), now, effects)?;
         for other in others {
             if other != registered.instance.index {
                 self.remove_at(other, EventKind::Replaced, now, effects);
@@ -48,31 +49,31 @@ impl Registry {
     /// A registration is not valid, or there is no room for all.
     pub fn batch(
         &mut self,
-        connection: ConnectionId,
+        by: impl Into<Registrant>,
         key: &ServiceKey,
         registrations: Vec<Registration>,
         now: Moment,
         effects: &mut Effects,
     ) -> Result<u64, Refused> {
-        let publisher = Publisher::Connection(connection);
+        let by = by.into();
         for registration in &registrations {
-            self.check(&publisher, registration)?;
+            self.check(&by.publisher, registration)?;
         }
         let mut wanted: BTreeMap<Endpoint, Registration> = registrations
             .into_iter()
             .map(|registration| (registration.endpoint.clone(), registration))
             .collect();
-        let mut unwanted = self.published_in(&publisher, key);
+        let mut unwanted = self.published_in(&by.publisher, key);
         unwanted.retain(|index| {
             let record = self.records.at(*index);
             record.is_some_and(|record| !wanted.contains_key(&record.endpoint))
         });
-        self.room_for_batch(&publisher, key, &mut wanted, unwanted.len())?;
+        self.room_for_batch(&by, key, &mut wanted, unwanted.len())?;
         for index in unwanted {
             self.remove_at(index, EventKind::Replaced, now, effects);
         }
         for registration in wanted.into_values() {
-            self.put(&publisher, key, registration, usize::MAX, now, effects)?;
+            self.put(&by, key, registration, usize::MAX, now, effects)?;
         }
         Ok(self.revision_of(key))
     }
@@ -95,6 +96,7 @@ impl Registry {
         if let Some(record) = self.records.at(instance.index) {
             let added = registration_cost(&patched).saturating_sub(record.cost());
             self.room_in_bytes(added)?;
+            self.share_of_payer(record.payer, added)?;
         }
         self.set_registered(instance.index, patched, effects);
         Ok(())
@@ -231,13 +233,14 @@ impl Registry {
     /// As [`Registry::register`].
     pub fn admits(
         &self,
-        publisher: &Publisher,
+        by: impl Into<Registrant>,
         key: &ServiceKey,
         registration: &Registration,
     ) -> Result<(), Refused> {
-        self.check(publisher, registration)?;
-        let others = self.published_in(publisher, key);
+        let by = by.into();
+        self.check(&by.publisher, registration)?;
+        let others = self.published_in(&by.publisher, key);
         let known = self.known(key, registration);
-        Ok(self.room_for(known, publisher, key, registration, others.len())?)
+        Ok(self.room_for(known, &by, key, registration, others.len())?)
     }
 }

@@ -1,10 +1,10 @@
 //! Adds and removes records, and updates counters and indexes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
     super::{Effects, Endpoint, EventKind, Full, Publisher, Registration, Resource, ServiceKey},
-    Owner, Refused, Registry,
+    Held, Owner, Refused, Registrant, Registry,
     published::{InstanceSet, Item},
     record::{Record, Service, registration_cost},
 };
@@ -31,19 +31,24 @@ impl Registry {
     pub(super) fn room_for(
         &self,
         known: Option<u32>,
-        publisher: &Publisher,
+        by: &Registrant,
         key: &ServiceKey,
         registration: &Registration,
         replaced: usize,
     ) -> Result<(), Full> {
         let cost = registration_cost(registration);
         let Some(record) = known.and_then(|index| self.records.at(index)) else {
-            return self.room(publisher, key, (1, replaced), cost);
+            return self.room(by, key, (1, replaced), cost);
         };
-        if record.owner != Owner::of(publisher) {
-            self.room_of_publisher(publisher, (1, replaced))?;
+        if record.owner != Owner::of(&by.publisher) {
+            self.room_of_publisher(&by.publisher, (1, replaced))?;
         }
-        self.room_in_bytes(cost.saturating_sub(record.cost()))
+        let added = cost.saturating_sub(record.cost());
+        match by.peer {
+            Some(_) => self.share_in_bytes(by.peer, added)?,
+            None => self.share_of_payer(record.payer, added)?,
+        }
+        self.room_in_bytes(added)
     }
 
     /// The slot of the instance that a registration changes.
@@ -57,13 +62,13 @@ impl Registry {
     /// instances. Completes the registrations of known instances.
     pub(super) fn room_for_batch(
         &self,
-        publisher: &Publisher,
+        by: &Registrant,
         key: &ServiceKey,
         wanted: &mut BTreeMap<Endpoint, Registration>,
         removed: usize,
     ) -> Result<(), Full> {
         let service = self.service(key).map(|(_, service)| service);
-        let owner = Owner::of(publisher);
+        let owner = Owner::of(&by.publisher);
         let (mut added, mut taken_over, mut bytes) = (0, 0, 0);
         for registration in wanted.values_mut() {
             let known = service
@@ -78,20 +83,22 @@ impl Registry {
             taken_over += usize::from(record.owner != owner);
             bytes += registration_cost(registration).saturating_sub(record.cost());
         }
-        let service = self.room_in_service(key, (added, removed))?;
-        self.room_of_publisher(publisher, (added + taken_over, removed))?;
+        let service = self.room_in_service(key, by.peer, (added, removed))?;
+        self.room_of_publisher(&by.publisher, (added + taken_over, removed))?;
+        self.share_in_bytes(by.peer, service + bytes)?;
         self.room_in_bytes(service + bytes)
     }
 
     fn room(
         &self,
-        publisher: &Publisher,
+        by: &Registrant,
         key: &ServiceKey,
         (added, replaced): (usize, usize),
         bytes: usize,
     ) -> Result<(), Full> {
-        let service = self.room_in_service(key, (added, replaced))?;
-        self.room_of_publisher(publisher, (added, replaced))?;
+        let service = self.room_in_service(key, by.peer, (added, replaced))?;
+        self.room_of_publisher(&by.publisher, (added, replaced))?;
+        self.share_in_bytes(by.peer, service + bytes)?;
         self.room_in_bytes(service + bytes)
     }
 
@@ -100,6 +107,7 @@ impl Registry {
     fn room_in_service(
         &self,
         key: &ServiceKey,
+        peer: Option<IpAddr>,
         (added, replaced): (usize, usize),
     ) -> Result<usize, Full> {
         let limits = &self.limits;
@@ -107,6 +115,7 @@ impl Registry {
             Some((_, service)) => (service.members.len(), 0),
             None => {
                 Full::check(Resource::Services, self.ids.len() + 1, limits.services)?;
+                self.share_in_services(peer)?;
                 (0, Service::base_cost(key))
             }
         };
@@ -144,7 +153,7 @@ impl Registry {
     /// Adds a new instance.
     pub(super) fn add(
         &mut self,
-        publisher: &Publisher,
+        by: &Registrant,
         key: &ServiceKey,
         mut registration: Registration,
         now: Moment,
@@ -157,7 +166,7 @@ impl Registry {
         }
         registration.endpoint = self.share(&registration.endpoint);
         registration.metadata = self.metadata.intern(registration.metadata);
-        let mut record = Record::new(service, Owner::of(publisher), registration);
+        let mut record = Record::new(service, Owner::of(&by.publisher), registration);
         record.extra = record.extra.map(|extra| self.extras.intern(extra));
         let (kind, healthy, cost) = (record.kind, record.healthy, record.cost());
         let is_leased = record.is_leased();
@@ -181,7 +190,8 @@ impl Registry {
         self.counts.bytes += cost;
         self.counts.healthy += usize::from(healthy);
         *self.count_of(kind) += 1;
-        self.hold(publisher.clone(), (service, index));
+        self.charge_at(index, by.peer);
+        self.hold(by.publisher.clone(), (service, index));
         self.lease(index, false, is_leased, effects);
         if !kind.is_ephemeral() {
             effects.persistent.extend(self.records.reference(index));
@@ -219,7 +229,12 @@ impl Registry {
             effects.ended.push(reference);
         }
         self.release(&record.publisher(), (service, index));
-        self.counts.bytes = self.counts.bytes.saturating_sub(record.cost());
+        let held = Held {
+            services: 0,
+            bytes: record.cost(),
+        };
+        self.shares.release(record.payer, held);
+        self.counts.bytes = self.counts.bytes.saturating_sub(held.bytes);
         self.counts.healthy -= usize::from(record.healthy);
         *self.count_of(record.kind) -= 1;
         if let (Some(found), Some(place)) = (self.services.at_mut(service), place) {

@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::super::{
-    Checker, ConnectionId, Endpoint, Instance, InstanceRef, Kind, Metadata, MetadataChange,
-    Override, Publisher, Registration, ServiceKey, Settings,
+use super::{
+    super::{
+        Checker, ConnectionId, Endpoint, Instance, InstanceRef, Kind, Metadata, MetadataChange,
+        Override, Publisher, Registration, ServiceKey, Settings,
+    },
+    shares::{Held, Payer},
 };
 use crate::Moment;
 
@@ -35,6 +38,7 @@ pub(super) struct Service {
     pub(super) stamp: Mutex<(u64, i64)>,
     /// When it lost its last instance.
     pub(super) empty_since: Moment,
+    pub(super) payer: Payer,
 }
 
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub(super) struct Record {
     pub(super) endpoint: Endpoint,
     pub(super) metadata: Arc<Metadata>,
     pub(super) owner: Owner,
+    pub(super) payer: Payer,
     /// Fields that not all instances have; shared by instances with equal ones.
     pub(super) extra: Option<Arc<Extra>>,
 }
@@ -78,6 +83,7 @@ impl Service {
             overrides: BTreeMap::new(),
             stamp: Mutex::new((0, 0)),
             empty_since: now,
+            payer: Payer::default(),
         }
     }
 
@@ -87,10 +93,21 @@ impl Service {
     }
 
     pub(super) fn cost(&self) -> usize {
-        let settings = self.settings.as_deref().map_or(0, settings_cost);
         let overrides = self.overrides.iter();
         let overrides = overrides.map(|(endpoint, set)| override_cost(endpoint, set));
-        Self::base_cost(&self.key) + settings + overrides.sum::<usize>()
+        Self::base_cost(&self.key) + self.settings_cost() + overrides.sum::<usize>()
+    }
+
+    /// What is charged to the peer of the service.
+    pub(super) fn share(&self) -> Held {
+        Held {
+            services: 1,
+            bytes: Self::base_cost(&self.key) + self.settings_cost(),
+        }
+    }
+
+    pub(super) fn settings_cost(&self) -> usize {
+        self.settings.as_deref().map_or(0, settings_cost)
     }
 
     pub(super) fn overridden(&self, endpoint: &Endpoint) -> Option<&Arc<Override>> {
@@ -124,6 +141,7 @@ impl Record {
             endpoint: registration.endpoint,
             metadata: registration.metadata,
             owner,
+            payer: Payer::default(),
             extra: extra.shared(),
         }
     }

@@ -1,6 +1,6 @@
 //! Services, their settings, and the overrides on their instances.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
     super::{Effects, Endpoint, EventKind, Full, Kind, Override, Resource, ServiceKey, Settings},
@@ -45,9 +45,9 @@ impl Registry {
         service.is_explicit = true;
         let changed = service.settings.as_deref() != Some(&settings);
         if changed {
-            let before = service.settings.as_deref().map_or(0, settings_cost);
-            let bytes = self.counts.bytes + settings_cost(&settings);
-            self.counts.bytes = bytes.saturating_sub(before);
+            let (before, after) = (service.settings_cost(), settings_cost(&settings));
+            self.counts.bytes = (self.counts.bytes + after).saturating_sub(before);
+            self.shares.resize(service.payer, before, after);
             service.settings = Some(Box::new(settings));
         }
         if changed || is_new {
@@ -56,21 +56,31 @@ impl Registry {
         Ok(())
     }
 
-    /// Checks whether there is room for these settings of a service.
+    /// Checks whether there is room for these settings of a service that `peer` sets. The share of the peer limits a new service;
+    /// the share that an existing one is charged to limits its settings.
     ///
     /// # Errors
     /// As [`Registry::set_service`].
-    pub fn admits_settings(&self, key: &ServiceKey, settings: &Settings) -> Result<(), Full> {
+    pub fn admits_settings(
+        &self,
+        key: &ServiceKey,
+        settings: &Settings,
+        peer: Option<IpAddr>,
+    ) -> Result<(), Full> {
         let bytes = settings.metadata.bytes();
         Full::check(Resource::MetadataBytes, bytes, self.limits.metadata_bytes)?;
         let cost = settings_cost(settings);
         let Some((_, service)) = self.service(key) else {
             let limit = self.limits.services;
             Full::check(Resource::Services, self.ids.len() + 1, limit)?;
-            return self.room_in_bytes(Service::base_cost(key) + cost);
+            let bytes = Service::base_cost(key) + cost;
+            self.share_in_services(peer)?;
+            self.share_in_bytes(peer, bytes)?;
+            return self.room_in_bytes(bytes);
         };
-        let before = service.settings.as_deref().map_or(0, settings_cost);
-        self.room_in_bytes(cost.saturating_sub(before))
+        let added = cost.saturating_sub(service.settings_cost());
+        self.share_of_payer(service.payer, added)?;
+        self.room_in_bytes(added)
     }
 
     /// Checks whether there is room for this override. [`Registry::set_override`] does not check it.
@@ -101,7 +111,7 @@ impl Registry {
         if !service.members.is_empty() {
             return Err(NotRemoved::NotEmpty);
         }
-        let cost = service.cost();
+        let (cost, payer, share) = (service.cost(), service.payer, service.share());
         let overrides = service.overrides.len();
         let queued = (service.empty_since, id);
         let orphans = service.overrides.iter();
@@ -110,6 +120,7 @@ impl Registry {
             self.orphans.remove(&orphan);
         }
         self.empty.remove(&queued);
+        self.shares.release(payer, share);
         self.counts.bytes = self.counts.bytes.saturating_sub(cost);
         self.counts.overrides -= overrides;
         self.services.remove(id);
@@ -130,8 +141,9 @@ impl Registry {
         };
         if let Some(service) = self.services.at_mut(id) {
             service.is_explicit = false;
-            let before = service.settings.take();
-            let before = before.as_deref().map_or(0, settings_cost);
+            let before = service.settings_cost();
+            service.settings = None;
+            self.shares.resize(service.payer, before, 0);
             self.counts.bytes = self.counts.bytes.saturating_sub(before);
         }
         self.touch(id, effects);

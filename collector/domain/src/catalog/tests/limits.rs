@@ -244,7 +244,7 @@ fn settings_and_overrides_are_charged_and_given_back() {
     let registry = &mut fixture.registry;
     let refused = registry.admits_override(&key("a"), &at, &set(large()));
     assert_eq!(Err(Refused::from(refused.unwrap_err())), full::<()>());
-    let refused = registry.admits_settings(&key("a"), &settings(large()));
+    let refused = registry.admits_settings(&key("a"), &settings(large()), None);
     assert_eq!(Err(Refused::from(refused.unwrap_err())), full::<()>());
     let some = metadata(&[("k", "v")]);
     registry

@@ -85,7 +85,8 @@ fn apply(model: &mut Model, fixture: &mut Fixture, step: Step) {
                 }
             }
             model.put(service, &owner, registered.clone());
-            let done = registry.register(&owner, &name(service), registered, now, effects);
+            let by = source.registrant(owner);
+            let done = registry.register(by, &name(service), registered, now, effects);
             assert_eq!(done.unwrap().revision, registry.revision(&name(service)));
         }
         Step::Batch(source, service, registered) => {
@@ -102,9 +103,9 @@ fn apply(model: &mut Model, fixture: &mut Fixture, step: Step) {
             for one in registered.clone() {
                 model.put(service, &owner, one);
             }
-            let connection = connection(u64::from(source) + 1);
+            let by = Source::Connection(source).registrant(owner);
             registry
-                .batch(connection, &name(service), registered, now, effects)
+                .batch(by, &name(service), registered, now, effects)
                 .unwrap();
         }
         Step::Withdraw(source, service) => {
@@ -172,6 +173,7 @@ fn apply_rest(model: &mut Model, fixture: &mut Fixture, step: Step) {
             let key = (service, endpoint.clone(), Kind::Ephemeral);
             if let Ok(found) = registry.lookup(&name(service), &endpoint, Some(Kind::Ephemeral)) {
                 registry.claim(found.reference, effects);
+                registry.charge(found.reference, Source::Address.peer());
                 let known = model.known.get_mut(&key).unwrap();
                 if known.owner == Publisher::Restored {
                     known.owner = endpoint.publisher();
@@ -259,6 +261,7 @@ fn compare(model: &mut Model, fixture: &mut Fixture, before: &[(u64, Vec<Host>)]
 }
 
 fn compare_totals(model: &Model, registry: &Registry) {
+    registry.check_shares();
     let counts = registry.counts();
     let all = model.known.values();
     assert_eq!(

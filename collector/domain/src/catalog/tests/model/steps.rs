@@ -1,8 +1,11 @@
 //! Random steps: few endpoints and values, so that many steps affect the same instance.
 
+use std::net::IpAddr;
+
 use proptest::prelude::*;
 
 use super::super::{Endpoint, Kind, Publisher, Registration, connection, metadata};
+use crate::catalog::Registrant;
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -58,6 +61,20 @@ impl Fields {
 }
 
 impl Source {
+    /// The peer that registers.
+    pub(super) fn peer(self) -> Option<IpAddr> {
+        match self {
+            Self::Connection(number) => Some(IpAddr::from([10, 9, 0, number])),
+            Self::Address => Some(IpAddr::from([10, 9, 1, 0])),
+            Self::Restored => None,
+        }
+    }
+
+    pub(super) fn registrant(self, publisher: Publisher) -> Registrant {
+        let peer = self.peer();
+        Registrant { publisher, peer }
+    }
+
     pub(super) fn publisher(self, registered: &Registration) -> Publisher {
         match self {
             Self::Connection(number) => Publisher::Connection(connection(u64::from(number) + 1)),
