@@ -9,7 +9,7 @@ use rollcall_domain::{
 use rollcall_limits::Peer;
 use rollcall_link as link;
 
-use super::Core;
+use super::{Core, stray};
 
 mod log;
 
@@ -53,9 +53,9 @@ impl Events {
         self.record(core.clock.wall(), id, kind);
     }
 
-    /// Records that another process used the id of an instance whose agent uses no ids.
-    pub(super) fn stray(&self, core: &Core, id: InstanceId) {
-        log::stray(core, id);
+    /// Records that another process used the id of an instance.
+    pub(super) fn stray(&self, core: &Core, id: InstanceId, reason: stray::Reason) {
+        log::stray(core, id, reason);
         let kind = InstanceKind::Stray(contact(core, id));
         self.record(core.clock.wall(), id, kind);
     }

@@ -118,10 +118,10 @@ impl Handle {
     ///
     /// # Errors
     /// [`register::Error::NotAnnounced`] and [`register::Error::NotAnInstance`] for an id that the sender cannot have received;
-    /// for an unknown instance as [`register::Handle::recover`].
+    /// [`register::Error::OtherApplication`] if the sign names an application that the instance does not belong to; for an
+    /// unknown instance as [`register::Handle::recover`].
     pub async fn renew(&self, sign: Sign) -> Result<(), register::Error> {
-        self.register.core().admit(sign.instance)?;
-        if self.renew_recorded(sign) {
+        if self.renew_recorded(sign)? {
             return Ok(());
         }
         self.adopt(vec![sign]).await
@@ -141,10 +141,12 @@ impl Handle {
             if at % SIGNS_PER_TURN == SIGNS_PER_TURN - 1 {
                 yield_now().await;
             }
-            if let Err(error) = self.register.core().admit(sign.instance) {
-                refusal = Some(error);
-            } else if !self.renew_recorded(sign) {
-                unknown.insert(sign.instance, sign);
+            match self.renew_recorded(sign) {
+                Ok(true) => {}
+                Ok(false) => {
+                    unknown.insert(sign.instance, sign);
+                }
+                Err(error) => refusal = Some(error),
             }
         }
         if !unknown.is_empty() {
@@ -154,25 +156,33 @@ impl Handle {
     }
 
     /// Renews the lease of a recorded instance; `false` if it is unknown, or if the sign names an application and the record has
-    /// none. Does not compare two applications.
-    fn renew_recorded(&self, sign: Sign) -> bool {
+    /// none.
+    fn renew_recorded(&self, sign: Sign) -> Result<bool, register::Error> {
         let Sign {
             instance,
             application,
             signal,
         } = sign;
         let core = self.register.core();
+        core.admit(instance)?;
         if application.is_none() && core.renew(instance, signal) {
-            return true;
+            return Ok(true);
         }
-        let is_recorded = core.inventory.read_instance(instance, |known| {
-            known.application.is_some() || application.is_none()
-        });
-        if is_recorded != Some(true) || core.is_unseen(instance) {
-            return false;
+        let recorded = core
+            .inventory
+            .read_instance(instance, |known| known.application);
+        match (recorded, application) {
+            (None, _) | (Some(None), Some(_)) => return Ok(false),
+            (Some(Some(recorded)), Some(named)) if recorded != named => {
+                core.admit_application(instance, named, recorded)?;
+            }
+            (Some(_), _) => {}
+        }
+        if core.is_unseen(instance) {
+            return Ok(false);
         }
         core.renew_or_grant(instance, signal);
-        true
+        Ok(true)
     }
 
     async fn adopt(&self, signs: Vec<Sign>) -> Result<(), register::Error> {
@@ -185,24 +195,29 @@ impl Handle {
         refusal.map_or(Ok(()), Err)
     }
 
-    /// Renews the lease of a recorded instance; `false` if the instance is unknown.
-    pub fn renew_known(&self, instance: InstanceId, signal: Signal) -> bool {
-        if self.register.core().admit(instance).is_err() {
-            return false;
+    /// Renews the lease of a recorded instance. A sign of an unknown instance, or of another process, has no effect.
+    pub fn renew_known(&self, sign: Sign) {
+        let core = self.register.core();
+        let Sign {
+            instance,
+            application,
+            signal,
+        } = sign;
+        if core.admit(instance).is_err() {
+            return;
         }
-        if self.register.core().renew(instance, signal) {
-            return true;
-        }
-        let is_known = self
-            .register
-            .core()
+        let recorded = core
             .inventory
-            .read_instance(instance, |_| ())
-            .is_some();
+            .read_instance(instance, |known| known.application);
+        let is_known = match (recorded, application) {
+            (Some(Some(recorded)), Some(named)) if recorded != named => {
+                core.admit_application(instance, named, recorded).is_ok()
+            }
+            (recorded, _) => recorded.is_some(),
+        };
         if is_known {
-            self.register.core().renew_or_grant(instance, signal);
+            core.renew_or_grant(instance, signal);
         }
-        is_known
     }
 
     /// Renews the lease of an instance by its names. A keepAlive or a segment, which an agent sends only about itself, registers

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
 use rollcall_domain::{
-    InstanceId,
+    ApplicationId, InstanceId,
     liveness::{
         Arrival, Cause, Closed, ConnectionId, LeaseRecord, Observer, Renewal, Signal, State,
     },
@@ -14,6 +14,7 @@ use rollcall_storage::LastSeen;
 use super::{
     Core,
     register::{self, InstanceName},
+    stray,
 };
 
 /// Two recorded times of one signal may differ by this much, because the wall clock is adjusted.
@@ -26,14 +27,42 @@ impl Core {
         if self.inventory.is_announced(id) {
             return Ok(());
         }
-        if self.strays.observe() {
-            self.events.stray(self, id);
-        }
+        self.refuse(id, stray::Reason::NoIds);
         Err(if id.is_internal() {
             register::Error::NotAnInstance(id)
         } else {
             register::Error::NotAnnounced(id)
         })
+    }
+
+    /// Refuses, counts and publishes a sign of life that names another application than its instance belongs to: an agent has one
+    /// application. An application whose name is unknown may be the same one under an id of an earlier store.
+    pub(super) fn admit_application(
+        &self,
+        id: InstanceId,
+        named: ApplicationId,
+        recorded: ApplicationId,
+    ) -> Result<(), register::Error> {
+        let inventory = &self.inventory;
+        let (named, known) = (inventory.canonical(named), inventory.canonical(recorded));
+        let is_named = |application| {
+            let row = inventory.application(application);
+            row.is_some_and(|row| row.code.is_some())
+        };
+        if named == known || !is_named(named) {
+            return Ok(());
+        }
+        self.refuse(id, stray::Reason::OtherApplication);
+        Err(register::Error::OtherApplication {
+            instance: id,
+            known: inventory.shown(known),
+        })
+    }
+
+    fn refuse(&self, id: InstanceId, reason: stray::Reason) {
+        if self.strays.observe(reason) {
+            self.events.stray(self, id, reason);
+        }
     }
 
     /// Renews the lease of an instance, and publishes what changed; `false` if it has no lease.

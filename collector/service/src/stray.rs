@@ -1,5 +1,5 @@
-//! Stray signs of life: they carry the id of an instance whose own agent uses no ids. They are refused and counted, and
-//! published at a limited rate.
+//! Stray signs of life: another process than the instance sent them. They carry the id of an instance whose own agent uses no
+//! ids, or name another application than the instance belongs to. They are refused and counted, and published at a limited rate.
 
 use std::{
     fmt,
@@ -14,9 +14,19 @@ use tokio::time::Instant;
 /// The pause between two events, so that many stray signs do not displace other events from the feed.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Why a sign of life is stray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The agent of the instance uses no ids.
+    NoIds,
+    /// The sign names an application that the instance does not belong to.
+    OtherApplication,
+}
+
 /// Counts stray signs of life.
 pub(super) struct Strays {
-    refused: Counter,
+    without_ids: Counter,
+    of_other_application: Counter,
     start: Instant,
     /// The earliest time of the next event, in milliseconds since the start.
     next: AtomicI64,
@@ -25,15 +35,19 @@ pub(super) struct Strays {
 impl Strays {
     pub(super) fn new(metrics: &Metrics) -> Self {
         Self {
-            refused: metrics.dropped("signals_with_an_id_of_an_agent_without_ids"),
+            without_ids: metrics.dropped("signals_with_an_id_of_an_agent_without_ids"),
+            of_other_application: metrics.dropped("signals_of_another_application"),
             start: Instant::now(),
             next: AtomicI64::new(0),
         }
     }
 
     /// Counts one sign. Returns whether to publish it.
-    pub(super) fn observe(&self) -> bool {
-        self.refused.inc();
+    pub(super) fn observe(&self, reason: Reason) -> bool {
+        match reason {
+            Reason::NoIds => self.without_ids.inc(),
+            Reason::OtherApplication => self.of_other_application.inc(),
+        };
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let (now, pause) = (millis(self.start.elapsed()), millis(PAUSE));
         let next = |next| (next <= now).then_some(now + pause);

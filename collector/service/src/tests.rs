@@ -7,6 +7,7 @@ mod liveness;
 mod owner;
 mod refused;
 mod shared;
+mod strays;
 
 use std::{
     future::{Future, poll_fn},

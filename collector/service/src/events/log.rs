@@ -15,7 +15,7 @@ use rollcall_domain::{
     liveness::{Cause, Contact, State, Transition},
 };
 
-use super::super::Core;
+use super::super::{Core, stray};
 pub use limit::Limit;
 
 /// The names of an instance. The line omits unknown ones.
@@ -202,14 +202,19 @@ fn reason(core: &Core, id: InstanceId, to: State) -> Option<&'static str> {
     })
 }
 
-/// Logs a refused sign of life with the id of an instance whose agent uses no ids.
-pub(super) fn stray(core: &Core, id: InstanceId) {
+/// Logs a refused sign of life that another process than the instance sent.
+pub(super) fn stray(core: &Core, id: InstanceId, reason: stray::Reason) {
     let named = Named::of(core, id).unwrap_or_default();
+    let reason = match reason {
+        stray::Reason::NoIds => "the agent of this instance uses no ids",
+        stray::Reason::OtherApplication => "it names another application than this instance has",
+    };
     log!(
         warn,
         named,
         id,
-        "sign of life refused: the agent of this instance uses no ids, another process holds the id from an earlier store"
+        reason,
+        "sign of life refused: another process holds the id of this instance from an earlier store"
     );
 }
 

@@ -16,7 +16,11 @@ use rollcall_proto::{
         ServiceInstanceRegisterMapping, ServiceInstances, ServiceRegisterMapping, Services,
     },
 };
-use rollcall_service::{self as service, heartbeat, register};
+use rollcall_service::{
+    self as service,
+    heartbeat::{self, Sign},
+    register,
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
@@ -205,7 +209,11 @@ impl Register for Handler {
         work::convert(mappings.len(), || {
             for mapping in mappings {
                 if let Some(instance) = InstanceId::new(mapping.service_instance_id) {
-                    self.heartbeat.renew_known(instance, Signal::Register);
+                    self.heartbeat.renew_known(Sign {
+                        instance,
+                        application: None,
+                        signal: Signal::Register,
+                    });
                 }
             }
         });

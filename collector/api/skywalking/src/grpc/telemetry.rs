@@ -185,8 +185,8 @@ impl Handler {
         }
         let signal = self.row.signal;
         // The agent drops an unknown id with its next ping, so the id needs no reservation.
-        for instance in evidence.resettable {
-            self.heartbeat.renew_known(instance, signal);
+        for sign in evidence.resettable.into_values() {
+            self.heartbeat.renew_known(sign);
         }
         let names: Vec<_> = evidence
             .names

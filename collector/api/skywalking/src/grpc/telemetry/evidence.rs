@@ -32,8 +32,8 @@ pub(super) struct Evidence<'a> {
     pub(super) goodbyes: HashSet<(Cow<'a, str>, Cow<'a, str>)>,
     /// Signs of life of senders identified by ids.
     pub(super) signs: HashMap<InstanceId, Sign>,
-    /// Senders that will drop their unknown ids, so the ids are not adopted.
-    pub(super) resettable: HashSet<InstanceId>,
+    /// The same for senders that will drop their unknown ids, so the ids are not adopted.
+    pub(super) resettable: HashMap<InstanceId, Sign>,
     /// Other ids that the senders hold.
     pub(super) held: HashSet<ForeignId>,
     /// Messages that were read.
@@ -181,17 +181,17 @@ impl Reader {
         instance: InstanceId,
         application: Option<ApplicationId>,
     ) {
-        if self.resettable {
-            evidence.resettable.insert(instance);
-            return;
-        }
-        let signal = self.row.signal;
+        let signs = if self.resettable {
+            &mut evidence.resettable
+        } else {
+            &mut evidence.signs
+        };
         let sign = Sign {
             instance,
             application,
-            signal,
+            signal: self.row.signal,
         };
-        evidence.signs.insert(instance, sign);
+        signs.insert(instance, sign);
     }
 
     /// Reads a segment that carries ids. An unreadable segment is counted and does not affect the others.
@@ -241,7 +241,7 @@ impl Evidence<'_> {
 
     /// The sender of one message. With several senders it returns any of them.
     pub(super) fn sender(&self) -> Option<OwnedSender> {
-        let id = self.signs.keys().chain(&self.resettable).next();
+        let id = self.signs.keys().chain(self.resettable.keys()).next();
         let id = id.map(|instance| OwnedSender::Id(*instance));
         id.or_else(|| {
             let (service, instance) = self.names.iter().next()?;
