@@ -141,6 +141,16 @@ impl Feed {
         self.record(None, at, event);
     }
 
+    /// Reports the changes that were only counted, once their flood has ended. To be called every few seconds.
+    pub fn report_counted(&self, at: Timestamp) {
+        let mut state = self.inner.state.lock();
+        let before = state.newest;
+        state.report_counted(at);
+        if state.newest > before {
+            self.inner.announce(state.newest);
+        }
+    }
+
     /// Records the last event of this run. The next run continues its numbers.
     pub fn stopped(&self, at: Timestamp) {
         let mut state = self.inner.state.lock();

@@ -10,7 +10,7 @@ mod held;
 mod slots;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::{BuildHasher as _, RandomState},
     marker::PhantomData,
     time::Duration,
@@ -48,6 +48,10 @@ pub(super) struct Rings<S> {
     hashing: RandomState,
     /// Changes that were not recorded since the last one that was, by slot: their number, and the time of the first.
     unrecorded: HashMap<u32, (u64, Timestamp)>,
+    /// The slots of the instances that changed too often, each with an entry in `unrecorded`.
+    floods: BTreeSet<u32>,
+    /// The slot from which the next sweep examines them.
+    next_flood: u32,
     words: Words,
     subject: PhantomData<S>,
 }
@@ -81,6 +85,8 @@ impl<S: Subject> Rings<S> {
             by_subject: HashTable::new(),
             hashing: RandomState::new(),
             unrecorded: HashMap::new(),
+            floods: BTreeSet::new(),
+            next_flood: 0,
             words: Words::default(),
             subject: PhantomData,
         }
@@ -91,11 +97,9 @@ impl<S: Subject> Rings<S> {
         let Some(slot) = self.find(&packed(subject)) else {
             return Admission::Recorded;
         };
-        let full_since = self.held(slot).full_since(self.per_instance);
-        // The wall clock may have been set back behind the changes of the timeline.
-        let is_flapping = |since| at >= since && at.since(since) < FLAPPING;
-        if full_since.is_some_and(is_flapping) {
+        if self.is_flooded(slot, at) {
             self.count_in(slot, (1, at));
+            self.floods.insert(slot);
             return Admission::Counted;
         }
         match self.take_unrecorded(slot) {
@@ -192,8 +196,47 @@ impl<S: Subject> Rings<S> {
 
     fn take_unrecorded(&mut self, slot: u32) -> Option<(u64, Timestamp)> {
         let taken = self.unrecorded.remove(&slot);
-        self.held -= taken.map_or(0, |_| UNRECORDED);
+        if taken.is_some() {
+            self.held -= UNRECORDED;
+            self.floods.remove(&slot);
+        }
         taken
+    }
+
+    /// Takes the counts of instances that no longer change too often: the last recorded change of each, the number of changes
+    /// that were not recorded, and the time of the first of them. Examines up to `limit` instances.
+    pub(super) fn ended_floods(
+        &mut self,
+        at: Timestamp,
+        limit: usize,
+    ) -> Vec<(Recorded, u64, Timestamp)> {
+        let slots = self.floods.range(self.next_flood..).take(limit).copied();
+        let slots: Vec<u32> = slots.collect();
+        self.next_flood = match slots.last() {
+            Some(last) if slots.len() == limit => last.saturating_add(1),
+            _ => 0,
+        };
+        let mut ended = Vec::new();
+        for slot in slots {
+            if self.is_flooded(slot, at) {
+                continue;
+            }
+            let taken = self.take_unrecorded(slot);
+            let held = self.held(slot);
+            let last = held.entries().last();
+            let last = last.and_then(|entry| self.event(held, entry));
+            if let (Some((count, since)), Some(last)) = (taken, last) {
+                ended.push((last, count, since));
+            }
+        }
+        ended
+    }
+
+    /// Whether the instance of a timeline changes too often for single events.
+    fn is_flooded(&self, slot: u32, at: Timestamp) -> bool {
+        let full_since = self.held(slot).full_since(self.per_instance);
+        // The wall clock may have been set back behind the changes of the timeline.
+        full_since.is_some_and(|since| at >= since && at.since(since) < FLAPPING)
     }
 
     fn drop_oldest(&mut self) -> bool {

@@ -5,8 +5,7 @@
 //!
 //! A share is one number, the time at which it is whole again (the generic cell rate algorithm). Peers are hashed onto a fixed
 //! number of shares, with a random key; two peers rarely have the same share, and then use it together. Changes that were not
-//! recorded are reported at most once a minute, with the next event: by address for the peers with the most changes, and
-//! together for all others.
+//! recorded are reported at most once a minute: by address for the peers with the most changes, and together for all others.
 
 use std::{
     cmp::Reverse,

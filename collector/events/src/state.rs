@@ -18,6 +18,8 @@ use super::{
 
 /// The most events that wait for the journal. Beyond it the oldest are missing there.
 pub(super) const BACKLOG: usize = 1 << 17;
+/// The most instances of each kind that one sweep examines.
+const FLOODS: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -102,6 +104,19 @@ impl State {
             Event::Instance(event) => self.instances.count(&event.instance, changes),
             Event::Service(event) => self.services.count(&event.instance, changes),
             Event::Collector(_) => {}
+        }
+    }
+
+    /// Reports the changes that were only counted: of instances that no longer change too often, and of peers that have used up
+    /// their shares. Examines a bounded number of instances.
+    pub(super) fn report_counted(&mut self, at: Timestamp) {
+        self.report_shares(at);
+        let mut ended = self.instances.ended_floods(at, FLOODS);
+        ended.extend(self.services.ended_floods(at, FLOODS));
+        for (last, unrecorded, since) in ended {
+            if let Some(flapping) = flapping(&last.event, unrecorded, since) {
+                self.add(at, flapping);
+            }
         }
     }
 

@@ -131,6 +131,37 @@ fn an_instance_that_flaps_costs_a_few_events_a_minute_and_its_decided_states_sta
     assert_eq!(*unrecorded, 100_000 - 3);
 }
 
+/// The changes were reported only with the next change of the instance, which may never come.
+#[test]
+fn a_flood_that_has_ended_is_reported_without_another_change() {
+    let feed = Feed::new(&config(), 1);
+    feed.instance(at(0), registered(1));
+    feed.instance(at(0), registered(2));
+    for number in 1..=1_000 {
+        feed.instance(at(number), closed(1));
+    }
+    let flooded = feed.newest();
+    let first = feed.timeline(id(1)).events[0].at.millis();
+    feed.report_counted(at(first + 59_999));
+    assert_eq!(feed.newest(), flooded, "the flood may go on");
+    feed.report_counted(at(first + 60_000));
+    assert_eq!(feed.newest(), flooded + 1);
+    let timeline = feed.timeline(id(1));
+    let last = &timeline.events.last().unwrap().event;
+    let Event::Instance(InstanceEvent {
+        instance,
+        kind: InstanceKind::Flapping { unrecorded, .. },
+    }) = last
+    else {
+        panic!("{timeline:?}");
+    };
+    assert_eq!((*instance, *unrecorded), (id(1), 1_000 - 3));
+    feed.report_counted(at(first + 600_000));
+    assert_eq!(feed.newest(), flooded + 1, "once");
+    feed.instance(at(first + 600_000), closed(1));
+    assert_eq!(feed.newest(), flooded + 2, "it was counted once");
+}
+
 #[test]
 fn changes_after_the_clock_was_set_back_are_recorded_within_the_usual_limit() {
     let feed = Feed::new(&config(), 1);

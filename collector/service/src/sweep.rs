@@ -113,6 +113,10 @@ impl Sweeper {
             self.watch.poll(&self.core);
             self.report_slow();
             self.core.events.report_lines(&self.core);
+            self.core
+                .events
+                .feed()
+                .report_counted(self.core.clock.wall());
             self.core.listening.is_still_on();
             swept = self.core.clock.now();
         }
