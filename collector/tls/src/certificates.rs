@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    Error, expiry,
+    Error,
+    expiry::{self, Validity},
     files::{Contents, Files, Parsed},
     settings,
 };
@@ -46,7 +47,7 @@ struct Current {
     /// The settings of a server that requires client certificates; `None` without authorities.
     mutual: Option<Arc<ServerConfig>>,
     client: Option<Arc<ClientConfig>>,
-    expires: i64,
+    validity: Validity,
 }
 
 /// Whether clients must present a certificate.
@@ -68,7 +69,8 @@ pub enum Change {
 }
 
 impl Certificates {
-    /// Reads the files for the first time. Blocks. An expired certificate is accepted here, because the listeners have no other.
+    /// Reads the files for the first time. Blocks. A certificate that has expired or is not valid yet is accepted here,
+    /// because the listeners have no other.
     ///
     /// # Errors
     /// The files are unusable.
@@ -102,7 +104,11 @@ impl Certificates {
     /// When the certificate in use expires, in seconds since 1970.
     #[must_use]
     pub fn expires(&self) -> i64 {
-        self.0.current.load().expires
+        self.validity().expires
+    }
+
+    fn validity(&self) -> Validity {
+        self.0.current.load().validity
     }
 
     /// Exchanges of the certificate, and files that were refused instead.
@@ -113,7 +119,7 @@ impl Certificates {
     /// Reads the files again, and uses them if they are good and have changed. Blocks.
     ///
     /// # Errors
-    /// The files are unusable, or hold a certificate that has expired at `now`. Nothing has changed.
+    /// The files are unusable, or hold a certificate that is not valid at `now`. Nothing has changed.
     pub fn refresh(&self, now: i64) -> Result<Change, Error> {
         let files = &self.0.files;
         let contents = files.read()?;
@@ -121,11 +127,15 @@ impl Certificates {
             return Ok(Change::None);
         }
         let current = Current::new(files, contents)?;
-        if current.expires <= now {
-            return Err(Error::Expired {
-                path: files.cert_chain.clone(),
-                at: expiry::print(current.expires),
-            });
+        let Validity { begins, expires } = current.validity;
+        let path = || files.cert_chain.clone();
+        if expires <= now {
+            let at = expiry::print(expires);
+            return Err(Error::Expired { path: path(), at });
+        }
+        if begins > now {
+            let at = expiry::print(begins);
+            return Err(Error::NotYetValid { path: path(), at });
         }
         self.0.current.store(Arc::new(current));
         self.0.exchanged.fetch_add(1, Relaxed);
@@ -145,7 +155,7 @@ impl Certificates {
         let mut ticks = interval_at(Instant::now() + interval, interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut keeper = Keeper::default();
-        report(keeper.reason(self.expires(), wall()));
+        report(keeper.reason(self.validity(), wall()));
         loop {
             let is_requested = tokio::select! {
                 biased;
@@ -154,11 +164,16 @@ impl Certificates {
                 _ = ticks.tick() => false,
             };
             let (this, now) = (self.clone(), wall());
-            match task::spawn_blocking(move || this.refresh(now)).await {
+            let refreshed = tokio::select! {
+                biased;
+                () = stop.cancelled() => return, // the file system may hang
+                refreshed = task::spawn_blocking(move || this.refresh(now)) => refreshed,
+            };
+            match refreshed {
                 Ok(outcome) => self.record(outcome, is_requested, &mut keeper),
                 Err(panic) => error!(%panic, "the certificate could not be read again"),
             }
-            report(keeper.reason(self.expires(), now));
+            report(keeper.reason(self.validity(), now));
         }
     }
 
@@ -200,14 +215,19 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Why an operator has to act, if so. Warns once about each certificate that expires soon.
-    fn reason(&mut self, expires: i64, now: i64) -> Option<String> {
+    /// Why an operator has to act, if so. Warns once about each certificate that expires soon or is not valid yet.
+    fn reason(&mut self, validity: Validity, now: i64) -> Option<String> {
+        let Validity { begins, expires } = validity;
         let at = expiry::print(expires);
         let expiring = match expires - now {
             left if left <= 0 => Some(format!("the certificate of this collector expired at {at}")),
             left if left <= SOON => {
                 Some(format!("the certificate of this collector expires at {at}"))
             }
+            _ if begins > now => Some(format!(
+                "the certificate of this collector is not valid before {}",
+                expiry::print(begins)
+            )),
             _ => None,
         };
         if let Some(reason) = &expiring
@@ -233,9 +253,9 @@ impl Current {
             path: files.cert_chain.clone(),
             reason,
         };
-        let expires = parsed.chain.first().and_then(|own| expiry::not_after(own));
-        let expires =
-            expires.ok_or_else(|| unusable("it states no end of its validity".to_owned()))?;
+        let validity = parsed.chain.first().and_then(|own| expiry::validity(own));
+        let validity =
+            validity.ok_or_else(|| unusable("it states no end of its validity".to_owned()))?;
         let server = settings::server(&parsed, None).map_err(unusable)?;
         let Parsed { chain, key, roots } = &parsed;
         let (mutual, client) = match roots {
@@ -252,7 +272,7 @@ impl Current {
             server: Arc::new(server),
             mutual,
             client,
-            expires,
+            validity,
         })
     }
 }

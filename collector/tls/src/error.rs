@@ -47,6 +47,14 @@ pub enum Error {
         /// The cause.
         reason: String,
     },
+    /// The new certificate is not valid yet.
+    #[error("the certificate in {path} is not valid before {at}", path = path.display())]
+    NotYetValid {
+        /// The file of the certificate.
+        path: PathBuf,
+        /// The begin of its validity.
+        at: String,
+    },
     /// The new certificate has already expired.
     #[error("the certificate in {path} expired at {at}", path = path.display())]
     Expired {

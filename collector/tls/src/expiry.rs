@@ -1,4 +1,4 @@
-//! Reads when a certificate expires (RFC 5280 section 4.1.2.5).
+//! Reads when a certificate is valid (RFC 5280 section 4.1.2.5).
 
 use jiff::{Timestamp, civil};
 
@@ -7,9 +7,18 @@ const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// The end of the validity of a DER certificate, in seconds since 1970; `None` if it has none that RFC 5280 allows.
+/// The time in which a certificate is valid, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// Its begin; the earliest time if the certificate states none that RFC 5280 allows.
+    pub begins: i64,
+    /// Its end.
+    pub expires: i64,
+}
+
+/// The validity of a DER certificate; `None` if its end is none that RFC 5280 allows.
 #[must_use]
-pub fn not_after(certificate: &[u8]) -> Option<i64> {
+pub fn validity(certificate: &[u8]) -> Option<Validity> {
     let (tag, certificate, _) = element(certificate)?;
     let (inner, body, _) = element(certificate)?;
     if (tag, inner) != (SEQUENCE, SEQUENCE) {
@@ -29,9 +38,12 @@ pub fn not_after(certificate: &[u8]) -> Option<i64> {
     if tag != SEQUENCE {
         return None;
     }
-    let (_, _, rest) = element(validity)?;
-    let (tag, time, _) = element(rest)?;
-    seconds(tag, std::str::from_utf8(time).ok()?)
+    let (begin, begin_time, rest) = element(validity)?;
+    let (end, end_time, _) = element(rest)?;
+    Some(Validity {
+        begins: seconds(begin, begin_time).unwrap_or(i64::MIN),
+        expires: seconds(end, end_time)?,
+    })
 }
 
 /// A time for people: RFC 3339 in UTC.
@@ -60,7 +72,8 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-fn seconds(tag: u8, text: &str) -> Option<i64> {
+fn seconds(tag: u8, text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?;
     let (year, rest) = match tag {
         UTC_TIME => {
             let (year, rest) = text.split_at_checked(2)?;

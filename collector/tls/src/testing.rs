@@ -37,6 +37,8 @@ pub struct Signed {
 pub struct Request<'a> {
     /// Names and addresses of the holder.
     pub names: &'a [&'a str],
+    /// The year on whose first of January it begins to be valid.
+    pub begins: i32,
     /// The year on whose first of January it expires.
     pub expires: i32,
     /// Further names, to make it large.
@@ -48,6 +50,7 @@ impl Default for Request<'_> {
     fn default() -> Self {
         Self {
             names: &["localhost", "127.0.0.1", "::1"],
+            begins: 1970,
             expires: 2090,
             padding: 0,
         }
@@ -85,6 +88,7 @@ impl Authority {
         let padding = (0..request.padding).map(|number| format!("padding-{number:08}.example"));
         let names: Vec<String> = names.chain(padding).collect();
         let mut params = CertificateParams::new(names).expect("names");
+        params.not_before = date_time_ymd(request.begins, 1, 1);
         params.not_after = date_time_ymd(request.expires, 1, 1);
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,

@@ -46,7 +46,7 @@ fn bytes_that_are_not_a_certificate_have_no_expiry() {
         &[0x30; 64],
         &[0xff; 64],
     ] {
-        assert_eq!(expiry::not_after(bytes), None, "{bytes:?}");
+        assert_eq!(expiry::validity(bytes), None, "{bytes:?}");
     }
 }
 
@@ -121,6 +121,16 @@ fn a_bad_or_expired_new_certificate_keeps_the_one_in_use() {
         error.ends_with("expired at 2020-01-01T00:00:00Z"),
         "{error}"
     );
+    let early = authority.sign(&Request {
+        begins: 2027,
+        ..Request::default()
+    });
+    early.write(dir.path(), &authority.pem()).unwrap();
+    let error = certificates.refresh(NOW).unwrap_err().to_string();
+    assert!(
+        error.ends_with("not valid before 2027-01-01T00:00:00Z"),
+        "{error}"
+    );
     let after = certificates.server(Clients::Any).unwrap();
     assert!(Arc::ptr_eq(&before, &after));
     assert_eq!(certificates.expires(), FAR);
@@ -134,6 +144,55 @@ fn a_bad_or_expired_new_certificate_keeps_the_one_in_use() {
     assert_eq!(certificates.expires(), 2_493_072_000);
     let after = certificates.server(Clients::Any).unwrap();
     assert!(!Arc::ptr_eq(&before, &after));
+}
+
+#[tokio::test]
+async fn a_file_system_that_hangs_does_not_hold_up_a_stop() {
+    let (dir, authority) = (directory(), Authority::new("a"));
+    let files = authority.write(dir.path()).unwrap();
+    let certificates = Certificates::load(files.clone()).unwrap();
+    // A pipe blocks its reader as such a file system does.
+    let pipe = files.cert_chain;
+    fs::remove_file(&pipe).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let (reload, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+    reload.notify_one();
+    let hour = Duration::from_secs(3600);
+    let keeping = certificates.keep(hour, reload, || NOW, |_reason| {}, stop.clone());
+    let stopping = async {
+        let opened = tokio::task::spawn_blocking(move || fs::File::create(pipe));
+        let writer = opened.await.unwrap().unwrap(); // there is a reader
+        stop.cancel();
+        writer
+    };
+    let both = async { tokio::join!(keeping, stopping) };
+    let patience = Duration::from_secs(20);
+    let ((), writer) = tokio::time::timeout(patience, both).await.unwrap();
+    drop(writer); // ends the reader
+}
+
+#[tokio::test]
+async fn a_certificate_in_use_that_is_not_valid_yet_is_reported() {
+    let (dir, authority) = (directory(), Authority::new("a"));
+    let early = authority.sign(&Request {
+        begins: 2027,
+        ..Request::default()
+    });
+    let files = early.write(dir.path(), &authority.pem()).unwrap();
+    let certificates = Certificates::load(files).unwrap();
+    let (reports, stop) = (Mutex::new(Vec::new()), CancellationToken::new());
+    stop.cancel();
+    let hour = Duration::from_secs(3600);
+    let report = |reason| reports.lock().push(reason);
+    certificates
+        .keep(hour, Arc::default(), || NOW, report, stop)
+        .await;
+    let reason = reports.lock().pop().flatten().unwrap();
+    assert!(
+        reason.ends_with("not valid before 2027-01-01T00:00:00Z"),
+        "{reason}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
