@@ -80,12 +80,7 @@ impl Traffic {
     /// # Errors
     /// The connection budget has no room for them.
     fn pay_for_waiting(&self) -> Result<(), OverBudget> {
-        let waiting = self.waiting();
-        let due = if waiting <= FREE_WAITING {
-            0
-        } else {
-            waiting.next_multiple_of(WAITING_BLOCK)
-        };
+        let due = self.due_for_waiting();
         if due == self.waiting_paid.load(Relaxed) {
             return Ok(());
         }
@@ -99,6 +94,27 @@ impl Traffic {
         }
         self.waiting_paid.store(due, Relaxed);
         Ok(())
+    }
+
+    /// Releases what is charged for more bytes than wait now. Frames may arrive while a handler reads on another thread, and
+    /// are charged at the end of the turn.
+    pub(super) fn release_waiting(&self) {
+        let mut account = self.account.lock();
+        let (due, paid) = (self.due_for_waiting(), self.waiting_paid.load(Relaxed));
+        if due < paid {
+            account.charge.shrink(paid - due);
+            self.waiting_paid.store(due, Relaxed);
+        }
+    }
+
+    /// The charge for the bytes that wait now.
+    fn due_for_waiting(&self) -> usize {
+        let waiting = self.waiting();
+        if waiting <= FREE_WAITING {
+            0
+        } else {
+            waiting.next_multiple_of(WAITING_BLOCK)
+        }
     }
 
     /// An upper bound of the bytes of bodies that have arrived and that no handler has read.
@@ -155,9 +171,7 @@ impl Traffic {
     pub(crate) fn receive(&self, bytes: usize) {
         self.received.fetch_add(bytes, Relaxed);
         if self.waiting_paid.load(Relaxed) > 0 && self.waiting() <= FREE_WAITING {
-            // This only releases, and must happen now: the next turn of the connection may be far off.
-            let released = self.pay_for_waiting();
-            debug_assert!(released.is_ok(), "nothing is charged");
+            self.release_waiting(); // now: the next turn of the connection may be far off
         }
     }
 

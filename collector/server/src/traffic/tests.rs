@@ -127,6 +127,23 @@ fn waiting_bytes_are_released_when_no_request_is_in_progress() {
     assert_eq!(traffic.waiting(), 0);
 }
 
+#[test]
+fn bytes_that_arrive_while_a_handler_reads_are_not_charged_by_it() {
+    let traffic = traffic(4 * WAITING_BLOCK * 2);
+    let connections = traffic.serving.budgets.connections.clone();
+    let _working = traffic.begin().unwrap();
+    traffic.arrive(WAITING_BLOCK);
+    traffic.settle();
+    assert_eq!(connections.held(), WAITING_BLOCK);
+    // A handler has read them and is about to release their charge.
+    traffic.received.fetch_add(WAITING_BLOCK, Relaxed);
+    traffic.arrive(2 * WAITING_BLOCK);
+    traffic.release_waiting();
+    assert_eq!(connections.held(), WAITING_BLOCK);
+    traffic.settle();
+    assert_eq!(connections.held(), 2 * WAITING_BLOCK);
+}
+
 /// Sends a body to a handler that does not read it.
 async fn send_unread(server: &Running) -> tokio::task::JoinHandle<hyper::Result<u16>> {
     let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
