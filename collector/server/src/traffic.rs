@@ -44,6 +44,10 @@ pub(super) const CONNECTION_COST: usize =
 /// charged.
 const MOST_REFUSED: usize = 64;
 
+/// The streams beyond the limit that h2 may build: those that their peer reset before they began count no more, and h2 keeps at
+/// most 20 of them.
+const RESET_STREAMS: usize = 32;
+
 /// Bytes of unread bodies that [`CONNECTION_COST`] includes.
 const FREE_WAITING: usize = 4 << 10;
 

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use rollcall_limits::OverBudget;
 
 use super::{
-    BLOCK, FREE_WAITING, MOST_REFUSED, PLACE_COST, STREAM_COST, Traffic, WAITING_BLOCK, Working,
+    BLOCK, FREE_WAITING, MOST_REFUSED, PLACE_COST, RESET_STREAMS, STREAM_COST, Traffic,
+    WAITING_BLOCK, Working,
 };
 use crate::protocol::{CONNECTION_WINDOW, Protocol, STREAM_WINDOW};
 
@@ -22,6 +23,10 @@ impl Traffic {
     pub(crate) fn announce(&self) -> Result<(), TooManyRefused> {
         // Only the connection's own task reads heads and begins requests.
         let announced = self.announced.load(Relaxed) + 1;
+        let most = self.serving.limits.max_streams_per_connection;
+        if self.under_way() + announced > most.saturating_add(RESET_STREAMS) {
+            return Ok(()); // h2 refuses the stream and holds no memory for it
+        }
         self.announced.store(announced, Relaxed);
         let streams = self.streams() + announced;
         if streams <= self.paid.load(Relaxed) || self.pay().is_ok() {

@@ -11,12 +11,16 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::protocol::{CONNECTION_WINDOW, STREAM_WINDOW};
 use crate::tests::{PATIENCE, Running, local, serve, serve_with};
-use crate::{Budgets, Closed};
+use crate::{Budgets, Closed, Limits};
 
 /// The settings of a server with this connection budget, in bytes.
 fn serving(limit: usize) -> Serving {
     let generous = Serving::generous();
     Serving {
+        limits: Limits {
+            max_streams_per_connection: 1000,
+            ..generous.limits
+        },
         budgets: Budgets {
             connections: Budget::new("connections", limit),
             ..generous.budgets
@@ -49,6 +53,21 @@ fn a_stream_is_charged_once_and_before_its_request_begins() {
         assert_eq!(traffic.announce(), Ok(()));
     }
     assert_eq!(connections.held(), charged);
+}
+
+#[test]
+fn streams_that_h2_refuses_are_not_charged() {
+    let traffic = traffic(64 << 20);
+    let connections = traffic.serving.budgets.connections.clone();
+    for _ in 0..10_000 {
+        assert_eq!(traffic.announce(), Ok(()));
+    }
+    let most = traffic.serving.limits.max_streams_per_connection + RESET_STREAMS;
+    assert_eq!(connections.held(), (most - BLOCK) * STREAM_COST);
+    // Those that h2 accepts begin without another charge.
+    let streams: Vec<_> = (0..most).map(|_| traffic.begin().unwrap()).collect();
+    assert_eq!(connections.held(), (most - BLOCK) * STREAM_COST);
+    drop(streams);
 }
 
 #[test]
