@@ -128,6 +128,9 @@ impl Protocols {
         let mut http1 = builder.http1_only();
         http1
             .http1()
+            // A peer that ends its direction has abandoned its requests. So a long poll or an event feed ends with its reader,
+            // and not only when the next bytes are written.
+            .half_close(false)
             .timer(TokioTimer::new())
             .writev(self.has_large_answers)
             .header_read_timeout(self.header_timeout)

@@ -138,6 +138,19 @@ async fn a_peer_of_a_tls_port_gets_the_refusal_with_tls_and_without() {
 }
 
 #[tokio::test]
+async fn a_peer_that_ends_its_direction_abandons_its_request() {
+    local(async {
+        let server = start(Limits::generous(), PATIENCE).await;
+        let mut peer = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        server.wait_for_slow().await;
+        peer.shutdown().await.unwrap();
+        assert_eq!(everything(&mut peer).await, "");
+        server.wait_for_open(0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_peer_that_neither_sends_nor_closes_is_cut_off() {
     local(async {
         let server = start(Limits::generous(), PATIENCE).await;
