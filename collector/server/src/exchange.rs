@@ -16,11 +16,14 @@ use hyper::service::Service;
 use pin_project_lite::pin_project;
 
 use super::deadline::Deadline;
-use super::fault::{Exchange, Fault};
+use super::fault::{Exchange, Fault, MOST_FIELDS};
 use super::inbound::{Inbound, discard};
 use super::outbound::{Outbound, Paid};
 use super::refusal::Refusal;
 use super::traffic::{Answering, Reading, Traffic, Working};
+
+#[cfg(test)]
+mod tests;
 
 /// The service of one connection.
 #[derive(Debug)]
@@ -45,10 +48,13 @@ where
         if exchange.is_none() {
             self.traffic.end_message();
         }
-        let working = match self.traffic.begin() {
-            Ok(working) => working,
-            Err(over) => {
-                let refusal = Refusal::of(over.into(), is_grpc);
+        let begun = self.traffic.begin().map_err(Fault::from);
+        let fields = request.headers().len();
+        let working = match begun {
+            Ok(working) if fields <= MOST_FIELDS => working,
+            begun => {
+                let fault = begun.err().unwrap_or(Fault::TooManyFields(fields));
+                let refusal = Refusal::of(fault, is_grpc);
                 let is_last = exchange.is_some() && self.traffic.is_http1();
                 discard(pin!(request.into_body()), &self.traffic);
                 return AnswerFuture::Refused {
@@ -171,7 +177,7 @@ fn refuse<B>(fault: Fault, is_grpc: bool, answering: Answering) -> Response<Outb
     match fault {
         Fault::TooSlow(_) => stats.stalled.fetch_add(1, Relaxed),
         Fault::Deadline(_) => stats.expired.fetch_add(1, Relaxed),
-        Fault::OverBudget(_) => 0, // its budget counts it
+        Fault::OverBudget(_) | Fault::TooManyFields(_) => 0, // the budget counts its refusals
     };
     Refusal::of(fault, is_grpc).into_response(Some(answering))
 }

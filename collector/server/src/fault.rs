@@ -7,12 +7,19 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rollcall_limits::{Charge, OverBudget};
 
+/// The most header fields of a request, over HTTP/1 as hyper limits them by default. Over HTTP/2 a field may take one byte on the
+/// wire and more than a hundred in memory.
+pub(super) const MOST_FIELDS: usize = 100;
+
 /// Why a request is not answered by its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A budget has no room for the request.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
+    /// The request has more header fields than [`MOST_FIELDS`].
+    #[error("the request has {0} header fields, and {MOST_FIELDS} is the most")]
+    TooManyFields(usize),
     /// The peer did not send the missing bytes of the request in time.
     #[error("less than 1 KiB of the request arrived within {0:?}")]
     TooSlow(Duration),

@@ -31,7 +31,7 @@ impl Refusal {
                 Some(key) => format!("{over}; the limit is {key}"),
                 None => over.to_string(),
             },
-            Fault::Deadline(_) => self.fault.to_string(),
+            Fault::Deadline(_) | Fault::TooManyFields(_) => self.fault.to_string(),
             Fault::TooSlow(_) => {
                 format!("{}; the limit is server.default.read_timeout", self.fault)
             }
@@ -43,7 +43,7 @@ impl Refusal {
             // DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED.
             let code = match self.fault {
                 Fault::TooSlow(_) | Fault::Deadline(_) => HeaderValue::from_static("4"),
-                Fault::OverBudget(_) => HeaderValue::from_static("8"),
+                Fault::OverBudget(_) | Fault::TooManyFields(_) => HeaderValue::from_static("8"),
             };
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -61,6 +61,7 @@ impl Refusal {
         headers.insert(ERROR_MESSAGE, header);
         *response.status_mut() = match self.fault {
             Fault::TooSlow(_) | Fault::Deadline(_) => StatusCode::REQUEST_TIMEOUT,
+            Fault::TooManyFields(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Fault::OverBudget(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
                 StatusCode::SERVICE_UNAVAILABLE

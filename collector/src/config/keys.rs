@@ -206,7 +206,7 @@ keys! {
         max_connection_age SW_SERVER_MAX_CONNECTION_AGE MaxAge "Age at which the collector requests that a peer close its connection, shortened at random by up to a fifth (GOAWAY, `Connection: close`), so that agents spread over the members again; `off`: no limit; empty: 30m in a cluster, otherwise no limit" => server.max_connection_age;
         handshake_timeout SW_SERVER_HANDSHAKE_TIMEOUT Duration "Time for a new connection to show its protocol" => server.limits.handshake_timeout;
         header_timeout SW_SERVER_HEADER_TIMEOUT Duration "Time for one HTTP/1 request header, and between two requests" => server.limits.header_timeout;
-        max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "Largest header section" => server.limits.max_header_size;
+        max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "Largest header section; it has at most 100 fields" => server.limits.max_header_size;
         max_streams_per_connection SW_SERVER_MAX_STREAMS_PER_CONNECTION Count "Most concurrent requests on one HTTP/2 connection" => server.limits.max_streams_per_connection;
         read_timeout SW_SERVER_READ_TIMEOUT Duration "Longest pause of a peer within a request; a unary call has twice as long in total" => server.limits.read_timeout;
         write_timeout SW_SERVER_WRITE_TIMEOUT Duration "Longest pause of a peer while it reads an answer; then its connection is closed" => server.limits.write_timeout;

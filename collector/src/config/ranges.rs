@@ -68,7 +68,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("tls.default.max_handshakes", 1, 1_000_000),
     ("server.default.max_connections", 1, 10_000_000),
     ("server.default.max_connections_per_peer", 1, 10_000_000),
-    ("server.default.max_header_size", 8 * KIB, 16 * MIB),
+    ("server.default.max_header_size", 8 * KIB, 256 * KIB),
     ("server.default.max_streams_per_connection", 1, 1_000_000),
     ("server.default.inbound_memory", MIB, 1024 * GIB),
 ];
