@@ -218,12 +218,19 @@ impl Feed {
     }
 
     /// Up to `limit` instances of Nacos services with a timeline that the filter selects, in no order: also those that are no
-    /// longer registered. Reads all timelines.
+    /// longer registered. Reads all timelines, and holds their lock for a part of them at a time.
     #[must_use]
     pub fn service_instances(&self, filter: &ServiceFilter, limit: usize) -> Vec<ServiceInstance> {
         let filter = PackedFilter::of(filter);
-        let state = self.inner.state.lock();
-        state.services.subjects(|it| filter.selects(it), limit)
+        let (mut found, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            let state = self.inner.state.lock();
+            let found = (&mut found, limit);
+            next = state
+                .services
+                .subjects(from, |it| filter.selects(it), found);
+        }
+        found
     }
 
     /// The newest value that `read` finds in the changes of an instance before the event with this number.

@@ -15,7 +15,7 @@ pub(super) use service::PackedFilter;
 pub(super) use text::Words;
 
 /// The subject of a timeline.
-pub(super) trait Subject: Sized {
+pub(super) trait Subject: PartialEq + Sized {
     /// What happens to it.
     type Event;
 

@@ -33,6 +33,9 @@ const FLAPPING: Duration = Duration::from_secs(60);
 /// The bytes of a timeline beside its allocation: its slot, and its entry in the index with a byte of the table, at a load of one half.
 const ENTRY: usize = slots::SLOT + (size_of::<Place>() + 1) * 2;
 
+/// Slots that a list reads while it holds the lock: some tens of microseconds, because recording an event needs the lock, too.
+const STEP: u32 = 256;
+
 /// The bytes of an entry in the map of unrecorded changes at the usual load.
 const UNRECORDED: usize = 48;
 
@@ -290,11 +293,24 @@ impl<S: Subject> Rings<S> {
         newest_first.find_map(|entry| read(&self.event(held, entry)?))
     }
 
-    /// Up to `limit` instances with a timeline whose bytes `keeps` selects.
-    pub(super) fn subjects(&self, keeps: impl Fn(&[u8]) -> bool, limit: usize) -> Vec<S> {
-        let subjects = self.by_subject.iter().map(|it| self.held(it.slot).subject);
-        let kept = subjects.filter(|subject| keeps(subject));
-        kept.take(limit).filter_map(S::unpack).collect()
+    /// Adds instances whose timeline `keeps` selects to `found`, up to `limit` in all. Reads some timelines from the slot `from`
+    /// on, and returns the slot after them; `None` at the end.
+    pub(super) fn subjects(
+        &self,
+        from: u32,
+        keeps: impl Fn(&[u8]) -> bool,
+        (found, limit): (&mut Vec<S>, usize),
+    ) -> Option<u32> {
+        let end = self.slots.end().min(from.saturating_add(STEP));
+        let subjects = (from..end).map(|slot| self.held(slot).subject);
+        let kept = subjects.filter(|subject| !subject.is_empty() && keeps(subject));
+        for subject in kept.filter_map(S::unpack) {
+            // A timeline that was dropped and began again meanwhile is in two slots of one reading.
+            if found.len() < limit && !found.contains(&subject) {
+                found.push(subject);
+            }
+        }
+        (end < self.slots.end() && found.len() < limit).then_some(end)
     }
 
     /// The budget of the timelines.

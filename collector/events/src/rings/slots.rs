@@ -78,6 +78,12 @@ impl Slots {
         found.map_or_else(Box::default, |found| std::mem::take(&mut found.bytes))
     }
 
+    /// The slot after all others.
+    pub(super) fn end(&self) -> u32 {
+        let all: usize = self.pieces.iter().map(Vec::len).sum();
+        u32::try_from(all).unwrap_or(NONE)
+    }
+
     /// The number of slots in use.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
