@@ -4,27 +4,45 @@ use std::{thread, time::Duration};
 
 use tokio::time::Instant;
 
-/// The work between two offers. A busy system takes some milliseconds to give the processor back, so an offer for each entry
-/// would make a page of a thousand take seconds.
-const LENGTH: Duration = Duration::from_millis(2);
+#[cfg(test)]
+mod tests;
 
-/// The work since a thread last offered its processor. The system would otherwise let calls of agents wait for a tick of its
-/// scheduler.
+/// The work between two offers of the processor. Some kernels let a thread finish a slice of 1 to 3 ms before one that wakes up,
+/// even one with a higher priority, so this is also the longest that a list delays a call of an agent.
+const SHORTEST: Duration = Duration::from_micros(250);
+/// The same on a busy system, which takes some milliseconds to give the processor back: a page of a thousand instances would take
+/// seconds.
+const LONGEST: Duration = Duration::from_millis(2);
+
+/// The work since a thread last offered its processor.
 #[derive(Debug)]
-pub struct Turn(Instant);
+pub struct Turn {
+    began: Instant,
+    length: Duration,
+}
 
 impl Turn {
     /// Begins now.
     #[must_use]
     pub fn begin() -> Self {
-        Self(Instant::now())
+        Self {
+            began: Instant::now(),
+            length: SHORTEST,
+        }
     }
 
-    /// Offers the processor to other threads, if this one has worked for 2 ms.
+    /// Offers the processor to other threads at the end of the turn. The next turn is as long as the system then kept the
+    /// processor, from 250 µs to 2 ms.
     pub fn pass(&mut self) {
-        if self.0.elapsed() >= LENGTH {
+        let now = Instant::now();
+        if now.duration_since(self.began) >= self.length {
             thread::yield_now();
-            *self = Self::begin();
+            self.begin_after(now.elapsed());
         }
+    }
+
+    fn begin_after(&mut self, pause: Duration) {
+        self.began = Instant::now();
+        self.length = pause.clamp(SHORTEST, LONGEST);
     }
 }
