@@ -105,7 +105,7 @@ pub enum Error {
     #[error(transparent)]
     Catalog(#[from] nacos::OpenError),
     /// The system refused a thread.
-    #[error("cannot start the writer's thread: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
 }
 
@@ -225,7 +225,7 @@ impl App {
     /// Starts everything, and makes the collector a member once its listeners accept.
     ///
     /// # Errors
-    /// The system refused the writer's thread, or another process bound a port meanwhile.
+    /// The system refused a thread, or another process bound a port meanwhile.
     pub fn spawn(self) -> Result<Running, Error> {
         let everything = TaskSet::new();
         let [watching, writing, loops, membership, serving] = [(); 5].map(|()| everything.stage());
@@ -250,7 +250,7 @@ impl App {
         tls::start(edge.tls(), clock, &services, &loops);
         let stages = [&serving, &loops, &writing];
         let nacos = nacos.map(|it| it.spawn(&config, clock, &services, stages));
-        let console = console::spawn(&config, &services, nacos.as_ref(), &loops);
+        let console = console::spawn(&config, &services, nacos.as_ref(), &loops)?;
         let builder = Builder {
             console: &console,
             nacos: nacos.as_ref(),

@@ -1,9 +1,9 @@
 //! The sources of the console besides the use cases: the catalog, the history of the last hour, the figures of the process.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io, path::PathBuf};
 
 use rollcall_admin::{Gauge, Gauges, Headroom, Sampler, Sources};
-use rollcall_runtime::{Policy, TaskSet};
+use rollcall_runtime::{Policy, TaskSet, background};
 use rollcall_service::Services;
 use rustix::{
     fs::statvfs,
@@ -22,7 +22,7 @@ pub(super) fn spawn(
     services: &Services,
     nacos: Option<&nacos::Running>,
     loops: &TaskSet,
-) -> Sources {
+) -> io::Result<Sources> {
     let catalog = nacos.map(|it| it.catalog.clone());
     let (history, sampler) = Sampler::new(services.clone(), catalog.clone());
     let sampling = never_fails(sampler.run(loops.token()));
@@ -30,7 +30,7 @@ pub(super) fn spawn(
     let register = &config.register;
     let store = (config.storage.provider == StorageProvider::Embedded)
         .then(|| config.storage.embedded.path.clone());
-    Sources {
+    Ok(Sources {
         catalog,
         history,
         gauges: Gauges::new(move || process(store.as_ref())),
@@ -40,7 +40,9 @@ pub(super) fn spawn(
             register_queue: register.queue_capacity,
             register_deadline: register.deadline,
         },
-    }
+        // It stops after the listeners, whose last requests it answers.
+        background: background(loops, "console")?,
+    })
 }
 
 /// The figures of the process and of the disk that holds the store. A figure that the system does not provide is left out.

@@ -24,6 +24,7 @@ use rollcall_server::{
 use rollcall_service::testing::Fixture;
 use rollcall_skywalking::http::{naming, registration};
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tower::ServiceExt;
 
 mod feed;
@@ -88,6 +89,7 @@ fn sources() -> Sources {
             register_queue: 1,
             register_deadline: Duration::from_secs(1),
         },
+        background: Handle::current(),
     }
 }
 

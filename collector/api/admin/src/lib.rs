@@ -16,7 +16,7 @@ use axum::{
         HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
-    middleware::{Next, from_fn, map_response},
+    middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -27,9 +27,13 @@ use rollcall_server::{
     face::{Credentials, Names, Refusal, host, wrong_method},
 };
 use rollcall_service::Services;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::sync::CancellationToken;
 
+mod aside;
 mod changes;
 mod console;
 mod events;
@@ -104,6 +108,8 @@ pub struct Sources {
     pub gauges: Gauges,
     /// Limits that the use cases do not provide.
     pub limits: Headroom,
+    /// The runtime of pages, lists, the event feed and scrapes. Its threads have a lower priority than those that serve agents.
+    pub background: Handle,
 }
 
 /// Limits of the configuration that only the console shows.
@@ -140,6 +146,7 @@ pub fn router(
     sources: Sources,
     tasks: &TaskSet,
 ) -> Router {
+    let background = sources.background.clone();
     let face = Face {
         connection_limits,
         pages,
@@ -178,7 +185,8 @@ pub fn router(
         .route("/api/services/instances/timeline", get(timeline::service))
         .route("/api/members", get(query::members))
         .route("/api/events", get(events::stream))
-        .route("/graphql", get(graphql::refuse).post(graphql::refuse));
+        .route("/graphql", get(graphql::refuse).post(graphql::refuse))
+        .route_layer(from_fn_with_state(background, aside::run));
     let guarded = match credentials {
         Some(credentials) => {
             credentials.guard(guarded, services.metrics.requests_refused("authorization"))
