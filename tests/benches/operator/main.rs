@@ -11,7 +11,10 @@ mod process;
 mod silence;
 mod spin;
 
+use std::net::SocketAddr;
+
 use clap::{Parser, ValueEnum};
+use tokio::runtime::{Builder, Runtime};
 
 #[derive(Debug, Parser)]
 struct Options {
@@ -29,6 +32,9 @@ struct Options {
     /// Uses this part of one processor, in thousandths, until it is killed: the process beside which naming is compared.
     #[arg(long, hide = true)]
     spin: Option<u32>,
+    /// Keeps pages of the console at this address open until it is killed.
+    #[arg(long, hide = true)]
+    open: Option<SocketAddr>,
     /// Cargo passes this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -45,7 +51,14 @@ fn main() {
     if let Some(part) = options.spin {
         spin::run(part);
     }
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if let Some(server) = options.open {
+        // One thread, whose priority `keep_open` lowers.
+        let runtime = Builder::new_current_thread().enable_all().build();
+        return runtime
+            .expect("a runtime")
+            .block_on(pages::keep_open(server));
+    }
+    let runtime = Runtime::new().expect("a runtime");
     let wants = |part| options.parts.is_empty() || options.parts.contains(&part);
     let show = |section, text: String| {
         println!("{text}");

@@ -1,10 +1,14 @@
 //! Open pages of the console and a Prometheus, in rounds with and without them, and beside a process that is no part of the
 //! collector and uses as much of the processors.
+//!
+//! The pages are a process of their own with the lowest priority, because browsers and Prometheus run on other machines.
 
 use std::{
+    env,
     fmt::Write as _,
+    io::{self, Read as _, Write as _},
     net::SocketAddr,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -14,6 +18,7 @@ use rollcall_tests::{
     process::{Collector, cpu_time},
     results,
 };
+use rustix::process::setpriority_process;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -38,9 +43,10 @@ const TEXT: &str = "\
 `cargo bench -p rollcall-tests --bench operator -- pages`, SETUP. The release binary had 100,000 instances of 200 applications.
 8 agents requested the list of collectors, 100 times a second each, and 20 instances a second registered, in ROUNDS rounds of
 SECONDS s without and as many with open pages, alternately. 5 pages each read the event feed, and each second `/api/overview`,
-`/api/applications` and a search of all instances for a text that few names contain; a Prometheus scraped every 5 s. In as many
-rounds another process, which has nothing to do with the collector, used as much of the processors as the pages: what it costs
-naming is the share of the machine. The table has the medians of the rounds (min – max), and the ratios to the rounds without pages.
+`/api/applications` and a search of all instances for a text that few names contain; a Prometheus scraped every 5 s. The pages
+were a process with niceness 19, because browsers run on other machines. In as many rounds another process of normal priority, which
+has nothing to do with the collector, used as much of the processors as the collector used for the pages. The table has the medians
+of the rounds (min – max), and the ratios to the rounds without pages.
 
 | | Without pages | With pages | Ratio | Another process | Ratio |
 |---|--:|--:|--:|--:|--:|";
@@ -80,29 +86,16 @@ pub(crate) async fn run(options: &Options) -> String {
             let median = |rounds: &[Round]| shown(rounds, "", |it| it.cpu.as_secs_f64()).0;
             Spinning::start(median(&with) - median(&without))
         });
-        let reads = AtomicUsize::new(0);
-        let measured = async {
-            // In this second the pages read for the first time.
-            sleep(Duration::from_secs(1)).await;
-            load.take();
-            let (start, cpu) = (Instant::now(), cpu_time(collector.id()));
-            let before = reads.load(Relaxed);
-            sleep(period).await;
-            let cpu = (cpu_time(collector.id()) - cpu).div_f64(start.elapsed().as_secs_f64());
-            Round {
-                delays: load.take(),
-                cpu,
-                reads: reads.load(Relaxed) - before,
-            }
-        };
-        let measured = if is_open {
-            tokio::select! {
-                round = measured => round,
-                () = open(collector.listeners().ui, &reads) => unreachable!("pages stay open"),
-            }
-        } else {
-            measured.await
-        };
+        let pages = is_open.then(|| Pages::open(collector.listeners().ui));
+        // In this second the pages read for the first time.
+        sleep(Duration::from_secs(1)).await;
+        load.take();
+        let (start, cpu) = (Instant::now(), cpu_time(collector.id()));
+        sleep(period).await;
+        let cpu = (cpu_time(collector.id()) - cpu).div_f64(start.elapsed().as_secs_f64());
+        let delays = load.take();
+        let reads = pages.map_or(0, Pages::close);
+        let measured = Round { delays, cpu, reads };
         let rounds = match (is_open, spinning) {
             (true, _) => &mut with,
             (false, Some(_)) => &mut beside,
@@ -116,21 +109,54 @@ pub(crate) async fn run(options: &Options) -> String {
     section(options, [&without, &with, &beside])
 }
 
-/// Keeps pages open.
-async fn open(server: SocketAddr, reads: &AtomicUsize) {
+/// Open pages.
+struct Pages(Child);
+
+impl Pages {
+    fn open(server: SocketAddr) -> Self {
+        let own = env::current_exe().expect("the path of this program");
+        let child = Command::new(own)
+            .args(["--open", &server.to_string()])
+            .stdout(Stdio::piped())
+            .spawn();
+        Self(child.expect("another process"))
+    }
+
+    /// Closes them, and returns the number of their answers.
+    fn close(mut self) -> usize {
+        let ended = self.0.try_wait().expect("the state of a process");
+        assert_eq!(ended, None, "pages stay open");
+        self.0.kill().expect("a process that runs");
+        let mut answers = Vec::new();
+        let mut output = self.0.stdout.take().expect("a pipe");
+        output.read_to_end(&mut answers).expect("the answers");
+        self.0.wait().expect("the end of the process");
+        answers.len()
+    }
+}
+
+/// Keeps pages open until the process is killed, and writes one byte for each answer.
+pub(crate) async fn keep_open(server: SocketAddr) {
+    setpriority_process(None, 19).expect("a lower priority");
     let client = http::Client::new(server);
-    let pages = (0..PAGES).map(|number| page(&client, server, number, reads));
+    let pages = (0..PAGES).map(|number| page(&client, server, number));
     let scraping = async {
         loop {
             client.get("/metrics").await.expect("an answer");
-            reads.fetch_add(1, Relaxed);
+            answered();
             sleep(SCRAPE).await;
         }
     };
     tokio::join!(futures_util::future::join_all(pages), scraping);
 }
 
-async fn page(client: &http::Client, server: SocketAddr, number: usize, reads: &AtomicUsize) {
+fn answered() {
+    let mut output = io::stdout().lock();
+    let written = output.write_all(b".").and_then(|()| output.flush());
+    written.expect("writing to a pipe");
+}
+
+async fn page(client: &http::Client, server: SocketAddr, number: usize) {
     let watching = async {
         let mut stream = TcpStream::connect(server).await.expect("a connection");
         let request = format!("GET /api/events HTTP/1.1\r\nhost: {server}\r\n\r\n");
@@ -147,7 +173,7 @@ async fn page(client: &http::Client, server: SocketAddr, number: usize, reads: &
             for path in ["/api/overview", "/api/applications", &search] {
                 let reply = client.get(path).await.expect("an answer");
                 assert_eq!(reply.status, 200, "{path}");
-                reads.fetch_add(1, Relaxed);
+                answered();
             }
             sleep(PAUSE).await;
         }
