@@ -1,6 +1,7 @@
 //! Tests the examples of `collector/deploy`: their form, that their ports, paths and variables are those of the collector, and
-//! that the files they name exist. Nothing is installed or started.
+//! that the files they name exist. Nothing is installed.
 
+mod image;
 mod kubernetes;
 mod yaml;
 
@@ -227,6 +228,9 @@ fn the_package_has_every_file_and_no_other() {
     // The unit's user, so that certificates can be readable by it.
     assert!(text("debian/postinst").contains(" rollcall\n"));
     assert!(package["depends"].as_str().unwrap().contains("adduser"));
+    // The store is deleted with the package's configuration, and not before.
+    let removed = text("debian/postrm");
+    assert!(removed.contains("if [ \"$1\" = purge ]; then\n    rm -rf /var/lib/rollcall "));
     for script in ["postinst", "prerm", "postrm"] {
         let script = text(&format!("debian/{script}"));
         assert!(

@@ -1,0 +1,60 @@
+//! The last stage of the image, which needs no registry: the files that the Containerfile copies are the root of a collector.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+
+use rollcall_tests::process::{Collector, collector_binary};
+use rustix::process::geteuid;
+
+use super::text;
+
+/// The user of the image.
+const USER: &str = "65532:65532";
+
+/// The command of the Containerfile that collects the files, for the directory `root` and the binary under test.
+fn copying(root: &Path) -> String {
+    let file = text("Containerfile").replace("\\\n", " ");
+    let command = file.lines().find_map(|line| {
+        let command = line.strip_prefix("RUN ")?;
+        command.contains("ldd").then_some(command)
+    });
+    let binary = collector_binary().display().to_string();
+    let command = command.expect("a command that copies the libraries");
+    let command = command.replace("target/dist/rollcall-collector", &binary);
+    let root = root.display().to_string();
+    // The words that begin with /image, and no other path.
+    command.replace(" /image", &format!(" {root}"))
+}
+
+#[tokio::test]
+async fn the_image_has_every_file_that_a_collector_needs() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    let copied = Command::new("/bin/sh")
+        .args(["-ec", &copying(&root)])
+        .output();
+    let copied = copied.unwrap();
+    assert!(copied.status.success(), "{copied:?}");
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+    // Without rights, the user of the test is the root of a namespace, and runs the collector as that.
+    let enter = if geteuid().is_root() {
+        let owned = Command::new("chown").args(["-R", USER]).arg(&root).status();
+        assert!(owned.unwrap().success());
+        format!("chroot --userspec={USER}")
+    } else {
+        "unshare --map-root-user chroot".to_owned()
+    };
+    let run = format!(
+        "exec {enter} '{}' /usr/bin/rollcall-collector \"$@\"",
+        root.display()
+    );
+    let options = Collector::options()
+        .through(&["/bin/sh", "-c", &run])
+        .data_dir("/data");
+    let mut collector = options.start().await;
+    let lists = collector.http(collector.listeners().naming);
+    assert_eq!(lists.get("/agent/gRPC").await.unwrap().status, 200);
+    let client = collector.grpc().await;
+    client.application("orders").await.expect("an id");
+    assert!(fs::read_dir(root.join("data")).unwrap().count() > 0);
+    assert!(collector.terminate().await.success());
+}
