@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use axum::BoxError;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
 use hyper::service::Service;
 use pin_project_lite::pin_project;
@@ -18,6 +18,7 @@ use pin_project_lite::pin_project;
 use super::deadline::Deadline;
 use super::fault::{Exchange, Fault, MOST_FIELDS};
 use super::inbound::{Inbound, discard};
+use super::message::is_grpc;
 use super::outbound::{Outbound, Paid};
 use super::refusal::Refusal;
 use super::traffic::{Answering, Reading, Traffic, Working};
@@ -88,12 +89,6 @@ impl<S> Exchanging<S> {
         let is_streamed = serving.streams.contains(path.trim_start_matches('/'));
         (!is_streamed).then(|| 2 * serving.limits.read_timeout)
     }
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 pin_project! {

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use http::{HeaderMap, header::CONTENT_TYPE};
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,13 @@ const PREFIX: usize = 5;
 
 const SMALLEST_BLOCK: usize = 512;
 const LARGEST_BLOCK: usize = 64 << 10;
+
+/// Whether the content type is `application/grpc`, with or without a format or parameters. grpc-web is another protocol.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let sent = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    let rest = sent.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+}
 
 /// Assembles messages.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use axum::{
     BoxError, Router,
-    http::{HeaderMap, Method, Request, Uri, header::CONTENT_TYPE},
+    http::{Method, Request, Uri},
     response::Response,
     routing::future::RouteFuture,
 };
@@ -17,6 +17,7 @@ use hyper::service::Service;
 use tonic::Status;
 
 use super::refusal::{not_found, not_grpc};
+use crate::message::is_grpc;
 
 /// Two routers, one of which the content type selects. Cheap to clone.
 ///
@@ -91,13 +92,6 @@ async fn starting() -> Response {
 /// Refuses a gRPC call of a service that this listener does not have.
 pub async fn no_such_service() -> Response {
     Status::unimplemented("this collector does not serve this service").into_http()
-}
-
-/// Whether the content type is `application/grpc`, with or without a format or parameters. grpc-web is another protocol.
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let sent = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
-    let rest = sent.and_then(|kind| kind.strip_prefix(b"application/grpc"));
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
 /// Whether a path names a gRPC method: no path of the HTTP faces begins with a capital letter or has a dot in its first

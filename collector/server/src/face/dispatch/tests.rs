@@ -1,5 +1,5 @@
 use axum::{
-    http::{HeaderValue, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
     routing::post,
 };
 
