@@ -235,3 +235,23 @@ async fn a_real_prometheus_scrapes_a_collector_and_alerts_for_the_application_th
     assert!(rules.iter().all(|health| health == "ok"), "{rules:?}");
     assert!(rules.len() > 10, "{rules:?}");
 }
+
+#[tokio::test]
+async fn every_budget_of_the_listeners_has_a_gauge_and_names_its_key() {
+    let collector = Collector::start().await;
+    let admin = collector.http(collector.listeners().ui);
+    let metrics = admin.get("/metrics").await.expect("the metrics");
+    for budget in ["requests", "answers", "waiting", "connections"] {
+        let limit = format!("rollcall_budget_limit_bytes{{budget=\"{budget}\"}} ");
+        assert!(metrics.text().contains(&limit), "{limit}");
+    }
+    let headroom = admin.get("/api/headroom").await.expect("the limits");
+    let all: Vec<Value> = headroom.json();
+    let memory = all.iter().filter(|it| {
+        let name = it["name"].as_str().unwrap_or_default();
+        name.starts_with("memory of ") && name != "memory of the process"
+    });
+    for gauge in memory {
+        assert!(gauge["key"].is_string(), "{gauge}");
+    }
+}

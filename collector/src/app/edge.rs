@@ -126,11 +126,10 @@ impl Edge {
         let Budgets {
             requests,
             answers,
-            // Its refusals are also refusals of `answers`.
-            waiting: _,
+            waiting,
             connections,
         } = &self.budgets;
-        for budget in [requests, answers, connections] {
+        for budget in [requests, answers, waiting, connections] {
             metrics.show_budget(budget.clone());
         }
     }

@@ -46,6 +46,11 @@ fn name_and_key(budget: &str) -> Option<(&'static str, &'static str)> {
     Some(match budget {
         "requests" => ("memory of requests", "server.default.inbound_memory"),
         "answers" => ("memory of answers", "server.default.outbound_memory"),
+        // It is a part of the same key.
+        "waiting" => (
+            "memory of answers that wait for room",
+            "server.default.outbound_memory",
+        ),
         "connections" => ("memory of connections", "server.default.connection_memory"),
         "work" => ("memory of decoded messages", "server.default.work_memory"),
         "inventory" => (

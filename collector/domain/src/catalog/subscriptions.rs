@@ -29,7 +29,8 @@ pub struct Subscriptions<T> {
     polled: usize,
 }
 
-/// The most subscriptions of one poller.
+/// The most subscriptions of one poller. It has no key: they are shown to operators and have no other effect, so a larger number
+/// would cost memory and change no answer.
 const MOST_POLLED: usize = 256;
 /// Pollers have at most this part of all subscriptions. They are recorded for operators only, so that they leave the room to
 /// subscribers that receive pushes.
