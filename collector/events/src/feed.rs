@@ -25,7 +25,7 @@ use super::{
     pack::PackedFilter,
     reader::Reader,
     recorder::Recorder,
-    state::{self, State},
+    state::{SKIPPED, State},
 };
 
 /// Records events. Cheap to clone.
@@ -46,8 +46,7 @@ impl Feed {
     /// A feed in memory. `series` identifies its numbering: the start time in milliseconds.
     #[must_use]
     pub fn new(config: &Config, series: i64) -> Self {
-        let state = State::new(config);
-        Self::build(state, None, series)
+        Self::build(State::new(config, series), None)
     }
 
     /// A feed with journals in this directory, whose timelines begin with what the journals hold. Blocks.
@@ -56,19 +55,14 @@ impl Feed {
     /// The journals cannot be read or written, or another collector writes them.
     pub fn open(config: &Config, directory: &Path, series: i64) -> Result<(Self, Recorder), Error> {
         let lock = Lock::acquire(directory)?;
-        let mut state = State::new(config);
-        let series = Journal::series(directory)?.unwrap_or(series);
+        let mut state = State::new(config, series);
+        let earlier = Journal::series(directory)?;
+        let continued = earlier.unwrap_or(series);
         let (mut journals, mut found) = (Vec::new(), Vec::new());
-        let mut expected = None;
         for lane in Lane::ALL {
-            let place = (config.journal_size_of(lane), series);
+            let place = (config.journal_size_of(lane), continued);
             let (journal, read) = Journal::open(directory, lane, place, |recorded| {
                 let recorded = Arc::new(recorded);
-                if let Event::Collector(event) = &recorded.event
-                    && let CollectorEvent::Stopped { next } = **event
-                {
-                    expected = Some(next);
-                }
                 state.keep(&recorded);
                 state.histories[lane.index()].add(recorded);
             })?;
@@ -77,21 +71,26 @@ impl Feed {
         }
         report_damage(directory, &found);
         let last = found.iter().map(|found| found.last).max().unwrap_or(0);
+        let next = found.iter().find_map(|found| found.next);
         // After a clean stop the numbers are contiguous. Otherwise some numbers may belong to events that were lost.
-        let is_clean = last == 0 || expected == Some(last + 1);
-        state.newest = if is_clean { last } else { last + skipped() };
+        let is_clean = earlier.is_none() || next == Some(last + 1);
+        state.newest = if is_clean { last } else { last + SKIPPED };
         state.first_of_run = state.newest + 1;
         for history in &mut state.histories {
             history.begin_journal(state.newest);
         }
         let journals = <[Journal; 3]>::try_from(journals).ok();
         let journals = journals.map(|journals| Journals::new(journals, lock));
-        let feed = Self::build(state, journals, series);
+        if let Some(journals) = &journals {
+            let journal = &journals.lanes[Lane::Collector.index()];
+            begin_series(&mut state, journal, (continued, series));
+        }
+        let feed = Self::build(state, journals);
         let recorder = Recorder::new(Arc::clone(&feed.inner));
         Ok((feed, recorder))
     }
 
-    fn build(state: State, journals: Option<Journals>, series: i64) -> Self {
+    fn build(state: State, journals: Option<Journals>) -> Self {
         let (newest, budgets) = (
             state.newest,
             [state.instances.budget(), state.services.budget()],
@@ -104,7 +103,6 @@ impl Feed {
                 last: watch::Sender::new(newest),
                 wake: Notify::new(),
                 journals,
-                series,
                 budgets,
                 failed: AtomicU64::new(0),
             }),
@@ -263,10 +261,11 @@ impl Feed {
         self.inner.last.receiver_count()
     }
 
-    /// Identifies the numbering: the same in every run with the same journal.
+    /// Identifies the numbering: the same in every run with the same journal, unless the journal could not be written. It changes
+    /// during a run in which the journal cannot be written for long.
     #[must_use]
     pub fn series(&self) -> i64 {
-        self.inner.series
+        self.inner.state.lock().series
     }
 
     /// The number of the last event.
@@ -300,9 +299,22 @@ impl Feed {
     }
 }
 
-/// Numbers that a run leaves out after a crash: at least as many as there may be events that were not written.
-fn skipped() -> u64 {
-    u64::try_from(3 * state::BACKLOG).unwrap_or(u64::MAX)
+/// Records in the journal of the collector that a run begins, and continues the series of the journal. Without that record the
+/// next run could not know that this one has assigned numbers. So this run then has a series of its own.
+fn begin_series(state: &mut State, journal: &Journal, (continued, own): (i64, i64)) {
+    match journal.begin_run(state.newest) {
+        Ok(()) => {
+            state.series = continued;
+            state.durable = Some(state.newest);
+        }
+        Err(error) => {
+            state.series = own.max(continued + 1);
+            tracing::warn!(
+                %error,
+                "the journal of events cannot be written, the events of this run have numbers of their own"
+            );
+        }
+    }
 }
 
 fn report_damage(directory: &Path, found: &[Found]) {

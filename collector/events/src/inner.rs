@@ -23,8 +23,6 @@ pub(super) struct Inner {
     pub(super) wake: Notify,
     /// One for each lane; `None` without a directory.
     pub(super) journals: Option<Journals>,
-    /// Identifies the numbering.
-    pub(super) series: i64,
     pub(super) budgets: [Budget; 2],
     /// Events that were not written because the disk refused them.
     pub(super) failed: AtomicU64,
@@ -96,6 +94,12 @@ impl Inner {
     /// Events of a lane that its journal lacks.
     pub(super) fn to_write(&self, lane: Lane, limit: usize) -> Vec<Arc<Recorded>> {
         self.state.lock().histories[lane.index()].to_write(limit)
+    }
+
+    /// Records that a journal holds the event with this number durably.
+    pub(super) fn synchronised(&self, number: u64) {
+        let durable = &mut self.state.lock().durable;
+        *durable = durable.map(|durable| durable.max(number));
     }
 
     pub(super) fn wrote(&self, lane: Lane, number: u64) {

@@ -22,7 +22,7 @@ use std::{
 use parking_lot::Mutex;
 use rollcall_domain::Timestamp;
 
-use super::event::{Lane, Recorded};
+use super::event::{CollectorEvent, Event, Lane, Recorded};
 pub(super) use lock::Lock;
 use segment::Segment;
 
@@ -73,6 +73,8 @@ impl Journals {
 pub(super) struct Found {
     /// The number of the last event.
     pub(super) last: u64,
+    /// The number of the first event of the next run, if the last run that the journal names ended as planned.
+    pub(super) next: Option<u64>,
     /// Lines that cannot be read.
     pub(super) damaged: u64,
 }
@@ -112,7 +114,16 @@ impl Journal {
             Some(line::Item::Header { .. }) => {}
             Some(line::Item::Event(recorded)) => {
                 found.last = found.last.max(recorded.number);
+                if let Event::Collector(event) = &recorded.event
+                    && let CollectorEvent::Stopped { next } = **event
+                {
+                    found.next = Some(next);
+                }
                 sink(recorded);
+            }
+            Some(line::Item::Run { after }) => {
+                found.last = found.last.max(after);
+                found.next = None;
             }
             Some(line::Item::Later { number }) => found.last = found.last.max(number),
             None => found.damaged += 1,
@@ -147,13 +158,24 @@ impl Journal {
         (events.len(), Ok(()))
     }
 
+    /// Records durably that a run begins whose events have numbers above this one. Blocks.
+    pub(super) fn begin_run(&self, after: u64) -> io::Result<()> {
+        let line = line::run(after)?;
+        self.with_room()?.append_line(&line)?;
+        self.sync()
+    }
+
     /// Appends at least one event, and as many as the file has room for. Returns how many.
     fn append_some(&self, events: &[Arc<Recorded>]) -> io::Result<usize> {
-        let half = self.size / 2;
-        if self.newer().len() >= half {
+        self.with_room()?.append(events, self.size / 2)
+    }
+
+    /// The file that is written, with less than half of the size.
+    fn with_room(&self) -> io::Result<Arc<Segment>> {
+        if self.newer().len() >= self.size / 2 {
             self.rotate()?;
         }
-        self.newer().append(events, half)
+        Ok(self.newer())
     }
 
     /// Makes everything that was appended durable, with the names of the files. Blocks.

@@ -5,6 +5,8 @@
 //! within a run and continue over a restart.
 //!
 //! Guarantees:
+//! * A number is assigned once in a series ([`Feed::series`]), however a run ends. A run continues the series if the journal
+//!   records which numbers the runs before it may have assigned. Otherwise the run has a series of its own.
 //! * Everything is bounded: the history in events, each timeline in changes, all timelines in bytes, the journal in bytes.
 //! * Agents, Nacos services and the collector have a [`Lane`] each. Events of one lane never evict those of another.
 //! * An instance that changes too often, and a peer that causes too many changes, do not push out the changes of others: beyond

@@ -41,6 +41,12 @@ impl Reader {
         }
     }
 
+    /// Identifies the numbering of the events that were read: see [`Feed::series`](super::Feed::series).
+    #[must_use]
+    pub fn series(&self) -> i64 {
+        self.inner.state.lock().series
+    }
+
     /// Waits for the next event, or returns how many were lost before it. `None` once the feed has been dropped.
     pub async fn next(&mut self) -> Option<Next> {
         loop {

@@ -25,6 +25,8 @@ pub struct Recorder {
     /// When the bytes that are not synchronised yet are due; `None` if there are none.
     due: Option<Instant>,
     reported: Option<Instant>,
+    /// The number of the last event that was appended to the journal of each lane.
+    appended: [Option<u64>; Lane::ALL.len()],
     /// By lane.
     conditions: [Condition; Lane::ALL.len()],
     /// Whether a failure was reported, and not yet its end.
@@ -46,6 +48,7 @@ impl Recorder {
             inner,
             due: None,
             reported: None,
+            appended: Default::default(),
             conditions: Default::default(),
             is_failing: false,
         }
@@ -84,9 +87,15 @@ impl Recorder {
             };
             has_more |= events.len() == BATCH;
             let count = events.len();
-            let append = move |journal: &Journal| journal.append(&events);
+            let append = move |journal: &Journal| {
+                let (appended, result) = journal.append(&events);
+                let last = events[..appended].last().map(|event| event.number);
+                (appended, last, result)
+            };
             let appended = self.blocking(lane, append).await;
-            let (appended, result) = appended.unwrap_or_else(|error| (0, Err(error)));
+            let (appended, end, result) = appended.unwrap_or_else(|error| (0, None, Err(error)));
+            let ends = &mut self.appended[lane.index()];
+            *ends = end.or(*ends);
             self.inner.wrote(lane, last);
             self.finish_write(lane, (count, appended), result);
         }
@@ -104,8 +113,14 @@ impl Recorder {
         for lane in Lane::ALL {
             let synced = self.blocking(lane, Journal::sync).await.flatten();
             self.conditions[lane.index()].fails = synced.is_err();
-            if let Err(error) = synced {
-                self.report(&error);
+            match synced {
+                Ok(()) => {
+                    let appended = self.appended[lane.index()].take();
+                    appended
+                        .into_iter()
+                        .for_each(|it| self.inner.synchronised(it));
+                }
+                Err(error) => self.report(&error),
             }
         }
         let is_faulty = |it: &Condition| it.refuses || it.fails;

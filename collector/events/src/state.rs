@@ -20,9 +20,16 @@ use super::{
 pub(super) const BACKLOG: usize = 1 << 17;
 /// The most instances of each kind that one sweep examines.
 const FLOODS: usize = 1024;
+/// The numbers that a run leaves out after a crash. The run before it may have assigned them: it assigns no more without a
+/// durable event in the journal.
+pub(super) const SKIPPED: u64 = 3 << 17;
 
 #[derive(Debug)]
 pub(super) struct State {
+    /// Identifies the numbering.
+    pub(super) series: i64,
+    /// A number up to which the journal holds the numbers of this series durably; `None` if no later run continues the series.
+    pub(super) durable: Option<u64>,
     /// The number of the last event.
     pub(super) newest: u64,
     /// The number of the first event of this run. Earlier events may be missing here.
@@ -45,10 +52,12 @@ pub(super) struct Unrecorded {
 }
 
 impl State {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, series: i64) -> Self {
         let half = config.memory / 2;
         let history = || History::new(config.backlog, BACKLOG);
         Self {
+            series,
+            durable: None,
             newest: 0,
             first_of_run: 1,
             histories: [history(), history(), history()],
@@ -156,6 +165,12 @@ impl State {
 
     pub(super) fn add(&mut self, at: Timestamp, event: Event) {
         self.newest += 1;
+        if self
+            .durable
+            .is_some_and(|durable| self.newest > durable + SKIPPED)
+        {
+            self.begin_own_series(at);
+        }
         let recorded = Arc::new(Recorded {
             number: self.newest,
             at,
@@ -164,6 +179,17 @@ impl State {
         self.keep(&recorded);
         let lane = recorded.event.lane().index();
         self.histories[lane].add(recorded);
+    }
+
+    /// Begins a series that no later run continues. After a crash the next run would assign the following numbers of the present
+    /// series again.
+    fn begin_own_series(&mut self, at: Timestamp) {
+        self.durable = None;
+        self.series = at.millis().max(self.series + 1);
+        tracing::warn!(
+            unwritten = SKIPPED,
+            "the journal of events could not be written for too many events, the following ones have numbers of their own"
+        );
     }
 
     /// Adds an event to the timeline of its instance.

@@ -248,6 +248,57 @@ async fn after_a_crash_no_number_is_assigned_twice_and_the_gap_is_reported() {
     .await;
 }
 
+/// A run that ends before its recorder writes. Returns its series and the number of its last event.
+fn killed(config: &Config, directory: &TempDir, events: u64) -> (i64, u64) {
+    let (feed, _recorder) = Feed::open(config, directory.path(), 7).unwrap();
+    for _ in 0..events {
+        feed.collector(at(9), CollectorEvent::Stalled { late_ms: 1 });
+    }
+    (feed.series(), feed.newest())
+}
+
+#[tokio::test]
+async fn a_run_that_wrote_no_event_leaves_its_numbers_to_no_other() {
+    let directory = TempDir::new().unwrap();
+    assert_eq!(killed(&config(), &directory, 1), (7, 1));
+    let (series, newest) = killed(&config(), &directory, 1);
+    assert_eq!(series, 7);
+    assert!(newest > 100_000, "{newest}");
+
+    let directory = TempDir::new().unwrap();
+    recording(&directory, async |feed| feed.stopped(at(3))).await;
+    assert_eq!(killed(&config(), &directory, 1), (5, 2));
+    let (series, newest) = killed(&config(), &directory, 1);
+    assert_eq!(series, 5);
+    assert!(newest > 100_000, "{newest}");
+}
+
+#[tokio::test]
+async fn a_run_whose_begin_cannot_be_recorded_has_a_series_of_its_own() {
+    let directory = TempDir::new().unwrap();
+    recording(&directory, async |feed| feed.stopped(at(3))).await;
+    // Every write needs a new file, in whose place there is a directory.
+    let limits = Config {
+        journal_size: 0,
+        ..config()
+    };
+    let obstacle = directory.path().join("collector.new.log");
+    fs::create_dir(&obstacle).unwrap();
+    assert_eq!(killed(&limits, &directory, 1), (7, 2));
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(killed(&config(), &directory, 1), (5, 2));
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_write_for_long_assigns_no_number_that_the_next_one_may() {
+    let directory = TempDir::new().unwrap();
+    let end = state::SKIPPED;
+    assert_eq!(killed(&config(), &directory, end), (7, end));
+    assert_eq!(killed(&config(), &directory, 1), (7, end + 1));
+    let (series, newest) = killed(&config(), &directory, end + 1);
+    assert!(series > 7 && newest > 2 * end, "{series}: {newest}");
+}
+
 #[tokio::test]
 async fn a_disk_that_refuses_writes_costs_events_and_stops_nothing() {
     let directory = TempDir::new().unwrap();

@@ -43,7 +43,6 @@ struct Lagged {
 struct Subscription {
     events: Reader,
     roster: Roster,
-    series: i64,
     closing: CancellationToken,
     _permit: OwnedSemaphorePermit,
 }
@@ -85,7 +84,6 @@ pub(super) async fn stream(
     let subscription = Subscription {
         events: feed.read(start.after),
         roster: face.services.roster.clone(),
-        series: feed.series(),
         closing: face.closing.clone(),
         _permit: permit,
     };
@@ -110,7 +108,7 @@ impl Subscription {
         };
         Some(match next {
             Next::Event(recorded) => {
-                let id = format!("{}-{}", self.series, recorded.number);
+                let id = format!("{}-{}", self.events.series(), recorded.number);
                 let name = match recorded.event {
                     Event::Instance(_) => "instance",
                     Event::Service(_) => "service_instance",

@@ -27,13 +27,17 @@ pub(super) enum Item {
         series: i64,
     },
     Event(Recorded),
+    /// A run began: its events have numbers above this one.
+    Run {
+        after: u64,
+    },
     /// An event of a later release.
     Later {
         number: u64,
     },
 }
 
-/// A line. An event has one of the last three fields.
+/// A line. An event has one of the fields `i`, `s` and `c`.
 #[derive(Serialize, Deserialize)]
 struct Line {
     /// Number.
@@ -48,7 +52,20 @@ struct Line {
     c: Option<CollectorEvent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     h: Option<Header>,
+    /// Whether it is the begin of a run.
+    #[serde(default, skip_serializing_if = "is_false")]
+    r: bool,
 }
+
+const EMPTY: Line = Line {
+    n: 0,
+    t: 0,
+    i: None,
+    s: None,
+    c: None,
+    h: None,
+    r: false,
+};
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -67,15 +84,11 @@ const fn is_false(value: &bool) -> bool {
 /// The first line of a file.
 pub(super) fn header(series: i64) -> Vec<u8> {
     let line = Line {
-        n: 0,
-        t: 0,
-        i: None,
-        s: None,
-        c: None,
         h: Some(Header {
             format: FORMAT,
             series,
         }),
+        ..EMPTY
     };
     let mut bytes = Vec::new();
     // Writing numbers to memory does not fail; a file without a header is readable too.
@@ -85,15 +98,24 @@ pub(super) fn header(series: i64) -> Vec<u8> {
     bytes
 }
 
+/// The line of a run whose events have numbers above this one.
+pub(super) fn run(after: u64) -> io::Result<Vec<u8>> {
+    let line = Line {
+        n: after,
+        r: true,
+        ..EMPTY
+    };
+    let mut bytes = Vec::new();
+    seal(&line, &mut bytes)?;
+    Ok(bytes)
+}
+
 /// Appends the line of an event.
 pub(super) fn encode(recorded: &Recorded, bytes: &mut Vec<u8>) -> io::Result<()> {
     let mut line = Line {
         n: recorded.number,
         t: recorded.at.millis(),
-        i: None,
-        s: None,
-        c: None,
-        h: None,
+        ..EMPTY
     };
     match &recorded.event {
         Event::Instance(event) => line.i = Some(InstanceLine::of(event)),
@@ -123,6 +145,9 @@ pub(super) fn decode(line: &[u8]) -> Option<Item> {
     if let Some(header) = line.h {
         let series = header.series;
         return Some(Item::Header { series });
+    }
+    if line.r {
+        return Some(Item::Run { after: line.n });
     }
     let event = match (line.i, line.s, line.c) {
         (Some(instance), None, None) => instance.event().map(Event::Instance),

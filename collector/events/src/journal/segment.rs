@@ -88,7 +88,7 @@ impl Segment {
             if let Some(item) = &item {
                 let recorded = match item {
                     Item::Event(recorded) => Some((recorded.number, recorded.at)),
-                    Item::Header { .. } | Item::Later { .. } => None,
+                    Item::Header { .. } | Item::Run { .. } | Item::Later { .. } => None,
                 };
                 state.add(recorded, begin, end);
             }
@@ -135,6 +135,14 @@ impl Segment {
             begin = start + end;
         }
         Ok(appended)
+    }
+
+    /// Appends a line that is no event.
+    pub(super) fn append_line(&self, line: &[u8]) -> io::Result<()> {
+        let mut state = self.state.lock();
+        self.write(&mut state, line)?;
+        state.len += length(line);
+        Ok(())
     }
 
     fn write(&self, state: &mut State, bytes: &[u8]) -> io::Result<()> {

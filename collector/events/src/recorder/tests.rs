@@ -35,6 +35,7 @@ async fn the_end_of_a_failure_is_reported_once_writes_are_durable_again() {
         record(&feed);
         recorder.write().await;
         assert!(recorder.is_failing, "a write is not durable");
+        assert_eq!(recorder.inner.state.lock().durable, Some(0));
     }
     fs::remove_file(&path).unwrap();
     recorder.sync().await;
@@ -43,4 +44,6 @@ async fn the_end_of_a_failure_is_reported_once_writes_are_durable_again() {
     recorder.write().await;
     recorder.sync().await;
     assert!(!recorder.is_failing);
+    let durable = recorder.inner.state.lock().durable;
+    assert_eq!(durable, Some(feed.newest()));
 }
