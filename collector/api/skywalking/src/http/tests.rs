@@ -5,7 +5,7 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use rollcall_limits::work::MAX_BATCH as KEY;
+use rollcall_limits::{Peer, work::MAX_BATCH as KEY};
 use rollcall_server::face::json;
 use rollcall_service::testing::{Fixture, MAX_BATCH};
 use serde_json::Value;
@@ -73,4 +73,39 @@ async fn every_call_refuses_a_body_with_too_many_elements_or_bytes() {
     assert!(written.contains("adopted=\"true\"} 0"), "{written}");
     let nothing = "rollcall_budget_bytes{budget=\"work\"} 0";
     assert!(written.contains(nothing), "{written}");
+}
+
+/// Posts a body as this peer, and returns the status and the answer.
+async fn post(router: &Router, call: &str, body: String) -> (u16, Value) {
+    let peer = Peer::new([10, 0, 0, 1].into());
+    let request = Request::post(call).extension(peer);
+    let request = request.body(Body::from(body)).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn an_instance_of_6x_without_a_service_does_not_affect_the_others() {
+    let fixture = Fixture::start();
+    let router = router(&fixture.services, &json::Limits::default(), "/", None);
+    let instance = |service: i32, uuid: &str| {
+        format!(r#"{{"serviceId":{service},"instanceUUID":"{uuid}","time":0,"properties":[]}}"#)
+    };
+    let register = async |instances: &[String]| {
+        let body = format!(r#"{{"instances":[{}]}}"#, instances.join(","));
+        post(&router, "/v2/instance/register", body).await
+    };
+    let two = [instance(0, "none"), instance(2, "one")];
+    let (status, answer) = register(&two).await;
+    let expected = serde_json::json!([{"key": "none", "value": 0}, {"key": "one", "value": 1}]);
+    assert_eq!((status, answer), (200, expected));
+    let counted = "call=\"/v2/instance/register\",outcome=\"unassigned\"} 1\n";
+    let written = fixture.services.exposition();
+    assert!(written.contains(counted), "{written}");
+    let (status, answer) = register(&two[..1]).await;
+    assert_eq!(status, 400);
+    assert_eq!(answer["error"]["field"], "instances[0].serviceId");
+    assert_eq!(register(&[]).await.0, 200);
 }

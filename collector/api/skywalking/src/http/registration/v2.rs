@@ -19,7 +19,7 @@ use rollcall_domain::{
 };
 use rollcall_limits::work;
 use rollcall_metrics::Outcome;
-use rollcall_server::face::{JSON, json::Object, reply};
+use rollcall_server::face::{JSON, Refusal, json::Object, reply};
 use rollcall_service::heartbeat::{Ping, Pong, Sign};
 use serde::{Deserialize, Serialize};
 
@@ -151,27 +151,31 @@ impl Face {
 
     async fn v2_instances(self: Arc<Self>, input: Input) -> Handled {
         let Object(Instances { instances }): Object<Instances> = input.parse().await?;
-        let processes = work::convert(instances.len(), || {
-            let process = |(at, Object(instance)): (usize, &Object<Instance>)| {
-                let field = || format!("instances[{at}].serviceId");
-                instance.process().ok_or_else(|| super::zero(&field()))
-            };
-            let processes = instances.iter().enumerate().map(process);
-            processes.collect::<Result<Vec<_>, _>>()
-        })?;
-        let time = instances.first().and_then(|Object(first)| first.time.0);
+        let count = instances.len();
+        let (places, processes) = work::convert(count, || usable(&instances))?;
+        let first = places.first().and_then(|at| instances.get(*at));
+        let time = first.and_then(|Object(first)| first.time.0);
         let skew = input.heartbeat.read_clock(time);
         let ids = input.register.instances(&processes).await;
         let ids = in_time(ids, processes.len(), "instances")?;
         if let Some(first) = ids.first().copied().flatten() {
             input.heartbeat.report_clock(first, skew);
         }
-        let outcome = outcome(&ids);
+        let outcome = if ids.iter().flatten().count() == count {
+            Outcome::Ok
+        } else {
+            Outcome::Unassigned
+        };
         let reply = move || {
             drop(processes);
-            let values = ids.iter().map(|id| id.map_or(0, InstanceId::get));
+            let mut values = vec![0; count];
+            for (at, id) in places.into_iter().zip(ids) {
+                if let (Some(value), Some(id)) = (values.get_mut(at), id) {
+                    *value = id.get();
+                }
+            }
             let keys = instances.iter().map(|Object(instance)| &*instance.uuid);
-            mappings(keys, values)
+            mappings(keys, values.into_iter())
         };
         Ok((outcome, input.reply(reply).await?))
     }
@@ -215,6 +219,18 @@ impl Face {
         let response = ([(CONTENT_TYPE, JSON)], Body::empty()).into_response();
         Ok((Outcome::Ok, response))
     }
+}
+
+/// The instances that can be registered, and their positions. It is an error only if none can.
+fn usable(instances: &[Object<Instance>]) -> Result<(Vec<usize>, Vec<NewInstance>), Refusal> {
+    let process = |(at, Object(instance)): (usize, &Object<Instance>)| {
+        instance.process().map(|process| (at, process))
+    };
+    let usable: (Vec<_>, Vec<_>) = instances.iter().enumerate().filter_map(process).unzip();
+    if usable.0.is_empty() && !instances.is_empty() {
+        return Err(super::zero("instances[0].serviceId"));
+    }
+    Ok(usable)
 }
 
 fn mappings<'a>(
