@@ -202,9 +202,11 @@ impl Face {
             signal: Signal::TraceSegment,
         };
         let signs = evidence.instances.into_iter().map(sign);
-        skip_unless_transient(input.heartbeat.renew_all(signs).await)?;
-        let held = evidence.held.into_iter();
-        skip_unless_transient(input.register.adopt(held).await)?;
+        let renewed = input.heartbeat.renew_all(signs).await;
+        // The ids of a segment are in use even if its sender could not be adopted.
+        let adopted = input.register.adopt(evidence.held.into_iter()).await;
+        skip_unless_transient(renewed)?;
+        skip_unless_transient(adopted)?;
         self.dropped_segments.inc_by(evidence.count);
         let response = ([(CONTENT_TYPE, JSON)], Body::empty()).into_response();
         Ok((Outcome::Ok, response))

@@ -5,9 +5,10 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
+use rollcall_domain::inventory::Dictionary;
 use rollcall_limits::{Peer, work::MAX_BATCH as KEY};
 use rollcall_server::face::json;
-use rollcall_service::testing::{Fixture, MAX_BATCH};
+use rollcall_service::testing::{Fixture, MAX_BATCH, RATES};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -108,4 +109,20 @@ async fn an_instance_of_6x_without_a_service_does_not_affect_the_others() {
     assert_eq!(status, 400);
     assert_eq!(answer["error"]["field"], "instances[0].serviceId");
     assert_eq!(register(&[]).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_ids_in_segments_are_reserved_even_if_a_sender_cannot_be() {
+    let fixture = Fixture::start();
+    let router = router(&fixture.services, &json::Limits::default(), "/", None);
+    let segment = |instance: usize| {
+        format!(r#"{{"sg":{{"ai":2,"ii":{instance},"ss":[{{"oi":5,"pi":0}}]}}}}"#)
+    };
+    // More unknown instances than one peer may bring at once.
+    let segments: Vec<_> = (1..=RATES.burst + 1).map(segment).collect();
+    let body = format!("[{}]", segments.join(","));
+    let (status, answer) = post(&router, "/segments", body).await;
+    assert_eq!(status, 503, "{answer}");
+    let operations = fixture.services.roster.entries(Dictionary::Operations);
+    assert_eq!(operations.adopted, 1);
 }
