@@ -195,8 +195,9 @@ impl Handle {
         refusal.map_or(Ok(()), Err)
     }
 
-    /// Renews the lease of a recorded instance. A sign of an unknown instance, or of another process, has no effect.
-    pub fn renew_known(&self, sign: Sign) {
+    /// Renews the lease of a recorded instance. A sign of an unknown instance, or of another process, has no effect and returns
+    /// `false`.
+    pub fn renew_known(&self, sign: Sign) -> bool {
         let core = self.register.core();
         let Sign {
             instance,
@@ -204,7 +205,7 @@ impl Handle {
             signal,
         } = sign;
         if core.admit(instance).is_err() {
-            return;
+            return false;
         }
         let recorded = core
             .inventory
@@ -218,6 +219,7 @@ impl Handle {
         if is_known {
             core.renew_or_grant(instance, signal);
         }
+        is_known
     }
 
     /// Renews the lease of an instance by its names. A keepAlive or a segment, which an agent sends only about itself, registers

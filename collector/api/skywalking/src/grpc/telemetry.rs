@@ -145,8 +145,9 @@ impl Handler {
         if Work::is_small(bytes) {
             let evidence = reader.read(&messages)?;
             let clock = self.read_clock(&messages, &evidence);
-            self.record(evidence).await?;
-            if let Some((sender, skew)) = clock {
+            let is_renewed = self.record(evidence).await?;
+            // An id that the sender cannot have received belongs to another process.
+            if let Some((sender, skew)) = clock.filter(|_| is_renewed) {
                 sender.report_clock(&self.heartbeat, skew);
             }
             return Ok(());
@@ -157,7 +158,7 @@ impl Handler {
         let reader = reader.clone();
         let read = move || reader.read(&messages).map(Evidence::into_owned);
         let evidence = self.work.run(bytes, read).await.map_err(Refused::from)??;
-        self.record(evidence).await
+        self.record(evidence).await.map(drop)
     }
 
     /// The sender of JVM metrics and how far its clock is ahead, in milliseconds; `None` if an earlier call of the connection
@@ -175,18 +176,19 @@ impl Handler {
         Some((evidence.sender()?, skew))
     }
 
-    /// Renews the leases of the senders, and adopts ids that the inventory does not hold.
-    async fn record(&self, evidence: Evidence<'_>) -> Result<(), Refusal> {
+    /// Renews the leases of the senders, and adopts ids that the inventory does not hold. Returns whether no sender was refused.
+    async fn record(&self, evidence: Evidence<'_>) -> Result<bool, Refusal> {
         self.dropped.inc_by(evidence.messages);
         self.undecodable.inc_by(evidence.undecodable);
         if self.row.is_of_5x && self.row.payload == Payload::Other && evidence.is_anonymous() {
             let fault = convert::instance_id(convert::NO_ID).err();
-            return fault.map_or(Ok(()), |fault| Err(fault.into()));
+            return fault.map_or(Ok(false), |fault| Err(fault.into()));
         }
         let signal = self.row.signal;
         // The agent drops an unknown id with its next ping, so the id needs no reservation.
+        let mut is_renewed = true;
         for sign in evidence.resettable.into_values() {
-            self.heartbeat.renew_known(sign);
+            is_renewed &= self.heartbeat.renew_known(sign);
         }
         let names: Vec<_> = evidence
             .names
@@ -202,10 +204,11 @@ impl Handler {
         let renewed = self.heartbeat.renew_all(signs).await;
         // The ids of a segment are in use even if its sender could not be adopted.
         let adopted = self.register.adopt(evidence.held.into_iter()).await;
+        is_renewed &= named.is_ok() && renewed.is_ok();
         for taken in [named, renewed, adopted] {
             self.skip_failed(taken)?;
         }
-        Ok(())
+        Ok(is_renewed)
     }
 
     /// Ignores a failure, unless the agent can react to it.

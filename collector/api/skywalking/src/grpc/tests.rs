@@ -1,6 +1,7 @@
 //! The guarantees for agents, tested with the generated clients against a router without a socket. The suite `compat` of
 //! `rollcall-tests` has the answers that all faces share.
 
+mod clock;
 mod elements;
 mod events;
 mod fixture;
