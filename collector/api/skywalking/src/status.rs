@@ -22,29 +22,6 @@ pub(crate) struct Status {
     pub(crate) outcome: Outcome,
 }
 
-/// The outcome of a call that was refused with this status, for the metrics.
-pub(crate) fn outcome(status: &tonic::Status) -> Outcome {
-    match status.code() {
-        Code::InvalidArgument
-        | Code::NotFound
-        | Code::FailedPrecondition
-        | Code::PermissionDenied
-        | Code::Unauthenticated
-        | Code::Internal
-        | Code::OutOfRange
-        | Code::Unimplemented
-        | Code::AlreadyExists => Outcome::Invalid,
-        Code::ResourceExhausted => Outcome::Overloaded,
-        Code::Ok => Outcome::Ok,
-        Code::Cancelled => Outcome::BrokenOff,
-        Code::Unknown
-        | Code::DeadlineExceeded
-        | Code::Aborted
-        | Code::Unavailable
-        | Code::DataLoss => Outcome::Failed,
-    }
-}
-
 impl From<&register::Error> for Status {
     fn from(error: &register::Error) -> Self {
         use register::Error;

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use rollcall_domain::ApplicationId;
 use rollcall_limits::{Peer, work};
-use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::{
-    application::{Application, ApplicationMapping, ApplicationRegisterService},
+    application::{Application, ApplicationMapping},
     common::KeyWithIntegerValue,
 };
 use rollcall_service::{Services, register};
-use tonic::{Request, Response, Status, async_trait};
+use tonic::Request;
 
 use super::{
-    call::{Fault, Refusal, end, end_some},
+    call::{Ended, Fault, Refusal, end, end_some},
     convert,
     unary::{self, Calls},
 };
@@ -38,17 +37,12 @@ const APPLICATION_CODE_REGISTER: &str = "ApplicationRegisterService/applicationC
 #[derive(Debug)]
 struct Handler {
     register: register::Handle,
-    register_calls: Call,
-    application_code_register_calls: Call,
 }
 
 impl Handler {
     fn new(services: &Services) -> Self {
-        let call = |name| services.metrics.call(Protocol::Grpc, name);
         Self {
             register: services.register.clone(),
-            register_calls: call(REGISTER),
-            application_code_register_calls: call(APPLICATION_CODE_REGISTER),
         }
     }
 
@@ -83,27 +77,23 @@ impl Handler {
     }
 }
 
-#[async_trait]
-impl ApplicationRegisterService for Handler {
-    async fn register(
-        &self,
-        request: Request<Application>,
-    ) -> Result<Response<ApplicationMapping>, Status> {
+impl Handler {
+    async fn register(&self, request: Request<Application>) -> Ended<ApplicationMapping> {
         let peer = unary::peer(&request);
         let codes = request.into_inner().application_code;
         let requested = codes.len();
         let mappings = self.map_all(codes, peer).await;
         let reply = |application| ApplicationMapping { application };
-        end_some(&self.register_calls, requested, mappings, reply)
+        end_some(requested, mappings, reply)
     }
 
     async fn application_code_register(
         &self,
         request: Request<Application>,
-    ) -> Result<Response<ApplicationMapping>, Status> {
+    ) -> Ended<ApplicationMapping> {
         let peer = unary::peer(&request);
         let codes = request.into_inner().application_code;
         let mapping = self.map_last(codes, peer).await;
-        end(&self.application_code_register_calls, mapping)
+        end(mapping)
     }
 }

@@ -1,11 +1,11 @@
-//! Ends a call: counts its outcome and maps it to a gRPC status.
+//! Ends a call: maps its result to an outcome in the metrics and to a gRPC status.
 
 use std::error::Error as _;
 
 use rollcall_limits::work;
-use rollcall_metrics::{Call, Outcome};
+use rollcall_metrics::Outcome;
 use rollcall_service::register;
-use tonic::{Response, Status};
+use tonic::Status;
 
 use super::shape::Refused;
 use crate::status;
@@ -23,6 +23,13 @@ pub(super) enum Refusal {
     Unusable(Status),
     /// A message is refused before it is decoded.
     Message(Refused),
+}
+
+/// The end of a call. The metrics count the outcome, which the status does not have: an answer may lack ids.
+#[derive(Debug)]
+pub(super) struct Ended<T> {
+    pub(super) outcome: Outcome,
+    pub(super) result: Result<T, Status>,
 }
 
 /// The mistake in a field, with the protocol's name of the field.
@@ -58,35 +65,60 @@ impl From<register::Error> for Refusal {
 }
 
 /// Ends a call.
-pub(super) fn end<T>(call: &Call, result: Result<T, Refusal>) -> Result<Response<T>, Status> {
-    match result {
-        Ok(reply) => {
-            call.count(Outcome::Ok);
-            Ok(Response::new(reply))
-        }
-        Err(Refusal::Field(fault)) => {
-            call.count(Outcome::Invalid);
-            Err(Status::invalid_argument(fault.to_string()))
-        }
-        Err(Refusal::Message(refused)) => {
-            call.count(match refused {
-                Refused::Malformed | Refused::Work(work::Error::TooManyElements { .. }) => {
-                    Outcome::Invalid
-                }
-                Refused::Work(work::Error::OverBudget(_)) => Outcome::Overloaded,
-                Refused::Work(work::Error::Stopped) => Outcome::Failed,
-            });
-            Err(refused.into())
-        }
-        Err(Refusal::Stream(status) | Refusal::Unusable(status)) => {
-            call.count(of_stream(&status));
-            Err(status)
-        }
+pub(super) fn end<T>(result: Result<T, Refusal>) -> Ended<T> {
+    let (outcome, status) = match result {
+        Ok(reply) => return Ended::ok(Outcome::Ok, reply),
+        Err(Refusal::Field(fault)) => (
+            Outcome::Invalid,
+            Status::invalid_argument(fault.to_string()),
+        ),
+        Err(Refusal::Message(refused)) => (of_message(refused), refused.into()),
+        Err(Refusal::Stream(status) | Refusal::Unusable(status)) => (of_stream(&status), status),
         Err(Refusal::Register(error)) => {
             let status = status::Status::from(&error);
-            call.count(status.outcome);
-            Err(Status::new(status.grpc, error.to_string()))
+            let refused = Status::new(status.grpc, error.to_string());
+            (status.outcome, refused)
         }
+    };
+    Ended {
+        outcome,
+        result: Err(status),
+    }
+}
+
+/// Ends a call for one key, whose answer has a form for "no id yet": `unassigned`.
+pub(super) fn end_one<T>(result: Result<T, Refusal>, unassigned: T) -> Ended<T> {
+    match result {
+        Err(Refusal::Register(error)) if error.is_unassigned() => {
+            Ended::ok(Outcome::Unassigned, unassigned)
+        }
+        result => end(result),
+    }
+}
+
+/// Ends a call for `requested` keys, whose answer leaves out keys without an id.
+pub(super) fn end_some<M, T>(
+    requested: usize,
+    result: Result<Vec<M>, Refusal>,
+    reply: impl FnOnce(Vec<M>) -> T,
+) -> Ended<T> {
+    let result = match result {
+        Err(Refusal::Register(error)) if error.is_unassigned() => Ok(Vec::new()),
+        result => result,
+    };
+    match result {
+        Ok(mappings) if mappings.len() < requested => {
+            Ended::ok(Outcome::Unassigned, reply(mappings))
+        }
+        result => end(result.map(reply)),
+    }
+}
+
+const fn of_message(refused: Refused) -> Outcome {
+    match refused {
+        Refused::Malformed | Refused::Work(work::Error::TooManyElements { .. }) => Outcome::Invalid,
+        Refused::Work(work::Error::OverBudget(_)) => Outcome::Overloaded,
+        Refused::Work(work::Error::Stopped) => Outcome::Failed,
     }
 }
 
@@ -99,37 +131,11 @@ fn of_stream(status: &Status) -> Outcome {
     }
 }
 
-/// Ends a call for one key, whose answer has a form for "no id yet": `unassigned`.
-pub(super) fn end_one<T>(
-    call: &Call,
-    result: Result<T, Refusal>,
-    unassigned: T,
-) -> Result<Response<T>, Status> {
-    match result {
-        Err(Refusal::Register(error)) if error.is_unassigned() => {
-            call.count(Outcome::Unassigned);
-            Ok(Response::new(unassigned))
+impl<T> Ended<T> {
+    const fn ok(outcome: Outcome, reply: T) -> Self {
+        Self {
+            outcome,
+            result: Ok(reply),
         }
-        result => end(call, result),
-    }
-}
-
-/// Ends a call for `requested` keys, whose answer leaves out keys without an id.
-pub(super) fn end_some<M, T>(
-    call: &Call,
-    requested: usize,
-    result: Result<Vec<M>, Refusal>,
-    reply: impl FnOnce(Vec<M>) -> T,
-) -> Result<Response<T>, Status> {
-    let result = match result {
-        Err(Refusal::Register(error)) if error.is_unassigned() => Ok(Vec::new()),
-        result => result,
-    };
-    match result {
-        Ok(mappings) if mappings.len() < requested => {
-            call.count(Outcome::Unassigned);
-            Ok(Response::new(reply(mappings)))
-        }
-        result => end(call, result.map(reply)),
     }
 }

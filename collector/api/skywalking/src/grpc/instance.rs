@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use rollcall_domain::{inventory::Generation, liveness::Signal};
-use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::{
     common::Downstream,
     instance::{
         ApplicationInstance, ApplicationInstanceHeartbeat, ApplicationInstanceMapping,
-        ApplicationInstanceRecover, InstanceDiscoveryService,
+        ApplicationInstanceRecover,
     },
 };
 use rollcall_service::{
@@ -16,10 +15,10 @@ use rollcall_service::{
     heartbeat::{self, Sign, agent_time},
     register,
 };
-use tonic::{Request, Response, Status, async_trait};
+use tonic::Request;
 
 use super::{
-    call::{Refusal, end, end_one},
+    call::{Ended, Refusal, end, end_one},
     convert,
     unary::{self, Calls},
 };
@@ -51,31 +50,21 @@ const REGISTER_RECOVER: &str = "InstanceDiscoveryService/registerRecover";
 struct Handler {
     register: register::Handle,
     heartbeat: heartbeat::Handle,
-    register_calls: Call,
-    register_instance_calls: Call,
-    heartbeat_calls: Call,
-    register_recover_calls: Call,
 }
 
 impl Handler {
     fn new(services: &Services) -> Self {
-        let call = |name| services.metrics.call(Protocol::Grpc, name);
         Self {
             register: services.register.clone(),
             heartbeat: services.heartbeat.clone(),
-            register_calls: call(REGISTER),
-            register_instance_calls: call(REGISTER_INSTANCE),
-            heartbeat_calls: call(HEARTBEAT),
-            register_recover_calls: call(REGISTER_RECOVER),
         }
     }
 
     async fn assign(
         &self,
-        calls: &Call,
         request: Request<ApplicationInstance>,
         generation: Generation,
-    ) -> Result<Response<ApplicationInstanceMapping>, Status> {
+    ) -> Ended<ApplicationInstanceMapping> {
         let register = self.register.for_peer(unary::peer(&request));
         let instance = request.into_inner();
         let unassigned = ApplicationInstanceMapping {
@@ -94,7 +83,7 @@ impl Handler {
                 ..unassigned
             })
         };
-        end_one(calls, assigned.await, unassigned)
+        end_one(assigned.await, unassigned)
     }
 
     async fn renew(
@@ -125,35 +114,29 @@ impl Handler {
     }
 }
 
-#[async_trait]
-impl InstanceDiscoveryService for Handler {
+impl Handler {
     async fn register(
         &self,
         request: Request<ApplicationInstance>,
-    ) -> Result<Response<ApplicationInstanceMapping>, Status> {
-        self.assign(&self.register_calls, request, Generation::V3)
-            .await
+    ) -> Ended<ApplicationInstanceMapping> {
+        self.assign(request, Generation::V3).await
     }
 
     async fn register_instance(
         &self,
         request: Request<ApplicationInstance>,
-    ) -> Result<Response<ApplicationInstanceMapping>, Status> {
-        self.assign(&self.register_instance_calls, request, Generation::V5)
-            .await
+    ) -> Ended<ApplicationInstanceMapping> {
+        self.assign(request, Generation::V5).await
     }
 
-    async fn heartbeat(
-        &self,
-        request: Request<ApplicationInstanceHeartbeat>,
-    ) -> Result<Response<Downstream>, Status> {
-        end(&self.heartbeat_calls, self.renew(request).await)
+    async fn heartbeat(&self, request: Request<ApplicationInstanceHeartbeat>) -> Ended<Downstream> {
+        end(self.renew(request).await)
     }
 
     async fn register_recover(
         &self,
         request: Request<ApplicationInstanceRecover>,
-    ) -> Result<Response<Downstream>, Status> {
-        end(&self.register_recover_calls, self.recover(request).await)
+    ) -> Ended<Downstream> {
+        end(self.recover(request).await)
     }
 }

@@ -6,30 +6,29 @@ use std::sync::Arc;
 use rollcall_domain::liveness::Signal;
 use rollcall_domain::properties;
 use rollcall_limits::Peer;
-use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::management::{Commands, InstancePingPkg, InstanceProperties};
 use rollcall_service::{
     Services, heartbeat,
     register::{self, InstanceName},
 };
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Request, metadata::MetadataMap};
 
 use super::{
-    call::end,
+    call::{Ended, end},
     convert,
     unary::{self, Calls},
 };
 
 /// Adds the calls of this service under both spellings: that of 8.0 to 8.3, and the later one.
 pub(super) fn add(mut calls: Calls, services: &Services) -> Calls {
+    let handler = Arc::new(Handler::new(services));
     for [report, keep_alive] in SPELLINGS {
-        let handler = Arc::new(Handler::new(services, report, keep_alive));
         calls = calls
             .add(report, &handler, |it, request| async move {
                 it.report_instance_properties(request).await
             })
             .add(keep_alive, &handler, |it, request| async move {
-                it.keep_alive(request).await
+                it.keep_alive(&request).await
             });
     }
     calls
@@ -46,27 +45,17 @@ const SPELLINGS: [[&str; 2]; 2] = [
     ],
 ];
 
-/// The calls under one of the two spellings of the service.
 #[derive(Debug)]
 struct Handler {
     register: register::Handle,
     heartbeat: heartbeat::Handle,
-    report_instance_properties_calls: Call,
-    keep_alive_calls: Call,
 }
 
 impl Handler {
-    fn new(
-        services: &Services,
-        report_instance_properties: &'static str,
-        keep_alive: &'static str,
-    ) -> Self {
-        let call = |name| services.metrics.call(Protocol::Grpc, name);
+    fn new(services: &Services) -> Self {
         Self {
             register: services.register.clone(),
             heartbeat: services.heartbeat.clone(),
-            report_instance_properties_calls: call(report_instance_properties),
-            keep_alive_calls: call(keep_alive),
         }
     }
 
@@ -100,21 +89,15 @@ impl Handler {
     async fn report_instance_properties(
         &self,
         request: Request<InstanceProperties>,
-    ) -> Result<Response<Commands>, Status> {
+    ) -> Ended<Commands> {
         let peer = unary::peer(&request);
         let (metadata, _, reported) = request.into_parts();
         let commands = self.report(&reported, &metadata, peer).await;
-        end(
-            &self.report_instance_properties_calls,
-            commands.map_err(Into::into),
-        )
+        end(commands.map_err(Into::into))
     }
 
-    async fn keep_alive(
-        &self,
-        request: Request<InstancePingPkg>,
-    ) -> Result<Response<Commands>, Status> {
-        let commands = self.renew(&request).await;
-        end(&self.keep_alive_calls, commands.map_err(Into::into))
+    async fn keep_alive(&self, request: &Request<InstancePingPkg>) -> Ended<Commands> {
+        let commands = self.renew(request).await;
+        end(commands.map_err(Into::into))
     }
 }

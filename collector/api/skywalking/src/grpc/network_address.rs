@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use rollcall_domain::AddressId;
 use rollcall_limits::{Peer, work};
-use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::{
     common::KeyWithIntegerValue,
-    network_address::{NetworkAddressMappings, NetworkAddressRegisterService, NetworkAddresses},
+    network_address::{NetworkAddressMappings, NetworkAddresses},
 };
 use rollcall_service::{Services, register};
-use tonic::{Request, Response, Status, async_trait};
+use tonic::Request;
 
 use super::{
-    call::{Refusal, end_some},
+    call::{Ended, Refusal, end_some},
     convert,
     unary::{self, Calls},
 };
@@ -31,14 +30,12 @@ const BATCH_REGISTER: &str = "NetworkAddressRegisterService/batchRegister";
 #[derive(Debug)]
 struct Handler {
     register: register::Handle,
-    batch_register_calls: Call,
 }
 
 impl Handler {
     fn new(services: &Services) -> Self {
         Self {
             register: services.register.clone(),
-            batch_register_calls: services.metrics.call(Protocol::Grpc, BATCH_REGISTER),
         }
     }
 }
@@ -56,17 +53,16 @@ pub(super) async fn map(
     }))
 }
 
-#[async_trait]
-impl NetworkAddressRegisterService for Handler {
+impl Handler {
     async fn batch_register(
         &self,
         request: Request<NetworkAddresses>,
-    ) -> Result<Response<NetworkAddressMappings>, Status> {
+    ) -> Ended<NetworkAddressMappings> {
         let peer = unary::peer(&request);
         let addresses = request.into_inner().addresses;
         let requested = addresses.len();
         let mappings = map(&self.register, addresses, peer).await;
         let reply = |address_ids| NetworkAddressMappings { address_ids };
-        end_some(&self.batch_register_calls, requested, mappings, reply)
+        end_some(requested, mappings, reply)
     }
 }

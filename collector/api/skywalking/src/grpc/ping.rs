@@ -4,19 +4,18 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
-use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::{
     common::KeyWithStringValue,
-    register::{Command, Commands, ServiceInstancePing, ServiceInstancePingPkg},
+    register::{Command, Commands, ServiceInstancePingPkg},
 };
 use rollcall_service::{
     Services,
     heartbeat::{self, Ping, Pong, agent_time},
 };
-use tonic::{Request, Response, Status, async_trait};
+use tonic::Request;
 
 use super::{
-    call::{Refusal, end},
+    call::{Ended, Refusal, end},
     convert,
     unary::{self, Calls},
 };
@@ -25,7 +24,7 @@ use super::{
 pub(super) fn add(calls: Calls, services: &Services) -> Calls {
     let handler = Arc::new(Handler::new(services));
     calls.add(DO_PING, &handler, |it, request| async move {
-        it.do_ping(request).await
+        it.do_ping(&request).await
     })
 }
 
@@ -34,7 +33,6 @@ const DO_PING: &str = "ServiceInstancePing/doPing";
 #[derive(Debug)]
 struct Handler {
     heartbeat: heartbeat::Handle,
-    do_ping_calls: Call,
     of_another: Counter,
 }
 
@@ -42,7 +40,6 @@ impl Handler {
     fn new(services: &Services) -> Self {
         Self {
             heartbeat: services.heartbeat.clone(),
-            do_ping_calls: services.metrics.call(Protocol::Grpc, DO_PING),
             of_another: services.metrics.dropped("pings_with_the_id_of_another"),
         }
     }
@@ -84,13 +81,8 @@ fn reset(ping: &ServiceInstancePingPkg) -> Command {
     }
 }
 
-#[async_trait]
-impl ServiceInstancePing for Handler {
-    async fn do_ping(
-        &self,
-        request: Request<ServiceInstancePingPkg>,
-    ) -> Result<Response<Commands>, Status> {
-        let commands = self.take(&request).await;
-        end(&self.do_ping_calls, commands)
+impl Handler {
+    async fn do_ping(&self, request: &Request<ServiceInstancePingPkg>) -> Ended<Commands> {
+        end(self.take(request).await)
     }
 }

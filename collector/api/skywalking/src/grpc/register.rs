@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use rollcall_domain::{ApplicationId, InstanceId, liveness::Signal};
 use rollcall_limits::{Peer, work};
-use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::{
     common::KeyWithIntegerValue,
     register::{
         Commands, Endpoint, EndpointMapping, EndpointMappingElement, Endpoints, NetAddressMapping,
-        NetAddresses, Register, ServiceAndNetworkAddressMappings, ServiceInstance,
+        NetAddresses, ServiceAndNetworkAddressMappings, ServiceInstance,
         ServiceInstanceRegisterMapping, ServiceInstances, ServiceRegisterMapping, Services,
     },
 };
@@ -21,10 +20,10 @@ use rollcall_service::{
     heartbeat::{self, Sign},
     register,
 };
-use tonic::{Request, Response, Status, async_trait};
+use tonic::Request;
 
 use super::{
-    call::{Fault, Refusal, end, end_some},
+    call::{Ended, Fault, Refusal, end, end_some},
     convert, network_address,
     unary::{self, Calls},
 };
@@ -51,7 +50,6 @@ pub(super) fn add(calls: Calls, services: &service::Services) -> Calls {
         )
         .add(DO_MAPPING_REGISTER, &handler, |it, request| async move {
             it.do_service_and_network_address_mapping_register(request)
-                .await
         })
 }
 
@@ -65,24 +63,13 @@ const DO_MAPPING_REGISTER: &str = "Register/doServiceAndNetworkAddressMappingReg
 struct Handler {
     register: register::Handle,
     heartbeat: heartbeat::Handle,
-    service_calls: Call,
-    instance_calls: Call,
-    endpoint_calls: Call,
-    address_calls: Call,
-    mapping_calls: Call,
 }
 
 impl Handler {
     fn new(services: &service::Services) -> Self {
-        let call = |name| services.metrics.call(Protocol::Grpc, name);
         Self {
             register: services.register.clone(),
             heartbeat: services.heartbeat.clone(),
-            service_calls: call(DO_SERVICE_REGISTER),
-            instance_calls: call(DO_SERVICE_INSTANCE_REGISTER),
-            endpoint_calls: call(DO_ENDPOINT_REGISTER),
-            address_calls: call(DO_NETWORK_ADDRESS_REGISTER),
-            mapping_calls: call(DO_MAPPING_REGISTER),
         }
     }
 
@@ -145,12 +132,11 @@ impl Handler {
     }
 }
 
-#[async_trait]
-impl Register for Handler {
+impl Handler {
     async fn do_service_register(
         &self,
         request: Request<Services>,
-    ) -> Result<Response<ServiceRegisterMapping>, Status> {
+    ) -> Ended<ServiceRegisterMapping> {
         let peer = unary::peer(&request);
         let services = request.into_inner().services;
         let requested = services.len();
@@ -158,53 +144,50 @@ impl Register for Handler {
         let names = work::convert(requested, names);
         let mappings = self.map_services(names, peer).await;
         let reply = |services| ServiceRegisterMapping { services };
-        end_some(&self.service_calls, requested, mappings, reply)
+        end_some(requested, mappings, reply)
     }
 
     async fn do_service_instance_register(
         &self,
         request: Request<ServiceInstances>,
-    ) -> Result<Response<ServiceInstanceRegisterMapping>, Status> {
+    ) -> Ended<ServiceInstanceRegisterMapping> {
         let peer = unary::peer(&request);
         let (metadata, _, ServiceInstances { instances }) = request.into_parts();
         let requested = instances.len();
         let version = convert::agent_version(&metadata);
         let mappings = self.map_instances(instances, version, peer);
         let reply = |service_instances| ServiceInstanceRegisterMapping { service_instances };
-        end_some(&self.instance_calls, requested, mappings.await, reply)
+        end_some(requested, mappings.await, reply)
     }
 
-    async fn do_endpoint_register(
-        &self,
-        request: Request<Endpoints>,
-    ) -> Result<Response<EndpointMapping>, Status> {
+    async fn do_endpoint_register(&self, request: Request<Endpoints>) -> Ended<EndpointMapping> {
         let resettable = convert::is_resettable(request.metadata());
         let peer = unary::peer(&request);
         let endpoints = request.into_inner().endpoints;
         let requested = endpoints.len();
         let mappings = self.map_endpoints(endpoints, resettable, peer).await;
         let reply = |elements| EndpointMapping { elements };
-        end_some(&self.endpoint_calls, requested, mappings, reply)
+        end_some(requested, mappings, reply)
     }
 
     async fn do_network_address_register(
         &self,
         request: Request<NetAddresses>,
-    ) -> Result<Response<NetAddressMapping>, Status> {
+    ) -> Ended<NetAddressMapping> {
         let peer = unary::peer(&request);
         let addresses = request.into_inner().addresses;
         let requested = addresses.len();
         let mappings = network_address::map(&self.register, addresses, peer).await;
         let reply = |address_ids| NetAddressMapping { address_ids };
-        end_some(&self.address_calls, requested, mappings, reply)
+        end_some(requested, mappings, reply)
     }
 
     /// The mapping of addresses to services is topology, which the collector does not build. It only renews the instance's
     /// lease.
-    async fn do_service_and_network_address_mapping_register(
+    fn do_service_and_network_address_mapping_register(
         &self,
         request: Request<ServiceAndNetworkAddressMappings>,
-    ) -> Result<Response<Commands>, Status> {
+    ) -> Ended<Commands> {
         let mappings = request.into_inner().mappings;
         work::convert(mappings.len(), || {
             for mapping in mappings {
@@ -217,6 +200,6 @@ impl Register for Handler {
                 }
             }
         });
-        end(&self.mapping_calls, Ok(Commands::default()))
+        end(Ok(Commands::default()))
     }
 }

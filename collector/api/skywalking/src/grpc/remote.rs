@@ -11,7 +11,7 @@ use axum::Router;
 use prometheus_client::metrics::counter::Counter;
 use prost::Message as _;
 use rollcall_limits::{Peer, Work};
-use rollcall_metrics::{Call, Protocol};
+use rollcall_metrics::Protocol;
 use rollcall_proto::remote::RemoteMessage;
 use rollcall_service::{
     Services,
@@ -20,10 +20,10 @@ use rollcall_service::{
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::{Response, Status, metadata::MetadataMap};
+use tonic::{Status, metadata::MetadataMap};
 
 use super::{
-    call::{Refusal, end},
+    call::Refusal,
     shape::{Refused, Shapes},
     stream::{self, Messages},
 };
@@ -47,14 +47,15 @@ pub(super) const CALL: &str = "RemoteCommonService/call";
 pub(super) fn router(services: &Services, stop: CancellationToken) -> Router {
     let handler = Handler::new(services, stop);
     let take = move |metadata, peer, messages| handler.call(metadata, peer, messages);
-    Router::new().route(&format!("/{CALL}"), stream::route(MAX_MESSAGE_SIZE, take))
+    let calls = services.metrics.call(Protocol::Grpc, CALL);
+    let route = stream::route(MAX_MESSAGE_SIZE, calls, take);
+    Router::new().route(&format!("/{CALL}"), route)
 }
 
 #[derive(Clone, Debug)]
 struct Handler {
     register: register::Handle,
     work: Work,
-    calls: Call,
     unusable: Counter,
     readiness: Readiness,
     stop: CancellationToken,
@@ -65,7 +66,6 @@ impl Handler {
         Self {
             register: services.register.clone(),
             work: services.work.clone(),
-            calls: services.metrics.call(Protocol::Grpc, CALL),
             unusable: services.metrics.dropped("remote_messages"),
             readiness: services.readiness.clone(),
             stop,
@@ -77,13 +77,12 @@ impl Handler {
         metadata: MetadataMap,
         peer: Option<Peer>,
         messages: Messages,
-    ) -> Result<(), Status> {
+    ) -> Result<(), Refusal> {
         self.register = self.register.for_peer(peer);
-        let taken = match foreign_sender(&metadata) {
+        match foreign_sender(&metadata) {
             None => self.take_all(messages).await,
             Some(sender) => Err(self.foreign(&sender)),
-        };
-        end(&self.calls, taken).map(Response::into_inner)
+        }
     }
 
     /// Commits everything on the stream, up to the first message that cannot be executed.

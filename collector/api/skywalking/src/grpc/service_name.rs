@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use rollcall_limits::{Peer, work};
-use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::service_name::{
-    ServiceNameCollection, ServiceNameDiscoveryService, ServiceNameElement,
-    ServiceNameMappingCollection, ServiceNameMappingElement,
+    ServiceNameCollection, ServiceNameElement, ServiceNameMappingCollection,
+    ServiceNameMappingElement,
 };
 use rollcall_service::{Services, register};
-use tonic::{Request, Response, Status, async_trait};
+use tonic::Request;
 
 use super::{
-    call::{Fault, Refusal, end_some},
+    call::{Ended, Fault, Refusal, end_some},
     convert,
     unary::{self, Calls},
 };
@@ -30,14 +29,12 @@ const DISCOVERY: &str = "ServiceNameDiscoveryService/discovery";
 #[derive(Debug)]
 struct Handler {
     register: register::Handle,
-    discovery_calls: Call,
 }
 
 impl Handler {
     fn new(services: &Services) -> Self {
         Self {
             register: services.register.clone(),
-            discovery_calls: services.metrics.call(Protocol::Grpc, DISCOVERY),
         }
     }
 
@@ -58,17 +55,16 @@ impl Handler {
     }
 }
 
-#[async_trait]
-impl ServiceNameDiscoveryService for Handler {
+impl Handler {
     async fn discovery(
         &self,
         request: Request<ServiceNameCollection>,
-    ) -> Result<Response<ServiceNameMappingCollection>, Status> {
+    ) -> Ended<ServiceNameMappingCollection> {
         let peer = unary::peer(&request);
         let elements = request.into_inner().elements;
         let requested = elements.len();
         let mappings = self.map(elements, peer).await;
         let reply = |elements| ServiceNameMappingCollection { elements };
-        end_some(&self.discovery_calls, requested, mappings, reply)
+        end_some(requested, mappings, reply)
     }
 }

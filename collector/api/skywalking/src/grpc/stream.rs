@@ -10,8 +10,11 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use prost::DecodeError;
 use rollcall_limits::Peer;
+use rollcall_metrics::Call;
 pub(super) use rollcall_server::face::{Messages, PREFIX, refuse_encoded};
 use tonic::{Status, metadata::MetadataMap};
+
+use super::call::{Ended, Refusal, end};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
@@ -21,11 +24,12 @@ const EMPTY: Bytes = Bytes::from_static(&[0; PREFIX]);
 /// The key of the largest message of an agent.
 pub(super) const MAX_MESSAGE_SIZE_KEY: &str = "agent_gRPC.gRPC.max_message_size";
 
-/// The route of a stream whose messages have at most `max` bytes. `take` consumes all messages.
-pub(super) fn route<T, F>(max: usize, take: T) -> MethodRouter
+/// The route of a stream whose messages have at most `max` bytes. `take` consumes all messages. Each stream is counted when it
+/// ends.
+pub(super) fn route<T, F>(max: usize, calls: Call, take: T) -> MethodRouter
 where
     T: FnOnce(MetadataMap, Option<Peer>, Messages) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<(), Status>> + Send + 'static,
+    F: Future<Output = Result<(), Refusal>> + Send + 'static,
 {
     post(move |request: Request<Body>| async move {
         let (head, body) = request.into_parts();
@@ -35,9 +39,11 @@ where
                 let messages = Messages::new(body, max);
                 take(MetadataMap::from_headers(head.headers), peer, messages).await
             }
-            Err(refusal) => Err(refusal),
+            Err(refusal) => Err(refusal.into()),
         };
-        match taken {
+        let Ended { outcome, result } = end(taken);
+        calls.count(outcome);
+        match result {
             Ok(()) => answer(EMPTY),
             Err(status) => status.into_http(),
         }

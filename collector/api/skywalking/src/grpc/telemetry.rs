@@ -11,20 +11,20 @@ use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use rollcall_domain::liveness::Signal;
 use rollcall_limits::{Peer, Work};
-use rollcall_metrics::{Call, Protocol};
+use rollcall_metrics::Protocol;
 use rollcall_service::{
     Services, heartbeat,
     register::{self, InstanceName},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Response, Status, metadata::MetadataMap};
+use tonic::metadata::MetadataMap;
 
 use self::{
     evidence::{Evidence, OwnedSender, Reader},
     table::{CALLS, Payload, TelemetryCall},
 };
 use super::{
-    call::{Refusal, end},
+    call::Refusal,
     convert,
     shape::Refused,
     stream::{self, Messages},
@@ -47,12 +47,13 @@ pub(super) fn router(
     let mut router = Router::new();
     for row in CALLS {
         for path in row.paths {
-            let handler = Handler::new(services, row, path, stop.clone());
+            let handler = Handler::new(services, row, stop.clone());
+            let calls = services.metrics.call(Protocol::Grpc, path);
             let take = move |metadata, peer, messages: Messages| {
                 let messages = messages.set_by(stream::MAX_MESSAGE_SIZE_KEY);
                 handler.answer(metadata, peer, messages)
             };
-            let route = stream::route(max_message_size, take);
+            let route = stream::route(max_message_size, calls, take);
             router = router.route(&format!("/{path}"), route);
         }
     }
@@ -70,32 +71,25 @@ pub(super) fn streams() -> impl Iterator<Item = &'static str> {
     streamed.flat_map(|call| call.paths).copied()
 }
 
-/// One call under one path.
+/// One call.
 #[derive(Clone, Debug)]
 struct Handler {
     row: &'static TelemetryCall,
     register: register::Handle,
     heartbeat: heartbeat::Handle,
     work: Work,
-    calls: Call,
     dropped: Counter,
     undecodable: Counter,
     stop: CancellationToken,
 }
 
 impl Handler {
-    fn new(
-        services: &Services,
-        row: &'static TelemetryCall,
-        path: &'static str,
-        stop: CancellationToken,
-    ) -> Self {
+    fn new(services: &Services, row: &'static TelemetryCall, stop: CancellationToken) -> Self {
         Self {
             row,
             register: services.register.clone(),
             heartbeat: services.heartbeat.clone(),
             work: services.work.clone(),
-            calls: services.metrics.call(Protocol::Grpc, path),
             dropped: services.metrics.dropped(row.dropped),
             undecodable: services.metrics.dropped("undecodable_segments"),
             stop,
@@ -107,11 +101,10 @@ impl Handler {
         metadata: MetadataMap,
         peer: Option<Peer>,
         messages: Messages,
-    ) -> Result<(), Status> {
+    ) -> Result<(), Refusal> {
         self.register = self.register.for_peer(peer);
         self.heartbeat = self.heartbeat.for_peer(peer);
-        let taken = self.take_all(&metadata, peer, messages).await;
-        end(&self.calls, taken).map(Response::into_inner)
+        self.take_all(&metadata, peer, messages).await
     }
 
     /// Reads messages until the agent ends the stream or the collector stops: some agents hold one stream open indefinitely.

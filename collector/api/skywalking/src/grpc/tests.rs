@@ -7,6 +7,7 @@ mod events;
 mod fixture;
 mod health;
 mod limits;
+mod metrics;
 mod reflection;
 mod remote;
 mod segments;

@@ -2,7 +2,8 @@
 //!
 //! There is one path from the wire to a handler: the message is counted, charged to the budget `work`, and decoded; a large one,
 //! off the runtime's threads. So no call can be added without a limit on its elements. A call that the descriptors lack cannot
-//! be counted and is not served.
+//! be counted and is not served. There is one end as well: every call is counted with the outcome of its answer or refusal, also
+//! one that no handler gets.
 
 use std::sync::Arc;
 
@@ -15,13 +16,12 @@ use axum::{
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message;
 use rollcall_limits::{Charge, Peer, Work};
-use rollcall_metrics::{Metrics, Outcome};
+use rollcall_metrics::{Metrics, Protocol};
 use tokio::time::Instant;
-use tonic::{Request, Response, Status, metadata::MetadataMap};
-
-use crate::status;
+use tonic::{Request, metadata::MetadataMap};
 
 use super::{
+    call::{Ended, Refusal, end},
     shape::{Index, Refused, Shapes},
     stream::{self, Messages, PREFIX},
 };
@@ -67,7 +67,7 @@ impl Calls {
         H: Send + Sync + 'static,
         Q: Message + Default + 'static,
         A: Message + 'static,
-        F: Future<Output = Result<Response<A>, Status>> + Send,
+        F: Future<Output = Ended<A>> + Send,
     {
         let Some(input) = Shapes::get().input(path) else {
             tracing::error!(path, "call without a descriptor, not served");
@@ -75,16 +75,24 @@ impl Calls {
         };
         let (handler, work) = (Arc::clone(handler), self.work.clone());
         let max = self.max_message_size;
+        let calls = self.metrics.call(Protocol::Grpc, path);
         let durations = self.metrics.durations(generation(path));
         let serve = move |request: HttpRequest<Body>| async move {
-            let start = Instant::now();
-            let answered = answer(input, request, max, &work, |request| call(handler, request));
-            let answered = answered.await;
-            let outcome = answered
-                .as_ref()
-                .map_or_else(status::outcome, |_answer| Outcome::Ok);
-            durations.count(outcome, start.elapsed());
-            answered.unwrap_or_else(|refused| refused.into_http())
+            let (outcome, result) = match read(request, max).await {
+                Ok(request) => {
+                    let start = Instant::now();
+                    let call = |request| call(handler, request);
+                    let Ended { outcome, result } = answer(input, request, &work, call).await;
+                    durations.count(outcome, start.elapsed());
+                    (outcome, result)
+                }
+                Err(refusal) => {
+                    let Ended { outcome, result } = end(Err(refusal));
+                    (outcome, result)
+                }
+            };
+            calls.count(outcome);
+            result.unwrap_or_else(|refused| refused.into_http())
         };
         self.router = self.router.route(&format!("/{path}"), post(serve));
         self.paths.push(path);
@@ -104,41 +112,61 @@ fn generation(path: &str) -> &'static str {
     }
 }
 
+/// Reads a whole request, whose message is not decoded yet.
+async fn read(request: HttpRequest<Body>, max: usize) -> Result<HttpRequest<Bytes>, Refusal> {
+    let (head, body) = request.into_parts();
+    stream::refuse_encoded(&head.headers)?;
+    let messages = Messages::new(body, max).set_by(stream::MAX_MESSAGE_SIZE_KEY);
+    Ok(HttpRequest::from_parts(head, messages.only().await?))
+}
+
 async fn answer<Q, A, F>(
     input: Index,
-    request: HttpRequest<Body>,
-    max: usize,
+    request: HttpRequest<Bytes>,
     work: &Work,
     call: impl FnOnce(Request<Q>) -> F,
-) -> Result<HttpResponse<Body>, Status>
+) -> Ended<HttpResponse<Body>>
 where
     Q: Message + Default + 'static,
     A: Message + 'static,
-    F: Future<Output = Result<Response<A>, Status>> + Send,
+    F: Future<Output = Ended<A>> + Send,
 {
-    let (head, body) = request.into_parts();
-    stream::refuse_encoded(&head.headers)?;
+    let (head, bytes) = request.into_parts();
     let peer = head.extensions.get().copied();
-    let bytes = Messages::new(body, max)
-        .set_by(stream::MAX_MESSAGE_SIZE_KEY)
-        .only()
-        .await?;
     let Decoded {
         message,
         size,
         charge,
-    } = take(input, bytes, work).await.inspect_err(|refused| {
-        if let Refused::Work(error) = refused {
-            work.refuse(peer, *error);
+    } = match take(input, bytes, work).await {
+        Ok(decoded) => decoded,
+        Err(refused) => {
+            if let Refused::Work(error) = refused {
+                work.refuse(peer, error);
+            }
+            return end(Err(refused.into()));
         }
-    })?;
+    };
     let metadata = MetadataMap::from_headers(head.headers);
     let request = Request::from_parts(metadata, head.extensions, message);
-    let reply = call(request).await?.into_inner();
+    let Ended { outcome, result } = call(request).await;
+    let reply = match result {
+        Ok(reply) => reply,
+        Err(status) => {
+            return Ended {
+                outcome,
+                result: Err(status),
+            };
+        }
+    };
     let frame = work.run(size, move || frame(&reply)).await;
-    let frame = frame.map_err(Refused::from)?;
     drop(charge);
-    Ok(stream::answer(frame))
+    match frame {
+        Ok(frame) => Ended {
+            outcome,
+            result: Ok(stream::answer(frame)),
+        },
+        Err(error) => end(Err(Refused::from(error).into())),
+    }
 }
 
 async fn take<Q>(input: Index, bytes: Bytes, work: &Work) -> Result<Decoded<Q>, Refused>

@@ -2,6 +2,7 @@
 
 use axum::{body::Bytes, http::StatusCode, response::Response};
 use rollcall_limits::{Charge, Peer, Work, work::Error};
+use rollcall_metrics::Outcome;
 use rollcall_server::face::{
     Refusal,
     json::{self, Parts},
@@ -92,6 +93,7 @@ impl Input {
 fn refusal(error: Error) -> Refusal {
     match error {
         Error::TooManyElements { .. } => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body", error),
-        Error::OverBudget(_) | Error::Stopped => Refusal::overloaded(error),
+        Error::OverBudget(_) => Refusal::overloaded(error),
+        Error::Stopped => Refusal::overloaded(error).counted(Outcome::Failed),
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, post},
 };
-use rollcall_metrics::{Call, Durations, Protocol};
+use rollcall_metrics::{Call, Durations, Outcome, Protocol};
 use rollcall_server::face::{below, json, wrong_method};
 use tokio::time::Instant;
 
@@ -93,20 +93,24 @@ where
     F: FnOnce(Arc<Face>, Input) -> A,
     A: Future<Output = Handled>,
 {
-    let start = Instant::now();
     let peer = request.extensions().get().copied();
-    let answer = match json::read(request.into_body(), &face.limits).await {
-        Ok(parts) => match Input::new(&face.services, peer, parts).await {
-            Ok(input) => handle(face, input).await,
-            Err(refusal) => Err(refusal),
-        },
-        Err(refusal) => Err(refusal),
-    };
-    let (outcome, response) = match answer {
-        Ok(answered) => answered,
-        Err(refusal) => (refusal.outcome(), refusal.into_response()),
+    let (outcome, response) = match json::read(request.into_body(), &face.limits).await {
+        Ok(parts) => {
+            let start = Instant::now();
+            let answer = match Input::new(&face.services, peer, parts).await {
+                Ok(input) => handle(face, input).await,
+                Err(refusal) => Err(refusal),
+            };
+            let (outcome, response) = ended(answer);
+            counts.durations.count(outcome, start.elapsed());
+            (outcome, response)
+        }
+        Err(refusal) => ended(Err(refusal)),
     };
     counts.call.count(outcome);
-    counts.durations.count(outcome, start.elapsed());
     response
+}
+
+fn ended(answer: Handled) -> (Outcome, Response) {
+    answer.unwrap_or_else(|refusal| (refusal.outcome(), refusal.into_response()))
 }
