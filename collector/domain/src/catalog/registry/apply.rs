@@ -13,22 +13,16 @@ use super::{
 use crate::Moment;
 
 impl Registry {
-    /// Registers an instance and leaves the publisher's other instances as they are. `replaced` is the number of them that the
-    /// caller will remove; it counts as free room (`usize::MAX`: the caller has checked the number of instances).
+    /// Registers an instance, for which the caller has checked the room, and leaves the publisher's other instances as they are.
     pub(super) fn put(
         &mut self,
         by: &Registrant,
         key: &ServiceKey,
-        mut registration: Registration,
-        replaced: usize,
+        registration: Registration,
         now: Moment,
         effects: &mut Effects,
     ) -> Result<Registered, Refused> {
         let known = self.known(key, &registration);
-        if let Some(record) = known.and_then(|index| self.records.at(index)) {
-            record.complete(&mut registration);
-        }
-        self.room_for(known, by, key, &registration, replaced)?;
         self.tombstones.clear(key, &registration.endpoint);
         let (index, is_new) = match known {
             Some(index) => {

@@ -29,8 +29,10 @@ impl Registry {
     ) -> Result<Registered, Refused> {
         let by = by.into();
         self.check(&by.publisher, &registration)?;
+        let registration = self.kept(key, registration);
         let others = self.published_in(&by.publisher, key);
-        let registered = self.put(&by, key, registration, others.len(), now, effects)?;
+        self.room_for(&by, key, &registration, &others)?;
+        let registered = self.put(&by, key, registration, now, effects)?;
         for other in others {
             if other != registered.instance.index {
                 self.remove_at(other, EventKind::Replaced, now, effects);
@@ -68,12 +70,12 @@ impl Registry {
             let record = self.records.at(*index);
             record.is_some_and(|record| !wanted.contains_key(&record.endpoint))
         });
-        self.room_for_batch(&by, key, &mut wanted, unwanted.len())?;
+        self.room_for_batch(&by, key, &mut wanted, &unwanted)?;
         for index in unwanted {
             self.remove_at(index, EventKind::Replaced, now, effects);
         }
         for registration in wanted.into_values() {
-            self.put(&by, key, registration, usize::MAX, now, effects)?;
+            self.put(&by, key, registration, now, effects)?;
         }
         Ok(self.revision_of(key))
     }
@@ -240,7 +242,6 @@ impl Registry {
         let by = by.into();
         self.check(&by.publisher, registration)?;
         let others = self.published_in(&by.publisher, key);
-        let known = self.known(key, registration);
-        Ok(self.room_for(known, &by, key, registration, others.len())?)
+        Ok(self.room_for(&by, key, registration, &others)?)
     }
 }

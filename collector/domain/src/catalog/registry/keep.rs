@@ -26,29 +26,40 @@ impl Registry {
         self.service(key).map_or(0, |(_, service)| service.revision)
     }
 
-    /// Whether there is room for an instance if `replaced` others of the publisher are removed. `known`: the slot of the instance
-    /// that the registration changes.
+    /// Whether there is room for an instance once the other instances of the publisher, `replaced`, are removed.
     pub(super) fn room_for(
         &self,
-        known: Option<u32>,
         by: &Registrant,
         key: &ServiceKey,
         registration: &Registration,
-        replaced: usize,
+        replaced: &[u32],
     ) -> Result<(), Full> {
+        let known = self.known(key, registration);
+        let others = replaced.iter().filter(|index| Some(**index) != known);
+        let (replaced, freed) = (others.clone().count(), self.cost_of(others));
         let cost = registration_cost(registration);
         let Some(record) = known.and_then(|index| self.records.at(index)) else {
-            return self.room(by, key, (1, replaced), cost);
+            let service = self.room_in_service(key, by.peer, (1, replaced))?;
+            self.room_of_publisher(&by.publisher, (1, replaced))?;
+            let added = (service + cost).saturating_sub(freed);
+            self.share_in_bytes(by.peer, added)?;
+            return self.room_in_bytes(added);
         };
         if record.owner != Owner::of(&by.publisher) {
             self.room_of_publisher(&by.publisher, (1, replaced))?;
         }
-        let added = cost.saturating_sub(record.cost());
+        let added = cost.saturating_sub(record.cost() + freed);
         match by.peer {
             Some(_) => self.share_in_bytes(by.peer, added)?,
             None => self.share_of_payer(record.payer, added)?,
         }
         self.room_in_bytes(added)
+    }
+
+    /// The bytes that these instances take.
+    fn cost_of<'a>(&self, indexes: impl Iterator<Item = &'a u32>) -> usize {
+        let records = indexes.filter_map(|index| self.records.at(*index));
+        records.map(Record::cost).sum()
     }
 
     /// The slot of the instance that a registration changes.
@@ -57,19 +68,20 @@ impl Registry {
         self.find(service, &registration.endpoint, registration.kind)
     }
 
-    /// Whether there is room for a batch that removes `removed` other instances of the publisher from the service. Only what the
-    /// batch adds is counted: a client that connects again repeats its batch while its earlier connection still holds the
+    /// Whether there is room for a batch that removes these other instances of the publisher from the service. Only what the batch
+    /// adds is counted: a client that connects again repeats its batch while its earlier connection still holds the
     /// instances. Completes the registrations of known instances.
     pub(super) fn room_for_batch(
         &self,
         by: &Registrant,
         key: &ServiceKey,
         wanted: &mut BTreeMap<Endpoint, Registration>,
-        removed: usize,
+        removed: &[u32],
     ) -> Result<(), Full> {
         let service = self.service(key).map(|(_, service)| service);
         let owner = Owner::of(&by.publisher);
         let (mut added, mut taken_over, mut bytes) = (0, 0, 0);
+        let mut freed = self.cost_of(removed.iter());
         for registration in wanted.values_mut() {
             let known = service
                 .and_then(|service| self.find(service, &registration.endpoint, registration.kind))
@@ -81,25 +93,15 @@ impl Registry {
             };
             record.complete(registration);
             taken_over += usize::from(record.owner != owner);
-            bytes += registration_cost(registration).saturating_sub(record.cost());
+            bytes += registration_cost(registration);
+            freed += record.cost();
         }
+        let removed = removed.len();
         let service = self.room_in_service(key, by.peer, (added, removed))?;
         self.room_of_publisher(&by.publisher, (added + taken_over, removed))?;
-        self.share_in_bytes(by.peer, service + bytes)?;
-        self.room_in_bytes(service + bytes)
-    }
-
-    fn room(
-        &self,
-        by: &Registrant,
-        key: &ServiceKey,
-        (added, replaced): (usize, usize),
-        bytes: usize,
-    ) -> Result<(), Full> {
-        let service = self.room_in_service(key, by.peer, (added, replaced))?;
-        self.room_of_publisher(&by.publisher, (added, replaced))?;
-        self.share_in_bytes(by.peer, service + bytes)?;
-        self.room_in_bytes(service + bytes)
+        let bytes = (service + bytes).saturating_sub(freed);
+        self.share_in_bytes(by.peer, bytes)?;
+        self.room_in_bytes(bytes)
     }
 
     /// Whether there is room for the instances in their service, and for the service if it is new. Returns the bytes of a new

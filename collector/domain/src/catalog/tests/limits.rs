@@ -227,6 +227,43 @@ fn an_instance_that_a_connection_takes_over_counts_for_its_limit() {
     assert_eq!(owner, &Publisher::Operator);
 }
 
+/// What is removed was not counted, so the swap was refused.
+#[test]
+fn a_swap_of_instances_at_the_limit_of_bytes_is_admitted() {
+    let swap = |fixture: &mut Fixture, ips: [&str; 3]| {
+        let (now, effects) = (fixture.now, &mut fixture.effects);
+        let batch = ips.into_iter().map(registration).collect();
+        let registry = &mut fixture.registry;
+        let done = registry.batch(connection(1), &key("a"), batch, now, effects);
+        done.and_then(|_| {
+            let (publisher, one) = (connection_publisher(2), registration(ips[0]));
+            let mut one = one;
+            one.endpoint.port = 81;
+            registry.register(&publisher, &key("a"), one, now, effects)
+        })
+    };
+    let mut large = Fixture::new();
+    swap(&mut large, ["1", "2", "3"]).unwrap();
+    let mut fixture = Fixture::with(Limits {
+        bytes: large.registry.counts().bytes,
+        ..Limits::default()
+    });
+    swap(&mut fixture, ["1", "2", "3"]).unwrap();
+    swap(&mut fixture, ["4", "5", "6"]).unwrap();
+    assert_eq!(
+        swap(&mut fixture, ["7", "8", "10"]).map(|_| ()),
+        Err(Refused::Full(Full {
+            resource: Resource::Bytes,
+            limit: large.registry.counts().bytes,
+        }))
+    );
+    assert_eq!(fixture.ips("a"), ["4", "4", "5", "6"]);
+    assert_eq!(
+        fixture.registry.counts().bytes,
+        large.registry.counts().bytes
+    );
+}
+
 #[test]
 fn settings_and_overrides_are_charged_and_given_back() {
     let mut fixture = small();
