@@ -65,7 +65,7 @@ pub enum InstanceKind {
     Reconnected(Contact),
     /// Another process sent a sign of life with the id of this instance, whose own agent uses no ids. The sign was refused.
     Stray(Contact),
-    /// Its agent's clock differs much from this collector's.
+    /// Its agent's clock differs much from this collector's, or no longer does.
     ClockDiffers(Contact),
     /// The connection that it was last seen on ended.
     ConnectionClosed {

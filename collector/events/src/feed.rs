@@ -247,6 +247,21 @@ impl Feed {
             })
     }
 
+    /// The newest value that `read` finds in the changes of an instance, and the time of that change.
+    pub fn last_at<T>(
+        &self,
+        instance: InstanceId,
+        read: impl Fn(&InstanceEvent) -> Option<T>,
+    ) -> Option<(T, Timestamp)> {
+        let state = self.inner.state.lock();
+        state
+            .instances
+            .last(&instance, u64::MAX, |recorded| match &recorded.event {
+                Event::Instance(event) => Some((read(event)?, recorded.at)),
+                Event::Service(_) | Event::Collector(_) => None,
+            })
+    }
+
     /// The events of the collector that the history holds, oldest first.
     #[must_use]
     pub fn of_the_collector(&self) -> Vec<Arc<Recorded>> {

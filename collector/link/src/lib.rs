@@ -12,7 +12,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicI32, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -58,6 +58,12 @@ pub struct Links {
     observer: Option<Arc<dyn Observer>>,
 }
 
+/// The time of a clock that was not compared yet.
+const NEVER: i64 = i64::MIN;
+
+/// The milliseconds of the peer's clock between two comparisons.
+const COMPARED: u64 = 60_000;
+
 /// A connection. Dropping it without [`Link::ended`] means that this collector closed it.
 #[derive(Debug)]
 pub struct Link {
@@ -85,8 +91,10 @@ pub struct Seen {
     remote: SocketAddr,
     /// The time of the first call.
     since: OnceLock<Timestamp>,
-    /// How far the clock of the peer is ahead, in milliseconds.
-    clock_skew: OnceLock<i32>,
+    /// The time of the peer's clock when it was last compared, in milliseconds; [`NEVER`] before that.
+    clock_read: AtomicI64,
+    /// How far the clock of the peer was ahead then, in milliseconds.
+    clock_skew: AtomicI32,
     closing: OnceLock<Closing>,
     instances: Mutex<Vec<InstanceId>>,
 }
@@ -123,7 +131,8 @@ impl Links {
             connection: ConnectionId::new(number),
             remote,
             since: OnceLock::new(),
-            clock_skew: OnceLock::new(),
+            clock_read: AtomicI64::new(NEVER),
+            clock_skew: AtomicI32::new(0),
             closing: OnceLock::new(),
             instances: Mutex::default(),
         };
@@ -216,22 +225,26 @@ impl Seen {
         *self.since.get_or_init(now)
     }
 
-    /// Records the time of the peer's clock that a call carries, at the time that `now` returns. Returns the difference for the
-    /// first report of a connection, and `None` for later ones. A difference of more than 24 days is ignored: the field then
-    /// holds another time.
+    /// Compares the time of the peer's clock that a call carries with the time that `now` returns, and returns the difference. The
+    /// next comparison follows when the peer's clock has moved by [`COMPARED`], or was set by as much: `None` until then. A
+    /// difference of more than 24 days is ignored: the field then holds another time.
     pub fn observe_clock(&self, peer: Timestamp, now: impl FnOnce() -> Timestamp) -> Option<i32> {
-        if self.clock_skew.get().is_some() {
+        let (peer, last) = (peer.millis(), self.clock_read.load(Ordering::Relaxed));
+        if last != NEVER && peer.abs_diff(last) < COMPARED {
             return None;
         }
-        let skew = peer.millis().saturating_sub(now().millis());
+        let skew = peer.saturating_sub(now().millis());
         let skew = i32::try_from(skew).ok()?;
-        self.clock_skew.set(skew).is_ok().then_some(skew)
+        self.clock_skew.store(skew, Ordering::Relaxed);
+        self.clock_read.store(peer, Ordering::Relaxed);
+        Some(skew)
     }
 
     /// How far the clock of the peer is ahead of this collector's, in milliseconds; `None` if it reported no time.
     #[must_use]
     pub fn clock_skew(&self) -> Option<i32> {
-        self.clock_skew.get().copied()
+        let is_known = self.clock_read.load(Ordering::Relaxed) != NEVER;
+        is_known.then(|| self.clock_skew.load(Ordering::Relaxed))
     }
 
     /// Why this collector closes the connection; `None` if it does not.

@@ -43,6 +43,23 @@ fn instance(number: i32) -> InstanceId {
     InstanceId::new(number).unwrap()
 }
 
+/// A clock that was set right during a connection kept its first difference.
+#[test]
+fn a_clock_is_compared_about_once_a_minute_and_when_it_was_set() {
+    let link = Links::default().open(remote());
+    let now = || Timestamp::from_millis(1_000_000);
+    let observe = |millis| link.seen.observe_clock(Timestamp::from_millis(millis), now);
+    assert_eq!(link.seen.clock_skew(), None);
+    assert_eq!(observe(i64::MAX), None, "not a time");
+    assert_eq!(observe(1_090_000), Some(90_000));
+    assert_eq!(observe(1_149_999), None);
+    assert_eq!(observe(1_031_000), None);
+    assert_eq!(link.seen.clock_skew(), Some(90_000));
+    assert_eq!(observe(1_000_000), Some(0), "it was set");
+    assert_eq!(link.seen.clock_skew(), Some(0));
+    assert_eq!(observe(1_060_000), Some(60_000), "a minute passed");
+}
+
 fn remote() -> SocketAddr {
     ([127, 0, 0, 1], 40_000).into()
 }

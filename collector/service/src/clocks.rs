@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use rollcall_domain::{InstanceId, Timestamp};
 use rollcall_link as link;
 
-use super::Core;
+use super::{Core, events::InstanceEvent};
 
 /// A difference beyond this is an event of the instance. Network and queues delay a call by far less.
 const SHOWN: Duration = Duration::from_secs(5);
@@ -32,31 +32,54 @@ impl Clocks {
         }
         reported.insert(entry)
     }
+
+    /// Forgets an instance whose clock is right.
+    fn forget(&self, instance: InstanceId) {
+        let mut reported = self.0.lock();
+        for is_warning in [false, true] {
+            reported.remove(&(instance, is_warning));
+        }
+    }
+}
+
+/// The difference between two clocks that are this many milliseconds apart.
+fn by(millis: i64) -> Duration {
+    Duration::from_millis(millis.unsigned_abs())
 }
 
 impl Core {
     /// Records the time of the agent's clock that a call carries. Returns how far the agent's clock is ahead of this
-    /// collector's, in milliseconds, if no earlier call of the connection reported a time. Costs one load for every call of a
-    /// connection but the first.
+    /// collector's, in milliseconds, for the first call of a connection and about once a minute. Costs one load for every other
+    /// call.
     pub(super) fn read_clock(&self, sent_at: Option<Timestamp>) -> Option<i32> {
         let sent_at = sent_at?;
         link::current(|seen| seen.observe_clock(sent_at, || self.clock.wall())).flatten()
     }
 
     /// Records a clock that differs much, and warns about one that differs very much: each once for an instance while it is
-    /// remembered. Does nothing for an unknown instance.
+    /// remembered. Records a clock again when its difference has changed much, also when it is right again: the latest comparison
+    /// counts. Does nothing for an unknown instance.
     pub(super) fn report_clock(&self, instance: InstanceId, skew: Option<i32>) {
         let Some(skew) = skew else {
             return;
         };
-        let difference = Duration::from_millis(skew.unsigned_abs().into());
-        if difference <= SHOWN || self.inventory.read_instance(instance, |_| ()).is_none() {
+        if self.inventory.read_instance(instance, |_| ()).is_none() {
             return;
         }
-        if self.clocks.is_new(instance, false) {
-            self.events.clock_differs(self, instance);
+        let last = self
+            .events
+            .feed()
+            .last_at(instance, InstanceEvent::clock_skew);
+        let last = last.map_or(0, |(last, _at)| last);
+        let has_changed = by(i64::from(skew) - i64::from(last)) > SHOWN;
+        let is_wrong = by(skew.into()) > SHOWN;
+        if !is_wrong {
+            self.clocks.forget(instance);
         }
-        if difference > TOLERATED && self.clocks.is_new(instance, true) {
+        if (is_wrong && self.clocks.is_new(instance, false)) || has_changed {
+            self.events.clock_differs(self, instance, skew);
+        }
+        if by(skew.into()) > TOLERATED && self.clocks.is_new(instance, true) {
             self.events.skewed(self, instance, skew);
         }
     }
@@ -110,5 +133,35 @@ mod tests {
         };
         assert_eq!(event.instance, sign.instance);
         assert!(matches!(event.kind, InstanceKind::ClockDiffers(_)));
+    }
+
+    /// A clock that was set right kept its old difference.
+    #[tokio::test]
+    async fn the_latest_comparison_of_a_clock_counts() {
+        let running = Fixture::start();
+        let services = &running.services;
+        let sign = Sign {
+            instance: instance(1),
+            application: None,
+            signal: Signal::Heartbeat,
+        };
+        services.heartbeat.renew(sign).await.unwrap();
+        let before = services.events.newest();
+        let report = |skew| {
+            let heartbeat = &services.heartbeat;
+            heartbeat.report_clock(sign.instance, Some(skew));
+            let status = services.roster.instance(sign.instance).unwrap();
+            (
+                services.events.newest() - before,
+                status.clock_skew.map(|it| it.0),
+            )
+        };
+        assert_eq!(report(20), (0, None));
+        assert_eq!(report(100_000), (1, Some(100_000)));
+        assert_eq!(report(101_000), (1, Some(100_000)), "about the same");
+        assert_eq!(report(20), (2, Some(20)), "it is right again");
+        assert_eq!(report(40), (2, Some(20)));
+        assert_eq!(report(-100_000), (3, Some(-100_000)));
+        assert_eq!(report(100_000), (4, Some(100_000)));
     }
 }

@@ -76,9 +76,12 @@ impl Events {
         log::skewed(core, id, skew_ms);
     }
 
-    /// Records that the clock of an instance's agent differs much from this collector's.
-    pub(super) fn clock_differs(&self, core: &Core, id: InstanceId) {
-        let kind = InstanceKind::ClockDiffers(contact(core, id));
+    /// Records that the clock of an instance's agent differs much from this collector's, or no longer does.
+    pub(super) fn clock_differs(&self, core: &Core, id: InstanceId, skew: i32) {
+        let kind = InstanceKind::ClockDiffers(Contact {
+            clock_skew: Some(skew),
+            ..contact(core, id)
+        });
         self.record(core.clock.wall(), id, kind);
     }
 

@@ -6,7 +6,6 @@ use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp, inventory::Properties, liveness::Signal,
 };
 use rollcall_limits::Peer;
-use rollcall_link as link;
 use tokio::task::yield_now;
 
 use super::register::{self, InstanceName};
@@ -87,16 +86,10 @@ impl Handle {
     }
 
     /// Records the time of the agent's clock that a call carries, before the call is processed. Returns how far it is ahead, in
-    /// milliseconds, if the connection had none before: the caller reports it once it knows the instance.
+    /// milliseconds, if it was compared: the caller reports it once it knows the instance.
     #[must_use]
     pub fn read_clock(&self, sent_at: Option<Timestamp>) -> Option<i32> {
         self.register.core().read_clock(sent_at)
-    }
-
-    /// Whether no call of the running call's connection has reported a time.
-    #[must_use]
-    pub fn wants_clock(&self) -> bool {
-        link::current(|seen| seen.clock_skew().is_none()).unwrap_or(false)
     }
 
     /// Records a clock of an instance that differs much from this collector's, and warns if it differs very much.

@@ -261,7 +261,7 @@ impl Roster {
             terms: self.core.lessor.terms().of(lease.usual),
             connection: connection(&self.core, lease.contact),
             peer: feed.last(id, u64::MAX, InstanceEvent::peer),
-            clock_skew: feed.last(id, u64::MAX, InstanceEvent::clock_skew),
+            clock_skew: feed.last_at(id, InstanceEvent::clock_skew),
             silence: clock.now().since(lease.last_seen),
             own: Arc::clone(&self.own),
             witness: self.witness(lease.observer),

@@ -46,8 +46,9 @@ pub struct InstanceStatus {
     pub connection: Connection,
     /// The other end of the last known connection.
     pub peer: Option<SocketAddr>,
-    /// How far the clock of its agent is ahead of this collector's, in milliseconds, where a call carried its time.
-    pub clock_skew: Option<i32>,
+    /// How far the clock of its agent was ahead of this collector's, in milliseconds, and when they were compared; `None` if no
+    /// call carried its time.
+    pub clock_skew: Option<(i32, Timestamp)>,
     /// The time since that signal.
     pub silence: Duration,
     /// The address of this collector.

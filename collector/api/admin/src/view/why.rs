@@ -34,8 +34,10 @@ pub(super) struct Why {
     connection_state: &'static str,
     /// The end of the connection that the signal came on; `null` while it is open, or if it is not known here.
     connection: Option<Connection>,
-    /// How far the clock of its agent is ahead of this collector's, in milliseconds; `null` if no call carried its time.
+    /// How far the clock of its agent was ahead of this collector's, in milliseconds; `null` if no call carried its time.
     clock_skew_ms: Option<i32>,
+    /// When they were compared.
+    clock_observed_at: Option<String>,
     /// The usual interval between signals of its agent, in milliseconds; `null` if not observed.
     usual_interval_ms: Option<u64>,
     /// The signals that did not come since, by that interval; `null` if it is not observed.
@@ -77,7 +79,8 @@ impl Why {
             peer: status.peer.map(|peer| peer.to_string()),
             connection_state,
             connection,
-            clock_skew_ms: status.clock_skew,
+            clock_skew_ms: status.clock_skew.map(|(skew, _at)| skew),
+            clock_observed_at: status.clock_skew.map(|(_skew, at)| time(at)),
             usual_interval_ms: words::interval(status.usual).map(millis),
             missed: words::expected(status.silence, status.usual),
             silent_after_ms: millis(status.terms.silent_after),
@@ -112,8 +115,13 @@ fn sentence(status: &InstanceStatus) -> String {
             "Its agent sends a signal about every {usual}, less often than liveness.default.silent_after, so its terms follow that."
         ));
     }
-    if let Some(skew) = words::skew(status.clock_skew) {
-        add(&format!("The clock of its agent is {skew}."));
+    if let Some((skew, at)) = status.clock_skew
+        && let Some(skew) = words::skew(Some(skew))
+    {
+        add(&format!(
+            "The clock of its agent was {skew} at {}.",
+            time(at)
+        ));
     }
     if status.forgotten {
         add(

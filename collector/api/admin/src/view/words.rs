@@ -206,6 +206,9 @@ pub(super) fn instance(
         ),
         InstanceKind::ClockDiffers(it) => match skew(it.clock_skew) {
             Some(skew) => format!("The clock of {label} is {skew}."),
+            None if it.clock_skew.is_some() => {
+                format!("The clock of {label} agrees with this collector's again.")
+            }
             None => format!("The clock of {label} differs from this collector's."),
         },
         InstanceKind::ConnectionClosed { peer, cause } => {

@@ -154,14 +154,14 @@ impl Handler {
         self.record(evidence).await.map(drop)
     }
 
-    /// The sender of JVM metrics and how far its clock is ahead, in milliseconds; `None` if an earlier call of the connection
-    /// reported a time.
+    /// The sender of JVM metrics and how far its clock is ahead, in milliseconds; `None` if the clock was compared a short time
+    /// ago.
     fn read_clock(
         &self,
         messages: &[Bytes],
         evidence: &Evidence<'_>,
     ) -> Option<(OwnedSender, i32)> {
-        if self.row.signal != Signal::JvmMetrics || !self.heartbeat.wants_clock() {
+        if self.row.signal != Signal::JvmMetrics {
             return None;
         }
         let time = sender::time_of_jvm(messages.first()?)?;
