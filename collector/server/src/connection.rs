@@ -38,6 +38,7 @@ use super::protocol::{Protocol, Protocols};
 use super::secure::{self, Failure};
 use super::stream::{Rewound, Stream};
 use super::traffic::{CONNECTION_COST, Traffic};
+use super::turns::{Turns, when_woken};
 use super::wire::Wire;
 use super::{Closed, Open, Serving};
 
@@ -194,7 +195,8 @@ impl Connection {
         let connection = pin!(builder.serve_connection(TokioIo::new(wire), service));
         let mut served = Served {
             connection,
-            calls,
+            calls: (protocol == Protocol::Http2).then_some(calls),
+            turns: Turns::default(),
             stall: Stall::new(),
             traffic: Arc::clone(traffic),
         };
@@ -202,7 +204,7 @@ impl Connection {
         let end = tokio::select! {
             biased;
             end = poll_fn(|context| served.poll_end(context)) => end,
-            cause = self.close_requested() => {
+            cause = when_woken(self.close_requested()) => {
                 is_close_requested = true;
                 served.connection.as_mut().graceful_shutdown();
                 tokio::select! {

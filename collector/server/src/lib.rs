@@ -64,6 +64,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod turns;
 mod wire;
 
 use self::accept::Acceptor;

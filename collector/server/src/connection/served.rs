@@ -15,11 +15,14 @@ use super::{End, LINGER};
 use crate::Closed;
 use crate::calls::Calls;
 use crate::traffic::Traffic;
+use crate::turns::Turns;
 
 /// A served connection with its calls and its stall timer.
 pub(super) struct Served<'a, C> {
     pub(super) connection: Pin<&'a mut C>,
-    pub(super) calls: &'a mut Calls,
+    /// The calls of an HTTP/2 connection. Over HTTP/1, the connection runs its only call itself.
+    pub(super) calls: Option<&'a mut Calls>,
+    pub(super) turns: Turns,
     pub(super) traffic: Arc<Traffic>,
     pub(super) stall: Stall,
 }
@@ -41,13 +44,18 @@ impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
         }
     }
 
-    /// Reads and writes, then runs the calls. The next turn writes their answers together: h2 wakes this task for it.
+    /// Reads and writes, then runs the calls. h2 wakes the connection for their answers, and the next poll writes all of them.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let ended = self.connection.as_mut().poll(context);
-        if ended.is_pending() {
-            self.calls.poll(context);
-        }
-        ended
+        let Some(calls) = &mut self.calls else {
+            return self.connection.as_mut().poll(context);
+        };
+        self.turns.poll(context, |context| {
+            let ended = self.connection.as_mut().poll(context);
+            if ended.is_pending() {
+                calls.poll(context);
+            }
+            ended
+        })
     }
 
     pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
