@@ -42,6 +42,7 @@ use super::turns::{Turns, when_woken};
 use super::wire::Wire;
 use super::{Closed, Open, Serving};
 
+mod head;
 mod served;
 mod stall;
 #[cfg(test)]
@@ -187,7 +188,8 @@ impl Connection {
         let service = self.exchanging(service, traffic);
         let frames = (protocol == Protocol::Http2).then(Frames::new);
         let wire = Wire::new(stream, traffic, frames);
-        let builder = if matches!(self.seat, Seat::Brief(_)) {
+        let is_brief = matches!(self.seat, Seat::Brief(_));
+        let builder = if is_brief {
             self.protocols.brief(calls.begun())
         } else {
             self.protocols.builder(protocol, calls.begun())
@@ -200,10 +202,12 @@ impl Connection {
             stall: Stall::new(),
             traffic: Arc::clone(traffic),
         };
+        let head_timeout = self.protocols.header_timeout(is_brief);
         let mut is_close_requested = false;
         let end = tokio::select! {
             biased;
             end = poll_fn(|context| served.poll_end(context)) => end,
+            late = when_woken(head::overdue(traffic, head_timeout)), if protocol == Protocol::Http1 => End::Ended(Err(late)),
             cause = when_woken(self.close_requested()) => {
                 is_close_requested = true;
                 served.connection.as_mut().graceful_shutdown();

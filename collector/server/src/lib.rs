@@ -93,7 +93,7 @@ pub struct Limits {
     pub max_connection_age: Option<Duration>,
     /// The longest time until a new connection shows its protocol.
     pub handshake_timeout: Duration,
-    /// The longest time for a request header over HTTP/1; also the longest idle time between two requests.
+    /// The longest time for a request header over HTTP/1. Between two requests a connection may be idle for an eighth longer.
     pub header_timeout: Duration,
     /// The largest header section, in bytes; at least 8 KiB.
     pub max_header_size: usize,

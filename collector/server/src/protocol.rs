@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -117,11 +116,17 @@ impl Protocols {
     /// The builder for one HTTP/1 request, after which the connection closes.
     pub(super) fn brief(&self, calls: Begun) -> auto::Builder<Begun> {
         let mut brief = self.http1(auto::Builder::new(calls));
+        brief.http1().keep_alive(false);
         brief
-            .http1()
-            .keep_alive(false)
-            .header_read_timeout(self.header_timeout.min(BRIEF_HEADER));
-        brief
+    }
+
+    /// The longest time for the head of an HTTP/1 request.
+    pub(super) fn header_timeout(&self, is_brief: bool) -> Duration {
+        if is_brief {
+            self.header_timeout.min(BRIEF_HEADER)
+        } else {
+            self.header_timeout
+        }
     }
 
     fn http1(&self, builder: auto::Builder<Begun>) -> auto::Builder<Begun> {
@@ -131,9 +136,7 @@ impl Protocols {
             // A peer that ends its direction has abandoned its requests. So a long poll or an event feed ends with its reader,
             // and not only when the next bytes are written.
             .half_close(false)
-            .timer(TokioTimer::new())
             .writev(self.has_large_answers)
-            .header_read_timeout(self.header_timeout)
             .max_buf_size(self.max_header_size);
         http1
     }

@@ -60,6 +60,8 @@ pub(super) struct Traffic {
     pub(super) serving: Arc<Serving>,
     pub(super) stats: Arc<Stats>,
     protocol: Protocol,
+    /// Requests that have begun; wraps around.
+    begun: AtomicUsize,
     /// Requests without an answer.
     working: AtomicUsize,
     /// The requests among them whose handler waits for bytes of the peer; those of answered requests do not count.
@@ -80,6 +82,8 @@ pub(super) struct Traffic {
     is_flooded: AtomicBool,
     /// The collector closes the connection, and discards what its peer sends.
     is_closing: AtomicBool,
+    /// The collector has ended its direction.
+    is_ended: AtomicBool,
     /// The peer sent bytes after this collector had ended its direction.
     is_late: AtomicBool,
     /// The connection drains.
@@ -124,6 +128,7 @@ impl Traffic {
             serving,
             stats,
             protocol,
+            begun: AtomicUsize::new(0),
             working: AtomicUsize::new(0),
             reading: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
@@ -135,6 +140,7 @@ impl Traffic {
             is_blocked: AtomicBool::new(false),
             is_flooded: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            is_ended: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
             is_mid_message: AtomicBool::new(false),
@@ -253,6 +259,21 @@ impl Traffic {
 
     pub(super) fn is_closing(&self) -> bool {
         self.is_closing.load(Relaxed)
+    }
+
+    /// Records that this collector has ended its direction.
+    pub(super) fn end(&self) {
+        self.is_ended.store(true, Relaxed);
+    }
+
+    /// The number of requests that have begun; wraps around.
+    pub(super) fn begun(&self) -> usize {
+        self.begun.load(Relaxed)
+    }
+
+    /// Whether the collector waits for the next request of an HTTP/1 connection.
+    pub(super) fn awaits_request(&self) -> bool {
+        self.is_idle() && !self.is_ended.load(Relaxed)
     }
 
     /// Records bytes of the peer that arrived after this collector had ended its direction.

@@ -182,6 +182,7 @@ impl<S: Transport> AsyncWrite for Wire<S> {
                 let ended = Pin::new(&mut this.stream).poll_shutdown(context);
                 this.record_sent(ended.is_ready()); // the write timeout also limits the alert that ends TLS
                 ready!(ended)?;
+                this.traffic.end();
                 this.linger
                     .insert(Box::new(Linger::new(&this.traffic.stats)))
             }

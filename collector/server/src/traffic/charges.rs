@@ -45,6 +45,8 @@ impl Traffic {
     /// # Errors
     /// The connection budget has no room for another block of streams.
     pub(crate) fn begin(self: &Arc<Self>) -> Result<Working, OverBudget> {
+        // Only the connection's own task begins requests.
+        self.begun.store(self.begun().wrapping_add(1), Relaxed);
         let (announced, unpaid) = (self.announced.load(Relaxed), self.unpaid.load(Relaxed));
         self.announced.store(announced.saturating_sub(1), Relaxed);
         self.unpaid

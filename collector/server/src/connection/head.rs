@@ -1,0 +1,85 @@
+//! Limits the time for the head of an HTTP/1 request, which is also the idle time between two requests.
+//!
+//! hyper has a limit of its own, but with it each request adds a timer to the runtime and removes it. Here one timer looks at the
+//! connection a few times within the limit, whatever its requests are.
+
+use std::io;
+use std::time::Duration;
+
+use axum::BoxError;
+use tokio::time::sleep;
+
+use crate::traffic::Traffic;
+
+/// The parts of the limit after each of which the connection is looked at. So it may be idle for one part longer.
+const PARTS: u32 = 8;
+
+/// Completes with an error when the connection has had no request for this time.
+pub(super) async fn overdue(traffic: &Traffic, limit: Duration) -> BoxError {
+    let (mut begun, mut idle) = (traffic.begun(), 0);
+    while idle < PARTS {
+        sleep(limit / PARTS).await;
+        let is_idle = traffic.begun() == begun && traffic.awaits_request();
+        idle = if is_idle { idle + 1 } else { 0 };
+        begun = traffic.begun();
+    }
+    io::Error::new(io::ErrorKind::TimedOut, "no request arrived in time").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+    use crate::Serving;
+    use crate::protocol::Protocol;
+
+    const LIMIT: Duration = Duration::from_secs(8);
+    const PART: Duration = Duration::from_secs(1);
+
+    fn traffic() -> Arc<Traffic> {
+        let serving = Arc::new(Serving::generous());
+        let charge = serving.budgets.connections.nothing();
+        Traffic::new(serving, Arc::default(), Protocol::Http1, charge)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_request_has_the_whole_limit_and_the_next_one_at_most_a_part_more() {
+        let traffic = traffic();
+        let start = Instant::now();
+        let before = timeout(LIMIT - PART / 2, overdue(&traffic, LIMIT)).await;
+        assert!(before.is_err());
+        let requests = async {
+            for _ in 0..20 {
+                sleep(LIMIT / 2).await;
+                drop(traffic.begin().unwrap().answer());
+            }
+            Instant::now()
+        };
+        let (last, ended) = tokio::join!(requests, async {
+            overdue(&traffic, LIMIT).await;
+            Instant::now()
+        });
+        assert!(last - start >= 10 * LIMIT);
+        let idle = ended - last;
+        assert!(idle >= LIMIT && idle <= LIMIT + PART + PART / 2, "{idle:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_in_progress_and_a_lingering_connection_are_not_idle() {
+        let traffic = traffic();
+        let working = traffic.begin().unwrap();
+        assert!(timeout(3 * LIMIT, overdue(&traffic, LIMIT)).await.is_err());
+        let answering = working.answer();
+        assert!(timeout(3 * LIMIT, overdue(&traffic, LIMIT)).await.is_err());
+        let unread = answering.piece();
+        drop(answering);
+        assert!(timeout(3 * LIMIT, overdue(&traffic, LIMIT)).await.is_err());
+        drop(unread);
+        assert!(timeout(2 * LIMIT, overdue(&traffic, LIMIT)).await.is_ok());
+        traffic.end();
+        assert!(timeout(3 * LIMIT, overdue(&traffic, LIMIT)).await.is_err());
+    }
+}
