@@ -116,10 +116,12 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (answer, working, is_grpc, deadline) = match self.project() {
             AnswerFutureProjection::Refused { refusal, is_last } => {
-                return match refusal.take() {
-                    Some(refusal) => Poll::Ready(Ok(last(refusal.into_response(None), *is_last))),
-                    None => Poll::Pending, // answered already
+                let Some(refusal) = refusal.take() else {
+                    return Poll::Pending; // answered already
                 };
+                let mut response = refusal.into_response(None);
+                announce_end(&mut response, *is_last);
+                return Poll::Ready(Ok(response));
             }
             AnswerFutureProjection::Awaited {
                 answer,
@@ -140,11 +142,12 @@ where
         let fault = exchange.and_then(Exchange::fault);
         let answering = working.answer();
         let is_last = is_unread && answering.traffic().is_http1();
-        let response = match (fault, answer) {
+        let mut response = match (fault, answer) {
             (None, Ok(Ok(answer))) => begin(answer, is_grpc, answering, context),
             (Some(fault), _) | (None, Err(fault)) => refuse(fault, is_grpc, answering),
         };
-        Poll::Ready(Ok(last(response, is_last)))
+        announce_end(&mut response, is_last);
+        Poll::Ready(Ok(response))
     }
 }
 
@@ -179,10 +182,9 @@ fn refuse<B>(fault: Fault, is_grpc: bool, answering: Answering) -> Response<Outb
 
 /// Announces the end of the connection if the answer is the last one: after the answer to a request that was not wholly read,
 /// the bytes of the next one cannot be found.
-fn last<B>(mut response: Response<B>, is_last: bool) -> Response<B> {
+fn announce_end<B>(response: &mut Response<B>, is_last: bool) {
     if is_last {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    response
 }

@@ -9,7 +9,7 @@ use std::{convert::Infallible, future};
 
 use axum::http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CONNECTION, ORIGIN, TRANSFER_ENCODING},
+    header::{CONNECTION, HOST, ORIGIN, TRANSFER_ENCODING},
     uri::Authority,
 };
 use futures_util::future::Either;
@@ -44,13 +44,17 @@ impl<S> Gate<S> {
     }
 
     fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if is_plain(request, is_read) {
+            return Ok(());
+        }
         let framed = coding(request).and_then(|()| {
             names::host(request).map_err(|error: HostError| Refusal::invalid("host", error))
         });
         let host = framed.inspect_err(|_refused| {
             self.framing.inc();
         })?;
-        if matches!(*request.method(), Method::GET | Method::HEAD) {
+        if is_read {
             return Ok(());
         }
         if self.is_foreign(request.headers(), host.as_ref()) {
@@ -93,6 +97,25 @@ fn page(origin: &str) -> Option<(Authority, &'static str)> {
 
 fn without_port<'a>(authority: &'a str, port: &str) -> &'a str {
     authority.strip_suffix(port).unwrap_or(authority)
+}
+
+/// Whether a request certainly complies with the rules. Most requests do, and this check copies and parses nothing.
+fn is_plain<B>(request: &Request<B>, is_read: bool) -> bool {
+    let mut hosts = 0;
+    for (name, value) in request.headers() {
+        if name == HOST {
+            if !names::is_plain(value.as_bytes()) {
+                return false;
+            }
+            hosts += 1;
+        } else if name == TRANSFER_ENCODING || (name == ORIGIN && !is_read) {
+            return false;
+        }
+    }
+    match request.uri().authority() {
+        None => hosts == 1,
+        Some(_) => hosts == 0 && request.version() == Version::HTTP_2,
+    }
 }
 
 /// Refuses any coding but a single `chunked`, the only one that is decoded here.
@@ -142,8 +165,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use axum::http::header::HOST;
-
     use super::*;
 
     fn gate() -> Gate<()> {

@@ -81,6 +81,15 @@ pub fn host<B>(request: &Request<B>) -> Result<Option<Authority>, HostError> {
     }
 }
 
+/// Whether this is a name or an IPv4 address of ordinary characters, with or without a port. Such a host needs no parser.
+pub(super) fn is_plain(host: &[u8]) -> bool {
+    let mut parts = host.splitn(2, |byte| *byte == b':');
+    let name = parts.next().unwrap_or_default();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let is_port = |port: &[u8]| matches!(port.len(), 1..=5) && port.iter().all(u8::is_ascii_digit);
+    !name.is_empty() && name.iter().all(is_name) && parts.next().is_none_or(is_port)
+}
+
 fn sent(headers: &HeaderMap) -> Result<Option<Authority>, HostError> {
     let mut sent = headers.get_all(HOST).iter();
     let Some(host) = sent.next() else {

@@ -61,3 +61,26 @@ fn a_request_has_one_host_if_its_protocol_requires_one() {
         );
     }
 }
+
+#[test]
+fn a_plain_host_is_a_host() {
+    for (host, expected) in [
+        ("a", true),
+        ("127.0.0.1:12800", true),
+        ("Rollcall-1.example.", true),
+        ("", false),
+        (":1", false),
+        ("a:", false),
+        ("a:b", false),
+        ("a:123456", false),
+        ("a:1:2", false),
+        ("a b", false),
+        ("a/b", false),
+        ("a@b", false),
+        ("[::1]:1", false),
+    ] {
+        assert_eq!(is_plain(host.as_bytes()), expected, "{host:?}");
+        let request = Request::builder().header(HOST, host).body(()).unwrap();
+        assert!(!expected || super::host(&request).is_ok(), "{host:?}");
+    }
+}
