@@ -197,6 +197,12 @@ fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
         .build()
         .context("start the runtime")?;
     let done = runtime.block_on(async {
+        // Before the store is read, because a process with the id 1 (in a container) ignores a signal that it does not handle.
+        let stop = match show {
+            Show::Nothing => Stop::listen(),
+            Show::Samples => Stop::listen_with_hangup(),
+        };
+        let stop = stop.context("listen for signals")?;
         let detail = Detail::listen().context("listen for signals")?;
         let hangup = async {
             match show {
@@ -208,14 +214,15 @@ fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
             }
         };
         tokio::select! {
-            done = start(config, show, process, &host.supervisor) => done,
+            done = start(config, show, process, stop, &host.supervisor) => done,
             never = detail.apply(host.level) => match never {},
             never = host.supervisor.keep_alive() => match never {},
             failed = hangup => failed,
         }
     });
-    // A task that has not ended by now does not delay the exit.
-    runtime.shutdown_background();
+    // Tasks and threads that have not ended by now do not delay the exit. The runtime is not shut down, because a thread that
+    // still opens the store and waits for a timer would then panic.
+    std::mem::forget(runtime);
     done
 }
 
@@ -223,18 +230,20 @@ async fn start(
     config: Config,
     show: Show,
     process: Process,
+    mut stop: Stop,
     supervisor: &Supervisor,
 ) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
     let token = config.agent_grpc.authentication.clone();
     let liveness = config.liveness.clone();
-    let app = app::build(config, process).await?;
-    // From here on a signal drains the collector. Before, it ends the process at once.
-    let stop = match show {
-        Show::Nothing => Stop::listen(),
-        Show::Samples => Stop::listen_with_hangup(),
+    let app = tokio::select! {
+        app = app::build(config, process) => app?,
+        name = stop.signal() => {
+            // No agent has received an id yet, so there is nothing to drain.
+            info!(signal = name, "stopped before the store was read");
+            return Ok(());
+        }
     };
-    let stop = stop.context("listen for signals")?;
     let addresses = app.addresses();
     let running = app.spawn()?;
     announce(&addresses);

@@ -29,7 +29,8 @@ pub(crate) struct Detail {
 }
 
 impl Stop {
-    /// Starts to handle SIGINT and SIGTERM. Before this call either ends the process at once.
+    /// Starts to handle SIGINT and SIGTERM. Before this call either ends the process at once, and a process with the id 1, as
+    /// in a container, ignores it.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,

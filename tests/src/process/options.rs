@@ -95,6 +95,12 @@ impl Options {
         Collector::with(self, data, own).await
     }
 
+    /// Starts it with its data in this directory and does not wait: for tests of the start itself.
+    pub fn launch(&self, data: &Path) -> (Child, Listeners) {
+        let listeners = Listeners::free();
+        (self.spawn(data, listeners), listeners)
+    }
+
     /// Runs it until it ends by itself: for command lines and configurations that do not start a collector.
     ///
     /// # Panics
