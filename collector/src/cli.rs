@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use rollcall_collector::config::LogFormat;
 
 pub(crate) mod inspect;
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     pub(crate) check: bool,
 
     /// Print the configuration that is in effect, and exit
-    #[arg(long)]
+    #[arg(long, conflicts_with = "check")]
     pub(crate) print_config: bool,
 
     /// Format of log lines; otherwise log.default.format of the configuration (SW_LOG_FORMAT)
@@ -38,6 +38,26 @@ pub(crate) struct Arguments {
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+impl Arguments {
+    /// Parses the command line of the process.
+    ///
+    /// # Errors
+    /// clap's message: a mistake, or the help or version that was requested.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse()?;
+        let shows_configuration = arguments.check || arguments.print_config;
+        match arguments.command {
+            None | Some(Command::Demo) => Ok(arguments),
+            Some(_) if !shows_configuration => Ok(arguments),
+            // The command would act as if the flag were not there.
+            Some(_) => Err(Self::command().error(
+                ErrorKind::ArgumentConflict,
+                "--check and --print-config are for the collector and the demo: no other command takes them, and nothing was done",
+            )),
+        }
+    }
 }
 
 /// The subcommands. Without one the program runs a collector.

@@ -21,7 +21,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Parser;
 use rollcall_collector::app::{self, Addresses, Process, Running};
 use rollcall_collector::config::{self, Config, Liveness, Loaded};
 use rollcall_collector::preflight;
@@ -39,7 +38,7 @@ use crate::system::environment;
 const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => return system::explain(&error, system::BAD_USAGE),
     };

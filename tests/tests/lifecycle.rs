@@ -112,6 +112,8 @@ async fn a_bad_command_line_is_a_bad_configuration() {
         &["--confg", "x"][..],
         &["--config", "/no/such/file"],
         &["--log-level", "a=b=c"],
+        &["--check", "--print-config"],
+        &["--check", "members"],
     ] {
         let run = run(arguments).await;
         assert_eq!(

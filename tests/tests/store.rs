@@ -108,6 +108,18 @@ async fn an_impossible_command_is_refused_and_changes_nothing() {
             assert!(shared.stderr.contains(part), "{}", shared.stderr);
         }
     }
+    for flag in ["--check", "--print-config"] {
+        for command in [
+            &["store", "import", "--first-instance-id", "100"][..],
+            &["store", "prune"],
+        ] {
+            let run = command.iter().copied();
+            let run = run.fold(options(&path).argument(flag), Options::argument);
+            let run = run.run().await;
+            assert_eq!(run.code, Some(64), "{flag} {command:?}: {}", run.stderr);
+            assert!(run.stderr.contains("nothing was done"), "{}", run.stderr);
+        }
+    }
     assert!(!path.exists(), "nothing is created");
 }
 
