@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use clap::{ArgGroup, CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use rollcall_collector::config::LogFormat;
 
 pub(crate) mod inspect;
@@ -118,6 +118,9 @@ pub(crate) enum StoreCommand {
     Info,
     /// Set the lowest ids that the store assigns, above those of another collector; no value is ever lowered. Creates the store
     /// if there is none
+    #[command(group = ArgGroup::new("first ids").required(true).multiple(true).args([
+        "first_application_id", "first_instance_id", "first_operation_id", "first_address_id",
+    ]))]
     Import {
         /// Assign no application (service) id below this, on either side of 0
         #[arg(long, value_name = "ID", value_parser = first_id, allow_negative_numbers = true)]

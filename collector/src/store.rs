@@ -1,7 +1,11 @@
 //! `rollcall-collector store`: maintenance of the embedded store while no collector uses it.
 //!
+//! The output of every command begins with the directory of the store, because the command may run with other variables than
+//! the collector.
+//!
 //! Exit codes: 0 success, 1 a failure, 64 a bad command line or configuration, 75 a collector uses the store.
 
+use std::path::{self, Path};
 use std::process::ExitCode;
 
 use rollcall_collector::config::{Config, StorageProvider};
@@ -31,7 +35,10 @@ pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
         );
         return system::BAD_USAGE.into();
     }
-    let done = open(command, config).and_then(|mut store| execute(command, config, &mut store));
+    let done = open(command, config).and_then(|(mut store, is_new)| {
+        let text = execute(command, config, &mut store)?;
+        Ok(directory(&config.storage.embedded.path, is_new) + &text)
+    });
     match done {
         Ok(text) => match crate::print(&text) {
             Ok(()) => ExitCode::SUCCESS,
@@ -51,15 +58,25 @@ pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
     }
 }
 
-fn open(command: &StoreCommand, config: &Config) -> Result<Embedded, Error> {
+/// Opens the store. Only an import creates it; the flag is true if it did.
+fn open(command: &StoreCommand, config: &Config) -> Result<(Embedded, bool), Error> {
     let store = embedded::Config {
         path: config.storage.embedded.path.clone(),
         namespace: config.namespace().to_owned(),
     };
-    match command {
-        StoreCommand::Import { .. } => embedded::open(&store),
-        StoreCommand::Info | StoreCommand::Prune { .. } => maintenance::open_existing(&store),
+    match (command, maintenance::open_existing(&store)) {
+        (StoreCommand::Import { .. }, Err(Error::Absent { .. })) => {
+            Ok((embedded::open(&store)?, true))
+        }
+        (_, opened) => Ok((opened?, false)),
     }
+}
+
+/// The line with the directory of the store.
+fn directory(path: &Path, is_new: bool) -> String {
+    let absolute = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let note = if is_new { " (created)" } else { "" };
+    format!("directory       {}{note}\n", absolute.display())
 }
 
 fn execute(command: &StoreCommand, config: &Config, store: &mut Embedded) -> Result<String, Error> {

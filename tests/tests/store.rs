@@ -92,7 +92,12 @@ async fn an_impossible_command_is_refused_and_changes_nothing() {
     let absent = format!("{} holds no store", path.display());
     assert!(missing.stderr.contains(&absent), "{}", missing.stderr);
     assert!(!path.exists(), "nothing is created");
-    for arguments in [&[][..], &["prune", "--down-for", "soon"], &["burn"]] {
+    for arguments in [
+        &[][..],
+        &["prune", "--down-for", "soon"],
+        &["burn"],
+        &["import"],
+    ] {
         let run = store(&path, arguments).await;
         assert_eq!(run.code, Some(64), "{arguments:?}: {}", run.stderr);
     }
@@ -141,6 +146,9 @@ async fn a_store_leaves_the_ids_of_an_earlier_inventory_to_it() {
     ];
     let imported = store(&path, &import).await;
     assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+    let directory_line = format!("directory       {}", path.display());
+    let created = format!("{directory_line} (created)\n");
+    assert!(imported.stdout.starts_with(&created), "{}", imported.stdout);
     // A lower number does not free ids of the earlier inventory.
     let lower = store(&path, &["import", "--first-instance-id", "5"]).await;
     assert!(lower.stdout.contains("20000"), "{}", lower.stdout);
@@ -170,4 +178,9 @@ async fn a_store_leaves_the_ids_of_an_earlier_inventory_to_it() {
     assert_eq!(collector.terminate().await.code(), Some(0));
     let info = store(&path, &["info"]).await;
     assert_eq!(line(&info, "first operations"), 30_000);
+    for command in [&["info"][..], &["prune"], &import] {
+        let run = store(&path, command).await;
+        let first = run.stdout.lines().next();
+        assert_eq!(first, Some(&*directory_line), "{command:?}: {}", run.stderr);
+    }
 }
