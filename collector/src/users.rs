@@ -1,6 +1,6 @@
 //! `rollcall-collector nacos hash-password`: prints a password hash for the file of users.
 
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, Read as _};
 use std::process::ExitCode;
 
 use rollcall_nacos::auth;
@@ -14,8 +14,8 @@ const MOST: usize = 72;
 /// the machine can read arguments.
 pub(crate) fn hash_password() -> ExitCode {
     let mut text = String::new();
-    let input = io::stdin().lock().take(4 * 1024);
-    if let Err(error) = io::BufReader::new(input).read_to_string(&mut text) {
+    let mut input = io::stdin().lock().take(4 * 1024);
+    if let Err(error) = input.read_line(&mut text) {
         return system::complain(&format!("cannot read a password: {error}"), FAILURE);
     }
     let password = text.lines().next().unwrap_or_default();

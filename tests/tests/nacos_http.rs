@@ -1,16 +1,15 @@
 //! Tests the HTTP face of Nacos clients, its pushes and its users, with the real binary.
 
 use std::{
-    io::Write as _,
     net::{SocketAddr, UdpSocket},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use ::http::{Method, StatusCode};
 use rollcall_tests::{
     PATIENCE, eventually, http,
-    process::{Collector, Options, collector_binary},
+    process::{Child, Collector, Options, collector_binary},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -42,23 +41,18 @@ async fn java(server: SocketAddr, path: &str) -> Value {
     serde_json::from_str(body).unwrap()
 }
 
-/// The bcrypt hash of a password, as printed by the command.
-fn hash(password: &str) -> String {
-    let mut child = Command::new(collector_binary())
-        .args(["nacos", "hash-password"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+/// The bcrypt hash of a password, as printed by the command. Its input stays open, as on a terminal.
+async fn hash(password: &str) -> String {
+    let mut command = Command::new(collector_binary());
+    let mut child = Child::spawn("the hash", command.args(["nacos", "hash-password"]));
+    child.write_line(password);
+    assert!(child.exit(PATIENCE).await.success());
+    child.stdout.so_far().concat()
 }
 
-fn users(directory: &TempDir) -> PathBuf {
+async fn users(directory: &TempDir) -> PathBuf {
     let path = directory.path().join("users");
-    let hash = hash("s3cret");
+    let hash = hash("s3cret").await;
     std::fs::write(
         &path,
         format!("# users\nroot {hash} admin\norders {hash} public=rw\n"),
@@ -126,7 +120,7 @@ async fn a_change_reaches_a_subscriber_over_udp_and_is_counted() {
 #[tokio::test]
 async fn users_sign_in_with_tokens_that_survive_a_restart() {
     let directory = TempDir::new().unwrap();
-    let path = users(&directory);
+    let path = users(&directory).await;
     let mut collector = with_users(&path).start().await;
     let client = collector.http(collector.nacos().await);
     let register = "POST /v1/ns/instance?serviceName=a&ip=10.0.0.1&port=80";
