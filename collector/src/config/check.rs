@@ -24,7 +24,6 @@ pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
     broken.extend(nacos(config));
     broken.extend(admin::access(config));
     broken.extend(tls::rules(config));
-    broken.extend(sizes::properties(config));
     broken.extend(one_store(config));
     broken.extend(etcd(config));
     broken.extend(zookeeper(config));

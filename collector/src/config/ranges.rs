@@ -10,13 +10,17 @@ use super::{ClusterProvider, Config};
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
+/// The shortest time-out: below it, a network and a busy machine are too slow for every peer.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The longest duration of any key.
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The number of ids of one dictionary. Ids are positive and negative 32-bit numbers; each dictionary uses at least one half.
 const MAX_IDS: usize = 2_147_483_646;
 
-/// Sizes and counts. Every count is listed; a size that is not is above zero.
+/// All sizes and counts. A budget of less than 1 MiB would refuse every peer, the probes included.
 const NUMBERS: &[(&str, usize, usize)] = &[
     ("remote.gRPC.buffer_size", 1, 1_000_000),
     ("agent_gRPC.gRPC.max_message_size", KIB, GIB),
@@ -36,7 +40,12 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("register.default.max_held_per_message", 1, MAX_IDS),
     ("register.default.max_new_per_peer", 1, MAX_IDS),
     ("register.default.max_new_burst_per_peer", 1, MAX_IDS),
-    ("register.default.max_properties", 1, MAX_IDS),
+    ("register.default.inventory_memory", 64 * KIB, 1024 * GIB),
+    // More does not fit into a message.
+    ("register.default.max_properties", 1, 512),
+    ("register.default.max_property_name_bytes", 1, 8 * KIB),
+    ("register.default.max_property_value_bytes", 1, 16 * KIB),
+    ("register.default.max_properties_bytes", 1, 64 * KIB),
     ("liveness.default.max_expired_per_tick", 1, MAX_IDS),
     ("timeline.default.per_instance", 1, 128),
     ("timeline.default.per_peer", 1, MAX_IDS),
@@ -63,6 +72,8 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("nacos.default.max_metadata", 1, MIB),
     ("nacos.default.memory", MIB, 1024 * GIB),
     ("nacos.default.memory_per_peer", MIB, 1024 * GIB),
+    ("nacos.default.body_cache", 1, 1024 * GIB),
+    ("nacos.default.journal", 64 * KIB, 1024 * GIB),
     ("nacos.default.max_probes", 1, 10_000),
     ("nacos.default.write_queue", 1, 1_000_000),
     ("tls.default.max_handshakes", 1, 1_000_000),
@@ -71,6 +82,9 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("server.default.max_header_size", 8 * KIB, 256 * KIB),
     ("server.default.max_streams_per_connection", 1, 1_000_000),
     ("server.default.inbound_memory", MIB, 1024 * GIB),
+    ("server.default.work_memory", MIB, 1024 * GIB),
+    ("server.default.outbound_memory", MIB, 1024 * GIB),
+    ("server.default.connection_memory", MIB, 1024 * GIB),
 ];
 
 /// Durations; those not listed are between 1 ms and a year.
@@ -84,6 +98,15 @@ const DURATIONS: &[(&str, Duration, Duration)] = &[
         DAY,
     ),
     ("liveness.default.tick", Duration::from_millis(1), HOUR),
+    // Tokens carry whole seconds.
+    ("nacos.default.token_ttl", SECOND, YEAR),
+    ("nacos.default.push_timeout", SHORTEST_TIMEOUT, YEAR),
+    ("nacos.default.idle_after", SHORTEST_TIMEOUT, YEAR),
+    ("nacos.default.detection_timeout", SHORTEST_TIMEOUT, YEAR),
+    ("server.default.handshake_timeout", SHORTEST_TIMEOUT, YEAR),
+    ("server.default.header_timeout", SHORTEST_TIMEOUT, YEAR),
+    ("server.default.read_timeout", SHORTEST_TIMEOUT, YEAR),
+    ("server.default.write_timeout", SHORTEST_TIMEOUT, YEAR),
     ("server.default.ping_interval", SECOND, DAY),
     ("server.default.ping_timeout", SECOND, HOUR),
 ];
@@ -103,7 +126,8 @@ pub(super) fn broken(config: &Config) -> Broken {
         let path = key.path();
         let allowed = match key.field {
             Field::Count(at) => number(&path, *at(&mut config), usize::to_string),
-            Field::Bytes(at) => number(&path, *at(&mut config), |bytes| print_bytes(*bytes)),
+            Field::Bytes(at) => size(&path, *at(&mut config)),
+            Field::OptionalBytes(at) => at(&mut config).and_then(|bytes| size(&path, bytes)),
             Field::Duration(at) | Field::Millis(at) => duration(&path, *at(&mut config)),
             _ => None,
         };
@@ -125,6 +149,10 @@ fn is_in_use(key: &Key, cluster: ClusterProvider) -> bool {
         ("cluster", "zookeeper") => cluster == ClusterProvider::Zookeeper,
         _ => true,
     }
+}
+
+fn size(path: &str, bytes: usize) -> Option<String> {
+    number(path, bytes, |bytes| print_bytes(*bytes))
 }
 
 fn number(path: &str, value: usize, print: impl Fn(&usize) -> String) -> Option<String> {
@@ -181,20 +209,23 @@ mod tests {
             for value in [least, most] {
                 assert!(accepts(path, &print_duration(*value)), "{path}: {value:?}");
             }
-            let beyond = *most + Duration::from_millis(1);
-            assert!(
-                !accepts(path, &print_duration(beyond)),
-                "{path}: {beyond:?}"
-            );
+            let millisecond = Duration::from_millis(1);
+            for outside in [*least - millisecond, *most + millisecond] {
+                let text = print_duration(outside);
+                assert!(!accepts(path, &text), "{path}: {outside:?}");
+            }
         }
     }
 
     #[test]
-    fn every_count_has_a_range() {
-        let counts = KEYS
-            .iter()
-            .filter(|key| matches!(key.field, Field::Count(_)));
-        for path in counts.map(Key::path) {
+    fn every_count_and_every_size_has_a_range() {
+        let numbers = KEYS.iter().filter(|key| {
+            matches!(
+                key.field,
+                Field::Count(_) | Field::Bytes(_) | Field::OptionalBytes(_)
+            )
+        });
+        for path in numbers.map(Key::path) {
             assert!(NUMBERS.iter().any(|(key, ..)| *key == path), "{path}");
         }
     }

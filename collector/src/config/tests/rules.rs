@@ -64,6 +64,18 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "register.default.queue_capacity",
     ),
     (
+        "SW_SERVER_CONNECTION_MEMORY",
+        "1",
+        "server.default.connection_memory",
+    ),
+    ("SW_SERVER_WORK_MEMORY", "256", "server.default.work_memory"),
+    (
+        "SW_REGISTER_INVENTORY_MEMORY",
+        "512",
+        "register.default.inventory_memory",
+    ),
+    ("SW_NACOS_TOKEN_TTL", "500ms", "nacos.default.token_ttl"),
+    (
         "SW_REGISTER_MAX_ASSIGNED_IDS",
         "3000000000",
         "register.default.max_assigned_ids",
