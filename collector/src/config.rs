@@ -20,6 +20,7 @@ mod check;
 mod cluster;
 mod document;
 mod error;
+mod inherited;
 mod keys;
 mod layers;
 mod liveness;

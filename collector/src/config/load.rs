@@ -8,7 +8,8 @@ use super::keys::{KEYS, Key};
 use super::layers::Absent;
 use super::modules::{self, MODULES};
 use super::{
-    Config, DEFAULTS, Detected, Error, Problem, advertise, check, document, layers, variables,
+    Config, DEFAULTS, Detected, Error, Problem, advertise, check, document, inherited, layers,
+    variables,
 };
 
 /// The sources of a configuration.
@@ -73,14 +74,15 @@ pub struct Origins(BTreeMap<String, Origin>);
 
 impl Origins {
     /// A problem that concerns several keys. It is reported for the first one that the operator has set, else for the first one.
+    /// A key that inherits its value stands for its source too.
     #[must_use]
     pub fn problem(&self, keys: &[&str], message: String) -> Problem {
-        let given = keys.iter().find_map(|key| {
-            let origin = self
-                .0
-                .get(*key)
-                .filter(|origin| **origin != Origin::Default);
-            Some((*key, origin?.clone()))
+        let keys_and_sources = keys
+            .iter()
+            .flat_map(|key| [Some(*key), inherited::source(key)]);
+        let given = keys_and_sources.flatten().find_map(|key| {
+            let origin = self.0.get(key).filter(|origin| **origin != Origin::Default);
+            Some((key, origin?.clone()))
         });
         let (key, origin) = match given {
             Some((key, origin)) => (key, Some(origin)),
@@ -176,10 +178,10 @@ fn fill(
     problems: &mut Vec<Problem>,
 ) -> Origins {
     let mut origins = Origins::default();
-    let (mut wrong, mut inherited) = (Vec::new(), Vec::new());
+    let (mut wrong, mut by_default) = (Vec::new(), Vec::new());
+    let given = |key: &Key| variable(key, env).or_else(|| texts.get(&key.path()).cloned());
     for key in KEYS {
-        let value = variable(key, env).or_else(|| texts.get(&key.path()).cloned());
-        let Some((text, origin)) = value else {
+        let Some((text, origin)) = inherited::value(key, given) else {
             continue;
         };
         if let Err(allowed) = key.field.set(config, &text) {
@@ -198,7 +200,7 @@ fn fill(
                 other.env == key.env && found.message == problem.message
             };
             match origin {
-                Origin::Default => inherited.push(problem),
+                Origin::Default => by_default.push(problem),
                 _ if wrong.iter().any(is_same) => {}
                 _ => wrong.push((key, problem)),
             }
@@ -206,7 +208,7 @@ fn fill(
         origins.0.insert(key.path(), origin);
     }
     if wrong.is_empty() {
-        problems.extend(inherited);
+        problems.extend(by_default);
     }
     problems.extend(wrong.into_iter().map(|(_, problem)| problem));
     origins

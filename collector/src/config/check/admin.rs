@@ -32,8 +32,7 @@ pub(super) fn access(config: &Config) -> Broken {
              machine (SW_UI_JETTY_HOST=127.0.0.1 with a port of its own, SW_UI_JETTY_PORT), or set allow_anonymous: true \
              (SW_UI_JETTY_ALLOW_ANONYMOUS) where the network is closed"
         );
-        // The face has the host of agent_jetty unless its own is set.
-        let keys = ["ui.jetty.host", "agent_jetty.jetty.host", "ui.jetty.token"];
+        let keys = ["ui.jetty.host", "ui.jetty.token"];
         broken.push(rule(&keys, message));
     }
     broken

@@ -269,6 +269,7 @@ agent_stream:
   jetty: {host: c, port: 3, context_path: /}
   config: {buffer_offset_max_file_size: 10M}
 collector_inside: {grpc: {host: d, port: 4}}
+ui: {jetty: {host: localhost, port: 5}}
 ";
     let loaded = loaded(file, &[]);
     let config = loaded.config;

@@ -31,6 +31,40 @@ fn later_layers_win_key_by_key() {
     );
 }
 
+/// A file that moves the agents' listeners moves the listeners of the members and of the console too.
+#[test]
+fn a_module_without_a_listener_of_its_own_has_that_of_its_source() {
+    let file = "agent_jetty: {jetty: {host: 127.0.0.2, port: 13800, tls: 'off'}}\n\
+                agent_gRPC: {gRPC: {host: 127.0.0.3, port: 13801, tls: optional}}";
+    let config = loaded(file, &[]).config;
+    assert_eq!(config.ui.listen, config.agent_jetty.listen);
+    assert_eq!(config.ui.tls, config.agent_jetty.tls);
+    assert_eq!(config.remote.listen, config.agent_grpc.listen);
+    assert_eq!(config.remote.tls, config.agent_grpc.tls);
+    assert_eq!(config.ui.listen.port, 13800);
+    let variables = [
+        ("SW_AGENT_JETTY_PORT", "1"),
+        ("SW_UI_JETTY_HOST", "127.0.0.9"),
+    ];
+    let config = loaded(file, &variables).config;
+    assert_eq!(
+        (config.ui.listen.host.as_str(), config.ui.listen.port),
+        ("127.0.0.9", 1)
+    );
+    let own = format!("{file}\nui: {{jetty: {{port: 2}}}}");
+    let config = loaded(&own, &[]).config;
+    assert_eq!(
+        (config.ui.listen.host.as_str(), config.ui.listen.port),
+        ("127.0.0.2", 2)
+    );
+    // A mistake in an inherited value is reported once, and a rule on it names the key that is set.
+    let found = problems("agent_jetty: {jetty: {port: x}}", &[]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let found = problems("agent_jetty: {jetty: {host: a.example}}", &[]);
+    let begin = "my.yml: agent_jetty.jetty.host: without a token every caller";
+    assert!(found.len() == 1 && found[0].starts_with(begin), "{found:?}");
+}
+
 /// Whether the key accepts any text.
 fn takes_any_text(key: &super::super::keys::Key) -> bool {
     matches!(key.field, Field::Directory(_) | Field::File(_))
