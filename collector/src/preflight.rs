@@ -57,11 +57,12 @@ fn listeners(config: &Config) -> Vec<Found> {
         ("remote.gRPC.host", &config.remote.listen),
         ("agent_jetty.jetty.host", &config.agent_jetty.listen),
         ("ui.jetty.host", &config.ui.listen),
-        ("nacos.default.host", &config.nacos.listen),
     ];
+    let nacos = ("nacos.default.host", &config.nacos.listen);
+    let nacos = config.nacos.is_on().then_some(nacos);
     let mut seen: Vec<&str> = Vec::new();
     let mut wrong = Vec::new();
-    for (key, Endpoint { host, .. }) in faces {
+    for (key, Endpoint { host, .. }) in faces.into_iter().chain(nacos) {
         // Each host is checked, and so reported, once.
         if seen.contains(&host.as_str()) {
             continue;

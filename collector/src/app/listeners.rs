@@ -215,5 +215,7 @@ pub(super) fn names(config: &Config) -> Names {
         &config.nacos.advertised_host,
     ];
     let names = own.into_iter().chain(&config.ui.allowed_hosts);
+    // Faces that are off advertise no host.
+    let names = names.filter(|name| !name.is_empty());
     Names::new(names.map(String::as_str))
 }

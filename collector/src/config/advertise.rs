@@ -23,42 +23,36 @@ pub(super) fn complete(
     detect: impl Fn() -> Detected,
     origins: &Origins,
 ) -> Vec<Problem> {
-    // A listener without a configured host has the host of another one.
     let faces = [
         (
             "remote.gRPC",
-            "agent_gRPC.gRPC.host",
             &config.remote.listen,
             &mut config.remote.advertised.host,
         ),
         (
             "agent_gRPC.gRPC",
-            "agent_gRPC.gRPC.host",
             &config.agent_grpc.listen,
             &mut config.agent_grpc.advertised.host,
         ),
         (
             "agent_jetty.jetty",
-            "agent_jetty.jetty.host",
             &config.agent_jetty.listen,
             &mut config.agent_jetty.advertised.host,
         ),
         (
             "ui.jetty",
-            "agent_jetty.jetty.host",
             &config.ui.listen,
             &mut config.ui.advertised.host,
         ),
-        (
-            "nacos.default",
-            "nacos.default.host",
-            &config.nacos.listen,
-            &mut config.nacos.advertised_host,
-        ),
     ];
+    let nacos = config.nacos.is_on().then_some((
+        "nacos.default",
+        &config.nacos.listen,
+        &mut config.nacos.advertised_host,
+    ));
     let mut problems = Vec::new();
     let mut detected = None;
-    for (path, default, listen, advertised) in faces {
+    for (path, listen, advertised) in faces.into_iter().chain(nacos) {
         if !advertised.is_empty() {
             continue;
         }
@@ -73,7 +67,7 @@ pub(super) fn complete(
         }
         let message = unknown(path, &listen.host, detected);
         let own = format!("{path}.host");
-        problems.push(origins.problem(&[&own, default], message));
+        problems.push(origins.problem(&[&own], message));
     }
     problems
 }

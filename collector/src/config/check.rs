@@ -91,6 +91,11 @@ fn liveness(config: &Config) -> Broken {
 }
 
 fn advertised(config: &Config) -> Broken {
+    let nacos = (
+        "nacos.default.advertised_host",
+        &config.nacos.advertised_host,
+    );
+    let nacos = config.nacos.is_on().then_some(nacos);
     let hosts = [
         (
             "remote.gRPC.advertised_host",
@@ -107,7 +112,7 @@ fn advertised(config: &Config) -> Broken {
         ("ui.jetty.advertised_host", &config.ui.advertised.host),
     ];
     let mut broken = Broken::new();
-    for (key, host) in hosts {
+    for (key, host) in hosts.into_iter().chain(nacos) {
         if is_wildcard(host) {
             let message = format!("{host} is not an address that other machines can connect to");
             broken.push(rule(&[key], message));

@@ -116,11 +116,9 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(2);
 
 /// The problems of all keys that are out of range.
 pub(super) fn broken(config: &Config) -> Broken {
-    let mut config = config.clone();
-    let in_use = KEYS
-        .iter()
-        .filter(|key| is_in_use(key, config.cluster.provider));
+    let in_use = KEYS.iter().filter(|key| is_in_use(key, config));
     let in_use: Vec<&Key> = in_use.collect();
+    let mut config = config.clone();
     let mut broken = Broken::new();
     for key in in_use {
         let path = key.path();
@@ -142,11 +140,13 @@ pub(super) fn broken(config: &Config) -> Broken {
     broken
 }
 
-/// Whether the collector uses the key: not if it belongs to a cluster provider other than the chosen one.
-fn is_in_use(key: &Key, cluster: ClusterProvider) -> bool {
+/// Whether the collector uses the key: not if it belongs to another cluster provider, or to faces that are off.
+fn is_in_use(key: &Key, config: &Config) -> bool {
+    let cluster = config.cluster.provider;
     match (key.module, key.provider) {
         ("cluster", "etcd") => cluster == ClusterProvider::Etcd,
         ("cluster", "zookeeper") => cluster == ClusterProvider::Zookeeper,
+        ("nacos", _) => config.nacos.is_on(),
         _ => true,
     }
 }

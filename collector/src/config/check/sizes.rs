@@ -10,6 +10,12 @@ pub(super) fn memory(config: &Config) -> Broken {
     let server = &config.server;
     let requests = ("server.default.inbound_memory", server.inbound_memory);
     let answers = ("server.default.outbound_memory", server.outbound_memory);
+    let nacos = (
+        "nacos.default.max_message_size",
+        config.nacos.max_message_size,
+        requests,
+    );
+    let nacos = config.nacos.is_on().then_some(nacos);
     let sizes = [
         (
             "agent_gRPC.gRPC.max_message_size",
@@ -21,15 +27,11 @@ pub(super) fn memory(config: &Config) -> Broken {
             config.agent_jetty.max_body_size,
             requests,
         ),
-        (
-            "nacos.default.max_message_size",
-            config.nacos.max_message_size,
-            requests,
-        ),
         ("ui.jetty.max_page_size", config.ui.max_page_size, answers),
     ];
     let too_large = sizes
         .into_iter()
+        .chain(nacos)
         .filter(|(_, size, (_, limit))| size > limit);
     too_large
         .map(|(key, size, (budget, limit))| {

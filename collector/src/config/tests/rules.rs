@@ -21,6 +21,11 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "ui.jetty.advertised_host",
     ),
     (
+        "SW_NACOS_ADVERTISED_HOST",
+        "0.0.0.0",
+        "nacos.default.advertised_host",
+    ),
+    (
         "SW_LIVENESS_SILENT_AFTER",
         "400s",
         "liveness.default.silent_after",
@@ -104,5 +109,22 @@ fn rules_between_keys_are_checked() {
             named.starts_with(&format!("{variable}: {key}: ")),
             "{named}"
         );
+    }
+}
+
+/// Keys of the faces for Nacos clients are not checked if these faces are off.
+#[test]
+fn unused_keys_of_nacos_prevent_no_start() {
+    let values = [
+        ("SW_NACOS_HOST", "0.0.0.0"),
+        ("SW_NACOS_ADVERTISED_HOST", "0.0.0.0"),
+        ("SW_NACOS_MAX_MESSAGE_SIZE", "1GiB"),
+        ("SW_NACOS_TOKEN_TTL", "1ms"),
+        ("SW_NACOS_TOKEN_SECRET", "short"),
+    ];
+    for value in values {
+        let on = load(sources("", &[value]));
+        assert!(on.is_err(), "{value:?}");
+        loaded("", &[value, ("SW_NACOS", "none")]);
     }
 }
