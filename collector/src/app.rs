@@ -1,6 +1,6 @@
 //! The composition root: builds, starts and stops a collector from a configuration.
 //!
-//! [`build`] binds every port, and opens and reads the store; meanwhile the admin listener answers the probes, and all other
+//! [`build`] binds every port, and opens and reads the stores; meanwhile the admin listener answers the probes, and all other
 //! ports refuse connections. [`App::spawn`] starts everything and makes the collector a member once its listeners accept.
 //! [`Running::drain`] stops everything in reverse order. Only `providers` names concrete providers.
 
@@ -126,7 +126,7 @@ pub struct App {
     edge: Edge,
 }
 
-/// Binds the ports, and opens and reads the store. Meanwhile the admin listener reports the progress.
+/// Binds the ports, and opens and reads the stores. Meanwhile the admin listener reports the progress.
 ///
 /// # Errors
 /// The reason why the collector cannot start; nothing was started.
@@ -135,18 +135,19 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let listeners = Listeners::bind(&config).await?;
     let clock = Clock::start();
     let edge = Edge::new(&config, &process, listeners.count(), tls);
-    let (store, (events, recorder)) = open_store(&config, clock, &listeners, &edge).await?;
-    let Store {
-        allocator,
-        lessor,
-        opened: Opened { storage, watcher },
-    } = store;
+    let Stores {
+        store:
+            Store {
+                allocator,
+                lessor,
+                opened: Opened { storage, watcher },
+            },
+        events: (events, recorder),
+        nacos,
+    } = open_stores(&config, clock, &listeners, &edge).await?;
     let (cluster, keeper) = providers::join_point(&config.cluster)?;
     let member = members::own(&config, listeners.addresses, clock.wall());
-    let metrics = Metrics::new();
-    metrics.watch(process.lost_lines);
-    metrics.watch_process(process::Usage::new());
-    let nacos = Nacos::open(&config, clock, listeners.addresses.nacos).await?;
+    let metrics = metrics(process);
     // Only members of a shared store forward registrations.
     let (owner, clients) = watcher
         .is_some()
@@ -190,22 +191,47 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     })
 }
 
-/// Opens and reads the store, and at the same time the events, while the admin listener answers the probes.
-async fn open_store(
+/// The metrics, with those of the process and its log.
+fn metrics(process: Process) -> Metrics {
+    let metrics = Metrics::new();
+    metrics.watch(process.lost_lines);
+    metrics.watch_process(process::Usage::new());
+    metrics
+}
+
+/// What was opened and read.
+struct Stores {
+    store: Store,
+    events: (Feed, Option<Recorder>),
+    nacos: Option<Nacos>,
+}
+
+/// Opens and reads the store, the events, and then the catalog, while the admin listener answers the probes.
+async fn open_stores(
     config: &Config,
     clock: Clock,
     listeners: &Listeners,
     edge: &Edge,
-) -> Result<(Store, (Feed, Option<Recorder>)), Error> {
+) -> Result<Stores, Error> {
     let progress = Progress::default();
     let (faces, admin) = &listeners.admin;
     let starting = Dispatch::starting(rollcall_admin::starting(&progress, &config.ui.context_path));
     let opening = async {
-        // Once the store is open, no other collector uses its directory, where the events are too.
+        let nacos = nacos::Prepared::new(&config.nacos, listeners.addresses.nacos).await?;
+        // Once the store is open, no other collector uses its directory, where the events and the catalog are too.
         let opened = store::open(config, clock).await?;
         let reading = Store::read(config, clock, opened, progress);
         let (store, events) = tokio::join!(reading, timeline::open(config, clock));
-        Ok((store?, events))
+        let store = store?;
+        let nacos = match nacos {
+            Some(prepared) => Some(prepared.open(config, clock).await?),
+            None => None,
+        };
+        Ok(Stores {
+            store,
+            events,
+            nacos,
+        })
     };
     info!(address = %admin.address(), "answering probes while the store is read");
     admin

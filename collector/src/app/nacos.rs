@@ -5,7 +5,11 @@ use std::{io, net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc, t
 use axum::Router;
 use rollcall_catalog::{self as catalog, Catalog, Exposition, Range, Workers, store};
 use rollcall_domain::{Moment, Timestamp, catalog::Limits};
-use rollcall_nacos::{auth::Auth, grpc, http, udp::Push};
+use rollcall_nacos::{
+    auth::{Auth, User},
+    grpc, http,
+    udp::Push,
+};
 use rollcall_runtime::{Clock, Policy, TaskSet};
 use rollcall_service::Services;
 use tokio::{net::UdpSocket, runtime::Handle, task};
@@ -53,6 +57,14 @@ pub enum OpenError {
     },
 }
 
+/// What the faces need apart from the store: their ports and their users.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    addresses: listeners::Nacos,
+    socket: UdpSocket,
+    users: Vec<User>,
+}
+
 /// An opened catalog, and the dependencies of its faces.
 #[derive(Debug)]
 pub(super) struct Nacos {
@@ -86,40 +98,61 @@ impl catalog::Clock for CatalogClock {
     }
 }
 
-impl Nacos {
-    /// Opens the catalog and binds the UDP port. `None` if the faces are off.
-    pub(super) async fn open(
-        config: &Config,
-        clock: Clock,
+impl Prepared {
+    /// Binds the UDP port and reads the users: before the store is read, which may take minutes. `None` if the faces are off.
+    pub(super) async fn new(
+        config: &config::Nacos,
         addresses: Option<listeners::Nacos>,
     ) -> Result<Option<Self>, OpenError> {
         let Some(addresses) = addresses else {
             return Ok(None);
         };
-        let socket = bind_udp(&config.nacos, addresses).await?;
+        let socket = bind_udp(config, addresses).await?;
         let config = config.clone();
-        let opened = task::spawn_blocking(move || {
+        let users = blocking(move || users(&config)).await?;
+        Ok(Some(Self {
+            addresses,
+            socket,
+            users,
+        }))
+    }
+
+    /// Opens the catalog.
+    pub(super) async fn open(self, config: &Config, clock: Clock) -> Result<Nacos, OpenError> {
+        let Self {
+            addresses,
+            socket,
+            users,
+        } = self;
+        let config = config.clone();
+        let open = move || {
             let stores = providers::open_catalog(&config.storage, &Handle::current())?;
-            let auth = authentication(&config.nacos, &*stores.durable)?;
+            let auth = authentication(&config.nacos, users, &*stores.durable)?;
             let clock = Arc::new(CatalogClock(clock));
             let events = Events::default();
             let sink = Arc::new(events.clone());
             let opened = catalog::open(limits(&config.nacos), clock, stores, sink)?;
             Ok::<_, OpenError>((auth, events, opened))
-        });
-        let opened = opened.await;
-        let (auth, events, (catalog, workers)) =
-            opened.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
-        Ok(Some(Self {
+        };
+        let (auth, events, (catalog, workers)) = blocking(open).await?;
+        Ok(Nacos {
             catalog,
             workers,
             events,
             auth,
             socket,
             addresses,
-        }))
+        })
     }
+}
 
+/// Runs `work`, which blocks, on a thread of its own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
+}
+
+impl Nacos {
     /// Starts the workers of the faces, and builds the faces. The faces stop with `serving`, pushes with `loops`, the catalog
     /// with `writing`.
     pub(super) fn spawn(

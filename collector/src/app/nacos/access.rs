@@ -16,9 +16,9 @@ const SECRET_BYTES: usize = 64;
 /// The authentication of callers. Without users every caller is served.
 pub(super) fn authentication(
     config: &config::Nacos,
+    users: Vec<auth::User>,
     store: &dyn store::Store<Table>,
 ) -> Result<Auth, OpenError> {
-    let users = users(config)?;
     if users.is_empty() {
         return Ok(Auth::off());
     }
