@@ -70,6 +70,14 @@ pub enum Error {
         /// The last cause.
         reason: String,
     },
+    /// A shared store has no space left.
+    #[error("{store} accepts no writes, and a collector does not start without them: {reason}")]
+    StoreFull {
+        /// Its location.
+        store: String,
+        /// The cause, and what to do.
+        reason: String,
+    },
     /// The certificate of this collector is unusable.
     #[error("TLS is enabled and cannot be served: {0}")]
     Tls(#[from] rollcall_tls::Error),

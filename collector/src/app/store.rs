@@ -139,6 +139,24 @@ impl Memory {
     }
 }
 
+/// The budgets of a collector besides that of the inventory, in bytes.
+fn budgets(config: &Config) -> usize {
+    let server = &config.server;
+    let nacos = match config.nacos.is_on() {
+        true => [config.nacos.memory, config.nacos.body_cache],
+        false => [0; 2],
+    };
+    let others = [
+        server.inbound_memory,
+        server.work_memory,
+        server.outbound_memory,
+        server.connection_memory,
+        config.timeline.memory,
+    ];
+    let budgets = others.into_iter().chain(nacos);
+    budgets.fold(0, usize::saturating_add)
+}
+
 fn terms(config: &Liveness, shared: bool) -> Terms {
     // One write-back may be lost.
     let relay = config.write_back_interval * 2 + RELAY_DELAY;
