@@ -77,7 +77,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<Self, Error> {
         let memory = Memory::of(config.register.inventory_memory, memory::available());
-        memory.announce();
+        memory.announce(budgets(config));
         let mut allocator = Allocator::new(Limits {
             assigned: config.register.max_assigned_ids,
             adopted: config.register.max_adopted_ids,
@@ -124,16 +124,28 @@ impl Memory {
         }
     }
 
-    fn announce(&self) {
+    /// Logs the limit, and warns if it, or it and the other budgets together, exceed the memory of the process.
+    fn announce(&self, others: usize) {
         let Self {
             limit, available, ..
         } = *self;
         tracing::info!(limit, available, "memory of the inventory, in bytes");
-        if available.is_some_and(|available| limit > available) {
+        let Some(available) = available else {
+            return;
+        };
+        let together = limit.saturating_add(others);
+        if limit > available {
             tracing::warn!(
                 limit,
                 available,
                 "register.default.inventory_memory is more than the process may use"
+            );
+        } else if together > available {
+            tracing::warn!(
+                together,
+                available,
+                "the memory budgets together exceed what the process may use: under full load the system kills the process \
+                 before a budget refuses; lower server.default.*_memory and the other budgets, or give the process more memory"
             );
         }
     }
@@ -204,15 +216,18 @@ fn ends_start(error: Error) -> Error {
         error => return error,
     };
     match storage {
-        storage::Error::Unavailable { store, reason }
-        | storage::Error::NoSpace { store, reason } => Error::StoreUnavailable { store, reason },
+        storage::Error::Unavailable { store, reason } => Error::StoreUnavailable { store, reason },
+        storage::Error::NoSpace { store, reason } => Error::StoreFull { store, reason },
         error => Error::Storage(error),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::NacosProvider;
 
     #[test]
     fn the_inventory_gets_half_of_the_available_memory_unless_configured() {
@@ -224,5 +239,31 @@ mod tests {
         assert_eq!(memory(Some(100), Some(1_000)), (100, 600));
         assert_eq!(memory(Some(2_000), Some(1_000)), (2_000, 2_000));
         assert_eq!(memory(None, None), (UNKNOWN, usize::MAX));
+    }
+
+    #[test]
+    fn the_budgets_of_faces_that_are_off_do_not_count() {
+        let mut config = Config::for_test(Path::new("data"));
+        let mib = |bytes: usize| bytes >> 20;
+        // The defaults: four of the server, the timeline, and two of Nacos.
+        assert_eq!(
+            mib(budgets(&config)),
+            512 + 256 + 256 + 1024 + 128 + 512 + 64
+        );
+        config.nacos.provider = NacosProvider::None;
+        assert_eq!(mib(budgets(&config)), 512 + 256 + 256 + 1024 + 128);
+    }
+
+    #[test]
+    fn a_start_on_a_full_store_says_what_to_do_about_its_space() {
+        let full = Error::Storage(storage::Error::NoSpace {
+            store: "/rollcall".to_owned(),
+            reason: "its quota is used up: compact".to_owned(),
+        });
+        let text = ends_start(full).to_string();
+        assert!(
+            text.contains("compact") && !text.contains("endpoints"),
+            "{text}"
+        );
     }
 }
