@@ -2,11 +2,12 @@
 //!
 //! Each application is a separate process, so that a user can kill one and watch the collector report it silent and then
 //! down. The process is this program with a hidden argument, so the binary, in this file only, uses the agent library. The
-//! demo uses terms of seconds unless the environment sets others.
+//! demo uses terms of seconds unless the environment sets others, and never a shared store or a cluster.
 
 use std::{
     collections::BTreeMap,
     io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::{ExitCode, Stdio},
     thread,
     time::Duration,
@@ -38,12 +39,27 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// Interval between two requests that a sample pretends to serve.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Adds the demo's terms to the environment if it has none.
-pub(crate) fn use_short_terms(env: &mut BTreeMap<String, String>) {
-    for (variable, term) in TERMS {
-        env.entry(variable.to_owned())
-            .or_insert_with(|| term.to_owned());
+/// Adapts the environment: the demo is one collector with a store of its own, whatever the variables of the machine say. It has
+/// short terms if neither a file nor a variable sets any.
+pub(crate) fn prepare(env: &mut BTreeMap<String, String>, has_file: bool) {
+    for (variable, provider) in [("SW_STORAGE", "embedded"), ("SW_CLUSTER", "standalone")] {
+        env.insert(variable.to_owned(), provider.to_owned());
     }
+    let is_unset = |(variable, _): &(&str, &str)| env.get(*variable).is_none_or(String::is_empty);
+    if !has_file && TERMS.iter().all(is_unset) {
+        let terms = TERMS.map(|(variable, term)| (variable.to_owned(), term.to_owned()));
+        env.extend(terms);
+    }
+}
+
+/// The address at which this machine reaches a listener: that of the listener, or loopback for a wildcard.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
 }
 
 /// The running samples. They end when this is dropped, and when this process ends.
@@ -59,7 +75,7 @@ impl Samples {
     /// The system could not start this program again.
     pub(crate) fn start(addresses: &Addresses, token: &Secret) -> io::Result<Self> {
         let program = std::env::current_exe()?;
-        let naming = format!("127.0.0.1:{}", addresses.naming.port());
+        let naming = reachable(addresses.naming).to_string();
         let start = |(code, name)| -> io::Result<_> {
             let mut command = Command::new(&program);
             // The sample itself reports what its agent does.
@@ -109,7 +125,8 @@ pub(crate) fn welcome(addresses: &Addresses, liveness: &Liveness) -> String {
         agent_grpc,
         ui,
         ..
-    } = addresses;
+    } = *addresses;
+    let [naming, agent_grpc, ui] = [naming, agent_grpc, ui].map(reachable);
     let [silent, down] = [liveness.silent_after, liveness.down_after].map(|term| term.as_secs());
     format!(
         "\n  Rollcall is running, with {} samples.\n\n  \
@@ -178,4 +195,21 @@ fn report(name: &str, status: &Status) {
         collector = status.collector,
         "sample",
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_use_the_address_of_the_listener_or_loopback_for_a_wildcard() {
+        for (listener, expected) in [
+            ("10.0.0.7:1", "10.0.0.7:1"),
+            ("0.0.0.0:2", "127.0.0.1:2"),
+            ("[::]:3", "[::1]:3"),
+        ] {
+            let found = reachable(listener.parse().unwrap());
+            assert_eq!(found.to_string(), expected);
+        }
+    }
 }

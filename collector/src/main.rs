@@ -43,8 +43,8 @@ fn main() -> ExitCode {
         Err(error) => return system::explain(&error, system::BAD_USAGE),
     };
     let mut env = environment();
-    if matches!(arguments.command, Some(Command::Demo)) && arguments.config.is_none() {
-        demo::use_short_terms(&mut env);
+    if matches!(arguments.command, Some(Command::Demo)) {
+        demo::prepare(&mut env, arguments.config.is_some());
     }
     // The configuration sets the format of the log, so it is read first, and its mistakes are logged afterwards.
     let loaded = needs_configuration(&arguments)
@@ -180,6 +180,8 @@ fn demonstrate(mut config: Config, has_store: bool, host: Host) -> anyhow::Resul
     temporary
         .path()
         .clone_into(&mut config.storage.embedded.path);
+    // The journal is beside the store, and never in a directory that another collector uses.
+    config.timeline.journal_path.clear();
     collect(config, Show::Samples, host)?;
     temporary.close().context("remove the temporary store")
 }

@@ -1,10 +1,10 @@
 //! Tests that `demo` does what its welcome text promises.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use rollcall_tests::{
     PATIENCE, eventually, http,
-    process::{Child, Line, collector_binary},
+    process::{Child, Collector, Line, collector_binary},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use serde_json::Value;
 /// The samples, by their names in log lines and the query API.
 const SAMPLES: [&str; 4] = ["orders-1", "orders-2", "payments-1", "stock-1"];
 
-fn start() -> Child {
+fn start(journal: &Path) -> Child {
     let mut command = Command::new(collector_binary());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SW_")) {
         command.env_remove(name);
@@ -20,6 +20,10 @@ fn start() -> Child {
     for port in ["NAMING_JETTY", "AGENT_GRPC", "AGENT_JETTY", "NACOS"] {
         command.env(format!("SW_{port}_PORT"), "0");
     }
+    // The variables of a machine whose collector is a member of a cluster.
+    command.env("SW_STORAGE", "etcd").env("SW_CLUSTER", "etcd");
+    command.env("SW_CLUSTER_ETCD_ENDPOINTS", "127.0.0.1:1");
+    command.env("SW_TIMELINE_JOURNAL_PATH", journal);
     Child::spawn("the demo", command.args(["--log-format", "json", "demo"]))
 }
 
@@ -50,7 +54,9 @@ async fn states(admin: &http::Client) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_text_names() {
-    let mut demo = start();
+    let directory = tempfile::tempdir().unwrap();
+    let journal = directory.path().join("journal");
+    let mut demo = start(&journal);
     let admin = http::Client::new(address(&demo, "console").await);
     let output = demo.stdout.so_far().join("\n");
     assert!(
@@ -102,4 +108,26 @@ async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_t
     demo.signal(Signal::TERM);
     let status = demo.exit(PATIENCE).await;
     assert_eq!(status.code(), Some(0), "{:#?}", demo.stderr.so_far());
+    assert!(!journal.exists(), "the demo has its own journal");
+}
+
+/// One term of the user's own leaves the other terms at their defaults, which fit to it.
+#[tokio::test]
+async fn the_demo_adds_short_terms_only_if_none_is_set() {
+    for (set, silent, down) in [(None, "10s", "20s"), (Some("30s"), "30s", "5m")] {
+        let options = Collector::options();
+        let options = match set {
+            Some(term) => options.env("SW_LIVENESS_SILENT_AFTER", term),
+            None => options,
+        };
+        let run = options.argument("--print-config").argument("demo");
+        let run = run.run().await;
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        for line in [
+            format!("silent_after: {silent}"),
+            format!("down_after: {down}"),
+        ] {
+            assert!(run.stdout.contains(&line), "{}", run.stdout);
+        }
+    }
 }
