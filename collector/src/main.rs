@@ -187,6 +187,7 @@ fn demonstrate(mut config: Config, has_store: bool, host: Host) -> anyhow::Resul
 }
 
 fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
+    let has_tls = config.tls.enabled;
     let process = Process {
         lost_lines: host.lost_lines,
         open_files: system::allow_open_files(),
@@ -210,7 +211,7 @@ fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
                 Show::Samples => pending().await, // SIGHUP stops the demo
                 Show::Nothing => {
                     let hangup = Hangup::listen().context("listen for signals")?;
-                    match hangup.reload(reload).await {}
+                    match hangup.reload(reload, has_tls).await {}
                 }
             }
         };

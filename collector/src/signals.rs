@@ -69,14 +69,20 @@ impl Hangup {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
-    /// Requests a new read of the certificate files at every SIGHUP. No other part of the configuration can change while the
-    /// collector runs.
-    pub(crate) async fn reload(mut self, reload: Arc<Notify>) -> Infallible {
+    /// Requests a new read of the certificate files at every SIGHUP, if there are any. No other part of the configuration can
+    /// change while the collector runs.
+    pub(crate) async fn reload(mut self, reload: Arc<Notify>, has_tls: bool) -> Infallible {
         while self.0.recv().await.is_some() {
-            info!(
-                "SIGHUP: certificate files are read again, and the rest of the configuration at the next start only"
-            );
-            reload.notify_one();
+            if has_tls {
+                info!(
+                    "SIGHUP: certificate files are read again, and the rest of the configuration at the next start only"
+                );
+                reload.notify_one();
+            } else {
+                info!(
+                    "SIGHUP: nothing is read again, because TLS is off; the configuration is read at the next start only"
+                );
+            }
         }
         pending().await
     }

@@ -260,7 +260,7 @@ async fn a_hangup_is_logged_and_stops_nothing() {
     collector
         .wait_for_log(|line| {
             line.message
-                .starts_with("SIGHUP: certificate files are read again")
+                .starts_with("SIGHUP: nothing is read again, because TLS is off")
         })
         .await;
     let probe = collector.http(collector.listeners().ui);
