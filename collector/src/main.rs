@@ -249,7 +249,6 @@ async fn start(
     let addresses = app.addresses();
     let running = app.spawn()?;
     announce(&addresses);
-    supervisor.ready();
     let samples = match show {
         Show::Nothing => None,
         Show::Samples => Some(demonstration(&addresses, &liveness, &token)?),
@@ -299,6 +298,7 @@ async fn run(
     tokio::select! {
         name = stop.signal() => info!(signal = name, "stopping"),
         failure = running.failed() => error!(task = failure.task(), "stopping after a failure"),
+        never = supervisor.ready() => match never {},
     }
     supervisor.stopping();
     let drain = async {

@@ -1,7 +1,8 @@
 //! Reports the state of the process to a supervisor with systemd's protocol (`sd_notify`): ready, stopping, and alive.
 //!
 //! The supervisor names a datagram socket in `NOTIFY_SOCKET`; without it nothing is sent. A report that cannot be sent is logged
-//! and has no other effect: the supervisor acts on its absence. Reports never wait, because the socket is non-blocking.
+//! and has no other effect: the supervisor acts on its absence. Reports never block, because the socket is non-blocking; the one
+//! that the collector is ready is repeated until the supervisor has room for it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,8 +11,11 @@ use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
+
+/// The pause before a report that the supervisor had no room for is repeated.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// The supervisor of this process, if it has one.
 #[derive(Debug)]
@@ -37,9 +41,19 @@ impl Supervisor {
         }
     }
 
-    /// Reports that the listeners accept connections.
-    pub(crate) fn ready(&self) {
-        self.send("READY=1\nSTATUS=serving\n");
+    /// Reports that the listeners accept connections. Repeats the report while the queue of the supervisor is full: without it
+    /// the supervisor ends the process at the end of its start time-out.
+    pub(crate) async fn ready(&self) -> Infallible {
+        const READY: &str = "READY=1\nSTATUS=serving\n";
+        loop {
+            match self.try_send(READY) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(RETRY).await,
+                sent => {
+                    warn_of(sent, READY);
+                    return pending().await;
+                }
+            }
+        }
     }
 
     /// Reports that the collector drains.
@@ -61,10 +75,20 @@ impl Supervisor {
     }
 
     fn send(&self, report: &str) {
-        let Some(socket) = &self.socket else { return };
-        if let Err(error) = socket.send(report.as_bytes()) {
-            warn!(%error, report = report.trim_end(), "the supervisor did not accept a report");
+        warn_of(self.try_send(report), report);
+    }
+
+    fn try_send(&self, report: &str) -> io::Result<()> {
+        match &self.socket {
+            Some(socket) => socket.send(report.as_bytes()).map(drop),
+            None => Ok(()),
         }
+    }
+}
+
+fn warn_of(sent: io::Result<()>, report: &str) {
+    if let Err(error) = sent {
+        warn!(%error, report = report.trim_end(), "the supervisor did not accept a report");
     }
 }
 
