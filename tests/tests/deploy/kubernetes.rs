@@ -98,11 +98,9 @@ fn a_container_has_probes_limits_and_the_ports_of_the_collector() {
                 "{file}: {port}"
             );
         }
-        for (probe, path) in [
-            ("startupProbe", "/livez"),
-            ("readinessProbe", "/readyz"),
-            ("livenessProbe", "/livez"),
-        ] {
+        // /livez answers as soon as the port is bound, so a startup probe on it would add nothing.
+        assert!(container["startupProbe"].is_null(), "{file}");
+        for (probe, path) in [("readinessProbe", "/readyz"), ("livenessProbe", "/livez")] {
             let get = &container[probe]["httpGet"];
             assert_eq!(get["path"], path, "{file}: {probe}");
             assert!(known.contains(&&get["port"]), "{file}: {probe}");
@@ -135,5 +133,58 @@ fn a_container_sets_variables_of_the_collector() {
             }
         }
         assert!(seen.contains("SW_AUTHENTICATION"), "{file}");
+    }
+}
+
+/// The size in bytes: `2Gi` of Kubernetes, or `128MiB` of the collector.
+fn bytes(text: &str) -> u64 {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit());
+    let (number, unit) = text.split_at(digits.expect("a unit"));
+    let factor = match unit {
+        "Gi" | "GiB" => 1 << 30,
+        "Mi" | "MiB" => 1 << 20,
+        unit => panic!("{unit} is not a unit of sizes"),
+    };
+    number.parse::<u64>().unwrap() * factor
+}
+
+/// The collector refuses work before the system kills it. The inventory takes half of the limit.
+#[test]
+fn the_budgets_fit_into_the_memory_of_the_container() {
+    for file in FILES {
+        let objects = objects(file);
+        let container = &objects["StatefulSet"]["spec"]["template"]["spec"]["containers"][0];
+        let limit = bytes(container["resources"]["limits"]["memory"].as_str().unwrap());
+        let budget = |name: &str| {
+            let variables = list(&container["env"]).iter();
+            let mut set = variables.filter(|variable| variable["name"] == name);
+            let value = set.next().and_then(|variable| variable["value"].as_str());
+            bytes(&value.map_or_else(|| default_of(name), str::to_owned))
+        };
+        let budgets = [
+            "SW_SERVER_INBOUND_MEMORY",
+            "SW_SERVER_WORK_MEMORY",
+            "SW_SERVER_OUTBOUND_MEMORY",
+            "SW_SERVER_CONNECTION_MEMORY",
+            "SW_TIMELINE_MEMORY",
+        ];
+        let together = limit / 2 + budgets.into_iter().map(budget).sum::<u64>();
+        assert!(
+            together + (128 << 20) <= limit,
+            "{file}: {together} of {limit} bytes"
+        );
+    }
+}
+
+/// `/metrics` needs the admin token, which these annotations cannot carry.
+#[test]
+fn no_pod_claims_to_be_scraped_without_a_token() {
+    for file in FILES {
+        let template = &objects(file)["StatefulSet"]["spec"]["template"];
+        assert!(template["metadata"]["annotations"].is_null(), "{file}");
+        assert!(
+            text(file).contains("collector/deploy/prometheus/prometheus.yml"),
+            "{file}"
+        );
     }
 }
