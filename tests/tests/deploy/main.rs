@@ -97,8 +97,17 @@ fn compose_publishes_the_ports_of_the_collector_and_sets_known_variables() {
                 let (volume, _) = volume.as_str().unwrap().split_once(':').unwrap();
                 assert!(volumes.contains(&volume), "{name}: {volume}");
             }
+            // Only this policy starts a container again after a restart of the machine.
+            assert_eq!(it["restart"], "unless-stopped", "{name}: {service}");
             if !service.starts_with("collector") {
                 continue;
+            }
+            assert_eq!(texts(&it["cap_drop"]), ["ALL"], "{name}: {service}");
+            let secured = ["no-new-privileges:true"];
+            assert_eq!(texts(&it["security_opt"]), secured, "{name}: {service}");
+            assert!(it["ulimits"]["nofile"].is_string(), "{name}: {service}");
+            for token in ["SW_AUTHENTICATION", "SW_AGENT_JETTY_AUTHENTICATION"] {
+                assert_eq!(it["environment"][token], "${TOKEN:-}", "{name}: {service}");
             }
             let dockerfile = it["build"]["dockerfile"].as_str().expect("a dockerfile");
             assert!(Path::new(ROOT).join(dockerfile).exists(), "{dockerfile}");
@@ -111,6 +120,10 @@ fn compose_publishes_the_ports_of_the_collector_and_sets_known_variables() {
                 }
             }
             for published in texts(&it["ports"]) {
+                assert!(
+                    published.starts_with("${BIND:-127.0.0.1}:"),
+                    "{name}: {published}"
+                );
                 let mut parts = published.rsplit(':');
                 let (inside, outside) = (parts.next().unwrap(), parts.next().unwrap());
                 assert_eq!(
