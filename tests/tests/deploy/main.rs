@@ -158,6 +158,7 @@ fn the_unit_is_valid_and_confines_the_service() {
         "ProtectSystem=strict",
         "NoNewPrivileges=yes",
         "RestartPreventExitStatus=64",
+        r#"ExecReload=/bin/sh -c 'kill -HUP "$MAINPID"'"#,
     ] {
         assert!(unit.lines().any(|it| it == line), "{line}");
     }
