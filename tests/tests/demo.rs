@@ -58,11 +58,12 @@ async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_t
     let journal = directory.path().join("journal");
     let mut demo = start(&journal);
     let admin = http::Client::new(address(&demo, "console").await);
-    let output = demo.stdout.so_far().join("\n");
-    assert!(
-        output.contains("silent after 10 s") && output.contains("down after 20 s"),
-        "{output}"
-    );
+    let named = demo.stdout.find(PATIENCE, |lines| {
+        let output = lines.join("\n");
+        let terms = ["silent after 10 s", "down after 20 s"];
+        terms.iter().all(|term| output.contains(term)).then_some(())
+    });
+    named.await.expect("the terms in the text");
 
     let expect = |victim: &'static str| {
         SAMPLES.map(|name| {
