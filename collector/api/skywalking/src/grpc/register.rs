@@ -194,7 +194,7 @@ impl Handler {
                 if let Some(instance) = InstanceId::new(mapping.service_instance_id) {
                     self.heartbeat.renew_known(Sign {
                         instance,
-                        application: None,
+                        application: ApplicationId::new(mapping.service_id),
                         signal: Signal::Register,
                     });
                 }

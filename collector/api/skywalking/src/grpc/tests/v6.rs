@@ -198,6 +198,35 @@ async fn addresses_have_ids_and_their_mapping_is_accepted() {
 }
 
 #[tokio::test]
+async fn a_mapping_renews_an_instance_of_the_service_that_it_names_only() {
+    let collector = Collector::start();
+    let mut client = RegisterClient::new(collector.router());
+    let reply = client.do_service_register(services(["orders", "other"]));
+    let ids = reply.await.unwrap().into_inner().services;
+    let [own, other] = [0, 1].map(|at: usize| ids[at].value);
+    let new = instances([(own, "u")]);
+    client.do_service_instance_register(new).await.unwrap();
+    let mut pings = ServiceInstancePingClient::new(collector.router());
+    pings.do_ping(ping(1, "u")).await.unwrap();
+    for (service_id, signal) in [(other, Signal::Heartbeat), (own, Signal::Register)] {
+        let mapping = ServiceAndNetworkAddressMapping {
+            service_id,
+            service_instance_id: 1,
+            ..ServiceAndNetworkAddressMapping::default()
+        };
+        let mappings = ServiceAndNetworkAddressMappings {
+            mappings: vec![mapping],
+        };
+        client
+            .do_service_and_network_address_mapping_register(mappings)
+            .await
+            .unwrap();
+        let status = collector.services.roster.instance(id(1)).unwrap();
+        assert_eq!(status.signal, signal, "{service_id}");
+    }
+}
+
+#[tokio::test]
 async fn a_ping_renews_and_gets_no_command() {
     let collector = Collector::start();
     let mut register = RegisterClient::new(collector.router());
