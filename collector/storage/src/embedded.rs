@@ -58,6 +58,7 @@
 mod directory;
 mod failure;
 mod first;
+mod load;
 pub mod maintenance;
 mod namespace;
 mod version;
@@ -68,9 +69,8 @@ mod tests;
 use std::{fs::File, io, path::PathBuf};
 
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
-    ReadableTableMetadata as _, StorageBackend, TableDefinition, TableHandle as _,
-    WriteTransaction, backends::FileBackend,
+    Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTableMetadata as _,
+    StorageBackend, TableDefinition, WriteTransaction, backends::FileBackend,
 };
 use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row};
 
@@ -203,17 +203,7 @@ impl Storage for Embedded {
     }
 
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
-        let transaction = self.database.begin_read().map_err(|e| self.engine(e))?;
-        let from = &transaction;
-        self.load_table(from, APPLICATIONS, |row| {
-            sink(Record::Row(Row::Application(row)))
-        })?;
-        self.load_table(from, INSTANCES, |row| sink(Record::Row(Row::Instance(row))))?;
-        self.load_table(from, OPERATIONS, |row| {
-            sink(Record::Row(Row::Operation(row)))
-        })?;
-        self.load_table(from, ADDRESSES, |row| sink(Record::Row(Row::Address(row))))?;
-        self.load_table(from, SEEN, |seen| sink(Record::LastSeen(seen)))
+        self.load_all(sink)
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
@@ -229,28 +219,6 @@ impl Storage for Embedded {
 }
 
 impl Embedded {
-    fn load_table<E: Entry>(
-        &self,
-        transaction: &ReadTransaction,
-        table: Table,
-        mut sink: impl FnMut(E),
-    ) -> Result<(), Error> {
-        let entries = transaction.open_table(table).map_err(|e| self.engine(e))?;
-        for entry in entries.iter().map_err(|e| self.engine(e))? {
-            let (id, value) = entry.map_err(|e| self.engine(e))?;
-            let id = id.value();
-            sink(self.decode(table, id, value.value())?);
-        }
-        Ok(())
-    }
-
-    fn decode<E: Entry>(&self, table: Table, id: i32, value: &[u8]) -> Result<E, Error> {
-        codec::decode(id, value).map_err(|invalid| {
-            let what = format!("{} {id}: {invalid}", table.name());
-            failure::corrupt(&self.store, what)
-        })
-    }
-
     fn write(&self, batch: Batch<'_>) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         // A one-phase commit saves a sync. But after a crash it cannot distinguish an unfinished last commit from a damaged one
