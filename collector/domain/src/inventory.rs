@@ -277,7 +277,7 @@ impl Inventory {
                 Row::Application(application) => {
                     listing.application(&application);
                     let alias = application.alias_of.map(|of| (of, application.id));
-                    self.applications.put(application);
+                    self.applications.put(&application);
                     self.learn(alias);
                 }
                 Row::Instance(instance) => {
@@ -285,10 +285,10 @@ impl Inventory {
                         .instances
                         .read(instance.id, |before| before.application);
                     self.list(&mut listing, before, instance.id, instance.application);
-                    self.instances.put(instance);
+                    self.instances.put(&instance);
                 }
-                Row::Operation(operation) => self.operations.put(operation),
-                Row::Address(address) => self.addresses.put(address),
+                Row::Operation(operation) => self.operations.put(&operation),
+                Row::Address(address) => self.addresses.put(&address),
             }
         }
     }

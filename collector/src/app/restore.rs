@@ -5,7 +5,7 @@ use std::{io, mem, panic::resume_unwind, thread};
 use crossbeam_channel::{Receiver, Sender};
 use rollcall_domain::{
     Moment,
-    inventory::{self, Allocator, Dictionary, Inventory, Row},
+    inventory::{self, Allocator, Dictionary, Inventory, Row, restore::PreparedRow},
     liveness::{Counts, LeaseRecord, Observer},
 };
 use rollcall_runtime::Clock;
@@ -72,16 +72,15 @@ pub(super) fn restore(
         };
         lessor.restore(stored, now);
     };
+    let inventory = allocator.inventory();
     let instances = thread::scope(|scope| {
         let (chunks, received) = crossbeam_channel::bounded(CHUNKS_AHEAD);
-        let inventory = thread::Builder::new()
+        let filling = thread::Builder::new()
             .name("restore".to_owned())
             .spawn_scoped(scope, || fill(allocator, lease, lessor, received, ceiling))?;
-        let loaded = read(storage, &chunks, progress);
+        let loaded = read(storage, &inventory, &chunks, progress);
         drop(chunks);
-        let filled = inventory
-            .join()
-            .unwrap_or_else(|panic| resume_unwind(panic));
+        let filled = filling.join().unwrap_or_else(|panic| resume_unwind(panic));
         let filled = filled?;
         loaded?;
         Ok::<_, Error>(filled)
@@ -128,30 +127,49 @@ fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Leases) 
 
 /// Records in one message to the inventory thread; a large number keeps the cost of messages low.
 const CHUNK: usize = 1024;
-/// The most bytes of properties in a chunk, which bounds the memory of large rows that wait for the inventory.
+/// The most bytes of rows in a chunk, which bounds the memory of large rows that wait for the inventory.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Chunks that may wait for the inventory.
 const CHUNKS_AHEAD: usize = 16;
 
-/// Reads and decodes the records, which is half of the work, and sends them to the thread that does the other half.
+/// A record for the inventory thread.
+enum Restored {
+    Row(PreparedRow),
+    /// A later state of an instance.
+    Changed(PreparedRow),
+    LastSeen(LastSeen),
+}
+
+/// Reads, decodes and prepares the records, which is half of the work, and sends them to the thread that does the other half.
 fn read(
     storage: &mut dyn Storage,
-    chunks: &Sender<Vec<Record>>,
+    inventory: &Inventory,
+    chunks: &Sender<Vec<Restored>>,
     progress: &Progress,
 ) -> Result<(), storage::Error> {
     let mut chunk = Vec::with_capacity(CHUNK);
     let mut bytes = 0;
-    let send = |chunk: Vec<Record>| {
+    let send = |chunk: Vec<Restored>| {
         progress.add(chunk.len());
         if chunks.send(chunk).is_err() {
             tracing::debug!("a row was refused, further rows are dropped");
         }
     };
     storage.load(&mut |record| {
-        if let Record::Row(Row::Instance(instance)) = &record {
-            bytes += instance.properties.bytes();
+        let restored = match record {
+            Record::Row(row) => Restored::Row(inventory.prepare(&row)),
+            Record::Changed(row) => Restored::Changed(inventory.prepare(&Row::Instance(row))),
+            Record::LastSeen(seen) => Restored::LastSeen(seen),
+            Record::Damage(damage) => {
+                tracing::error!(?damage, "a key of the store was skipped");
+                return;
+            }
+            Record::Unchanged(_) | Record::Digest(_) => return,
+        };
+        if let Restored::Row(row) | Restored::Changed(row) = &restored {
+            bytes += row.bytes();
         }
-        chunk.push(record);
+        chunk.push(restored);
         if chunk.len() == CHUNK || bytes >= CHUNK_BYTES {
             bytes = 0;
             send(mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
@@ -161,43 +179,30 @@ fn read(
     Ok(())
 }
 
-/// Restores rows, and grants leases from last-seen records, until the channel ends. Returns the number of instances.
+/// Inserts rows, and grants leases from last-seen records, until the channel ends. Returns the number of instances.
 fn fill(
     allocator: &mut Allocator,
     lease: impl Fn(LastSeen),
     lessor: &Leases,
-    chunks: Receiver<Vec<Record>>,
+    chunks: Receiver<Vec<Restored>>,
     ceiling: usize,
 ) -> Result<usize, Error> {
     let mut instances = 0;
     let inventory = allocator.inventory();
-    for record in chunks.into_iter().flatten() {
-        let row = match record {
-            Record::Row(row) => row,
-            Record::Changed(instance) => {
-                let id = instance.id;
-                allocator.restore(Row::Instance(instance))?;
-                lessor.learn_group(id);
-                continue;
-            }
-            Record::Damage(damage) => {
-                tracing::error!(?damage, "a key of the store was skipped");
-                continue;
-            }
-            Record::Unchanged(_) | Record::Digest(_) => continue,
-            Record::LastSeen(seen) => {
+    for restored in chunks.into_iter().flatten() {
+        let (row, is_first) = match restored {
+            Restored::Row(row) => (row, true),
+            Restored::Changed(row) => (row, false),
+            Restored::LastSeen(seen) => {
                 lease(seen);
                 continue;
             }
         };
-        let instance = match &row {
-            Row::Instance(instance) => Some(instance.id),
-            Row::Application(_) | Row::Operation(_) | Row::Address(_) => None,
-        };
-        allocator.restore(row)?;
+        let instance = row.instance();
+        allocator.insert(row)?;
         // The record of its lease may have arrived first.
         if let Some(instance) = instance {
-            instances += 1;
+            instances += usize::from(is_first);
             lessor.learn_group(instance);
         }
         if inventory.bytes() > ceiling {

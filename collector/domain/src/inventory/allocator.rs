@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::{
     Address, Application, Dictionary, Instance, Inventory, Operation, Proposal, Row,
-    overlay::Progress, restore,
+    overlay::Progress,
+    restore::{self, Kind, PreparedRow},
 };
 use crate::Timestamp;
 
@@ -110,28 +111,37 @@ impl Allocator {
     /// # Errors
     /// The row contradicts a restored one and is skipped: this code did not write the store.
     pub fn restore(&mut self, row: Row) -> Result<(), restore::Error> {
+        let prepared = self.inventory.prepare(&row);
+        self.insert(prepared)
+    }
+
+    /// Inserts a prepared row, as [`Allocator::restore`].
+    ///
+    /// # Errors
+    /// As [`Allocator::restore`].
+    pub fn insert(&mut self, row: PreparedRow) -> Result<(), restore::Error> {
         let (inventory, state) = (&self.inventory, &mut self.state);
-        match row {
-            Row::Application(row) => {
-                let listed = row.clone();
+        match row.0 {
+            Kind::Application(row) => {
+                let listed = row.kept.clone();
                 let table = &inventory.applications;
                 restore::insert(row, table, &mut state.applications)?;
                 inventory.listing.update().application(&listed);
                 inventory.learn(listed.alias_of.map(|of| (of, listed.id)));
             }
-            Row::Instance(row) => {
-                let (id, application) = (row.id, row.application);
+            Kind::Instance(row) => {
+                let (id, application) = (row.id, row.kept.application);
                 let table = &inventory.instances;
                 let before = restore::insert(row, table, &mut state.instances)?;
                 let before = before.map(|before| before.application);
                 let mut listing = inventory.listing.update();
                 inventory.list(&mut listing, before, id, application);
             }
-            Row::Operation(row) => {
+            Kind::Operation(row) => {
                 let table = &inventory.operations;
                 restore::insert(row, table, &mut state.operations)?;
             }
-            Row::Address(row) => {
+            Kind::Address(row) => {
                 let table = &inventory.addresses;
                 restore::insert(row, table, &mut state.addresses)?;
             }

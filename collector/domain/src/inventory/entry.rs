@@ -72,6 +72,8 @@ pub(super) trait Entry: Clone + Into<Row> {
     fn keep(&self) -> Self::Kept;
     /// The entry that [`Entry::keep`] was called on.
     fn of(id: Self::Id, kept: &Self::Kept) -> Self;
+    /// The key of a kept entry.
+    fn key_of(id: Self::Id, kept: &Self::Kept) -> Option<Self::KeyRef<'_>>;
     fn has_key(id: Self::Id, kept: &Self::Kept, key: Self::KeyRef<'_>) -> bool;
 
     /// Whether an agent brought the id, so that the sequence had not assigned it.

@@ -3,11 +3,64 @@
 use std::fmt;
 
 use super::{
-    Dictionary,
+    Address, Application, Dictionary, Instance, Inventory, Operation, Row,
     entry::Entry,
     overlay::Progress,
-    table::{Conflict, Table},
+    table::{Conflict, Prepared, Table},
 };
+use crate::InstanceId;
+
+/// A stored row that is ready to be inserted. Any thread can prepare rows ([`Inventory::prepare`]), which is half of the work, for
+/// the thread that inserts them ([`Allocator::insert`](super::Allocator::insert)).
+pub struct PreparedRow(pub(super) Kind);
+
+pub(super) enum Kind {
+    Application(Prepared<Application>),
+    Instance(Prepared<Instance>),
+    Operation(Prepared<Operation>),
+    Address(Prepared<Address>),
+}
+
+impl fmt::Debug for PreparedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedRow").finish_non_exhaustive()
+    }
+}
+
+impl PreparedRow {
+    /// The id of the row, if it is an instance.
+    #[must_use]
+    pub const fn instance(&self) -> Option<InstanceId> {
+        match &self.0 {
+            Kind::Instance(row) => Some(row.id),
+            Kind::Application(_) | Kind::Operation(_) | Kind::Address(_) => None,
+        }
+    }
+
+    /// The memory that the inventory will take for the row, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        match &self.0 {
+            Kind::Application(row) => row.bytes(),
+            Kind::Instance(row) => row.bytes(),
+            Kind::Operation(row) => row.bytes(),
+            Kind::Address(row) => row.bytes(),
+        }
+    }
+}
+
+impl Inventory {
+    /// Prepares a stored row for [`Allocator::insert`](super::Allocator::insert).
+    #[must_use]
+    pub fn prepare(&self, row: &Row) -> PreparedRow {
+        PreparedRow(match row {
+            Row::Application(row) => Kind::Application(self.applications.prepare(row)),
+            Row::Instance(row) => Kind::Instance(self.instances.prepare(row)),
+            Row::Operation(row) => Kind::Operation(self.operations.prepare(row)),
+            Row::Address(row) => Kind::Address(self.addresses.prepare(row)),
+        })
+    }
+}
 
 /// A row contradicts another one. The numbers are ids of the dictionary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +84,17 @@ pub enum Error {
 
 /// Inserts an entry and returns the state that it replaces.
 pub(super) fn insert<E: Entry>(
-    entry: E,
+    entry: Prepared<E>,
     table: &Table<E>,
     progress: &mut Progress,
 ) -> Result<Option<E>, Error> {
-    let (dictionary, number) = (E::DICTIONARY, E::number(entry.id()));
-    let (is_reserved, is_adopted) = (E::RESERVED == Some(number), entry.is_adopted());
+    let (dictionary, number) = (E::DICTIONARY, E::number(entry.id));
+    let (is_reserved, is_adopted) = (E::RESERVED == Some(number), entry.is_adopted);
     let two_keys = Error::TwoKeys {
         dictionary,
         id: number,
     };
-    if is_reserved && entry.key_ref().is_some() {
+    if is_reserved && entry.is_keyed() {
         return Err(two_keys);
     }
     let before = table.restore(entry).map_err(|conflict| match conflict {

@@ -42,6 +42,27 @@ impl Weight {
     }
 }
 
+/// An entry with everything that inserting it needs and that does not depend on other entries.
+pub(super) struct Prepared<E: Entry> {
+    pub(super) id: E::Id,
+    pub(super) kept: E::Kept,
+    /// The hash of its key; `None` without a key.
+    hash: Option<u64>,
+    weight: Weight,
+    pub(super) is_adopted: bool,
+}
+
+impl<E: Entry> Prepared<E> {
+    pub(super) const fn is_keyed(&self) -> bool {
+        self.hash.is_some()
+    }
+
+    /// The memory that the entry takes, in bytes.
+    pub(super) const fn bytes(&self) -> usize {
+        self.weight.bytes
+    }
+}
+
 /// Why a stored entry contradicts the table.
 pub(super) enum Conflict<I> {
     /// Its id has another key.
@@ -90,47 +111,54 @@ impl<E: Entry> Table<E> {
         self.read(id, |kept| E::of(id, kept))
     }
 
+    /// Prepares an entry for [`Table::restore`], on any thread.
+    pub(super) fn prepare(&self, entry: &E) -> Prepared<E> {
+        Prepared {
+            id: entry.id(),
+            kept: entry.keep(),
+            hash: entry.key_ref().map(|key| self.hashing.hash_one(key)),
+            weight: Weight::of(entry),
+            is_adopted: entry.is_adopted(),
+        }
+    }
+
     /// Inserts or replaces an entry. Its id resolves before its key is found, so a reader never holds an id without an entry.
-    pub(super) fn put(&self, entry: E) {
-        let before = self
-            .by_id
-            .pin()
-            .insert(entry.id(), entry.keep())
-            .map(|kept| E::of(entry.id(), kept));
-        self.account(&entry, before.as_ref());
+    pub(super) fn put(&self, entry: &E) {
+        let id = entry.id();
+        let by_id = self.by_id.pin();
+        let before = by_id.insert(id, entry.keep());
+        let before = before.map(|kept| Weight::of(&E::of(id, kept)));
+        self.account(Weight::of(entry), before);
         if before.is_none() {
             let hash = entry.key_ref().map(|key| self.hashing.hash_one(key));
-            self.account_new(&entry, hash);
+            self.account_new(id, hash, entry.is_adopted());
         }
     }
 
     /// Inserts a stored entry and returns the state that it replaces. Looks up its id and its key only once each, because there may
     /// be millions. Readers find its id before its key.
-    pub(super) fn restore(&self, entry: E) -> Result<Option<E>, Conflict<E::Id>> {
-        let id = entry.id();
-        let mut hash = None;
-        if let Some(key) = entry.key_ref() {
-            let of_key = self.hashing.hash_one(key);
-            if let Some(other) = self.find(of_key, key).filter(|other| *other != id) {
-                return Err(Conflict::Key(other));
-            }
-            hash = Some(of_key);
+    pub(super) fn restore(&self, new: Prepared<E>) -> Result<Option<E>, Conflict<E::Id>> {
+        let id = new.id;
+        if let (Some(hash), Some(key)) = (new.hash, E::key_of(id, &new.kept))
+            && let Some(other) = self.find(hash, key).filter(|other| *other != id)
+        {
+            return Err(Conflict::Key(other));
         }
         let by_id = self.by_id.pin();
-        let known = match by_id.try_insert(id, entry.keep()) {
+        let known = match by_id.try_insert(id, new.kept) {
             Ok(_) => {
-                self.account(&entry, None);
-                self.account_new(&entry, hash);
+                self.account(new.weight, None);
+                self.account_new(id, new.hash, new.is_adopted);
                 return Ok(None);
             }
             Err(known) => known,
         };
         let before = E::of(id, known.current);
-        if !before.may_become(&entry) {
+        if !before.may_become(&E::of(id, &known.not_inserted)) {
             return Err(Conflict::Id);
         }
         by_id.insert(id, known.not_inserted);
-        self.account(&entry, Some(&before));
+        self.account(new.weight, Some(Weight::of(&before)));
         Ok(Some(before))
     }
 
@@ -150,9 +178,8 @@ impl<E: Entry> Table<E> {
     }
 
     /// Adds an entry to the sums and subtracts the state that it replaces.
-    fn account(&self, entry: &E, before: Option<&E>) {
-        let entry = Weight::of(entry);
-        let before = before.map_or_else(Weight::default, Weight::of);
+    fn account(&self, entry: Weight, before: Option<Weight>) {
+        let before = before.unwrap_or_default();
         let change = entry.digest.wrapping_sub(before.digest);
         self.digest.fetch_add(change, Ordering::Relaxed);
         let change = entry.bytes.wrapping_sub(before.bytes);
@@ -162,12 +189,12 @@ impl<E: Entry> Table<E> {
     }
 
     /// Counts a new entry, and makes it visible to look-ups by the hash of its key.
-    fn account_new(&self, entry: &E, hash: Option<u64>) {
+    fn account_new(&self, id: E::Id, hash: Option<u64>, is_adopted: bool) {
         if let Some(hash) = hash {
-            self.by_key.insert(hash, E::number(entry.id()));
+            self.by_key.insert(hash, E::number(id));
             self.keyed.fetch_add(1, Ordering::Relaxed);
         }
-        if entry.is_adopted() {
+        if is_adopted {
             self.adopted.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -50,6 +50,10 @@ impl Entry for Address {
         kept.clone()
     }
 
+    fn key_of(_id: AddressId, kept: &Self) -> Option<&str> {
+        kept.key_ref()
+    }
+
     fn has_key(_id: AddressId, kept: &Self, key: &str) -> bool {
         kept.address.as_deref() == Some(key)
     }

@@ -50,6 +50,10 @@ impl Entry for Application {
         kept.clone()
     }
 
+    fn key_of(_id: ApplicationId, kept: &Self) -> Option<&str> {
+        kept.key_ref()
+    }
+
     fn has_key(_id: ApplicationId, kept: &Self, key: &str) -> bool {
         kept.code.as_deref() == Some(key)
     }

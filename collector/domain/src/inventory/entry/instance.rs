@@ -65,6 +65,14 @@ impl Entry for Instance {
         kept.unpack(id)
     }
 
+    fn key_of(id: InstanceId, kept: &PackedInstance) -> Option<InstanceKeyRef<'_>> {
+        Some(InstanceKeyRef {
+            application: kept.application?,
+            uuid: kept.uuid()?,
+            is_internal: id.is_internal(),
+        })
+    }
+
     fn has_key(id: InstanceId, kept: &PackedInstance, key: InstanceKeyRef<'_>) -> bool {
         kept.application == Some(key.application)
             && id.is_internal() == key.is_internal

@@ -52,6 +52,10 @@ impl Entry for Operation {
         kept.clone()
     }
 
+    fn key_of(_id: OperationId, kept: &Self) -> Option<OperationKeyRef<'_>> {
+        kept.key_ref()
+    }
+
     fn has_key(_id: OperationId, kept: &Self, key: OperationKeyRef<'_>) -> bool {
         kept.key_ref() == Some(key)
     }
