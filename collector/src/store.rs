@@ -64,11 +64,17 @@ fn open(command: &StoreCommand, config: &Config) -> Result<(Embedded, bool), Err
         path: config.storage.embedded.path.clone(),
         namespace: config.namespace().to_owned(),
     };
-    match (command, maintenance::open_existing(&store)) {
-        (StoreCommand::Import { .. }, Err(Error::Absent { .. })) => {
-            Ok((embedded::open(&store)?, true))
+    match command {
+        StoreCommand::Info | StoreCommand::Prune { dry_run: true, .. } => {
+            Ok((maintenance::open_to_read(&store)?, false))
         }
-        (_, opened) => Ok((opened?, false)),
+        StoreCommand::Prune { dry_run: false, .. } => {
+            Ok((maintenance::open_existing(&store)?, false))
+        }
+        StoreCommand::Import { .. } => match maintenance::open_existing(&store) {
+            Err(Error::Absent { .. }) => Ok((embedded::open(&store)?, true)),
+            opened => Ok((opened?, false)),
+        },
     }
 }
 

@@ -102,6 +102,15 @@ pub struct Config {
     pub namespace: String,
 }
 
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To be used: an older format is upgraded, and the namespace is recorded.
+    Write,
+    /// To be shown: both stay as they are.
+    Read,
+}
+
 /// An open store. The directory is free for another process once this is dropped.
 #[derive(Debug)]
 pub struct Embedded {
@@ -121,6 +130,10 @@ pub struct Embedded {
 /// ([`Error::UnsupportedVersion`]); it belongs to another namespace ([`Error::OtherNamespace`]); there is no room to
 /// create it ([`Error::Full`]).
 pub fn open(config: &Config) -> Result<Embedded, Error> {
+    open_for(config, Purpose::Write)
+}
+
+fn open_for(config: &Config, purpose: Purpose) -> Result<Embedded, Error> {
     let mut directory = Directory::acquire(&config.path)?;
     let store = directory.store();
     let at_store = |error| failure::io(&store, error);
@@ -133,8 +146,8 @@ pub fn open(config: &Config) -> Result<Embedded, Error> {
         return Err(failure::corrupt(&store, "the file is empty".into()));
     }
     let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
-    let opened = open_backend(backend, store, Some(directory))?;
-    namespace::claim(&opened, &config.namespace)?;
+    let opened = open_backend(backend, store, Some(directory), purpose)?;
+    namespace::claim(&opened, &config.namespace, purpose)?;
     Ok(opened)
 }
 
@@ -170,13 +183,14 @@ fn open_backend(
     backend: impl StorageBackend,
     store: PathBuf,
     directory: Option<Directory>,
+    purpose: Purpose,
 ) -> Result<Embedded, Error> {
     let database = Builder::new()
         .set_cache_size(CACHE_BYTES)
         .set_check_integrity_on_open(true)
         .create_with_backend(backend)
         .map_err(|error| failure::engine(&store, error))?;
-    version::check(&database, &store)?;
+    version::check(&database, &store, purpose)?;
     Ok(Embedded {
         store,
         database,

@@ -9,7 +9,9 @@ use rollcall_domain::{
     inventory::{Instance, Properties, Row},
 };
 
-use super::{Config, Embedded, INSTANCES, SEEN, directory::STORE, failure, first, open};
+use super::{
+    Config, Embedded, INSTANCES, Purpose, SEEN, directory::STORE, failure, first, open_for,
+};
 use crate::{Batch, Counts, Error, FirstIds, LastSeen, Storage};
 
 /// The contents of a store.
@@ -53,11 +55,23 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 /// Opens an existing store, and never creates one.
 ///
 /// # Errors
-/// Those of [`open`], and [`Error::Io`] if there is no store.
+/// Those of [`open`](super::open), and [`Error::Absent`] if there is no store.
 pub fn open_existing(config: &Config) -> Result<Embedded, Error> {
+    open_if_there(config, Purpose::Write)
+}
+
+/// As [`open_existing`], to read it only: a store of an older format is not upgraded, so the release that wrote it can still use it.
+///
+/// # Errors
+/// As [`open_existing`].
+pub fn open_to_read(config: &Config) -> Result<Embedded, Error> {
+    open_if_there(config, Purpose::Read)
+}
+
+fn open_if_there(config: &Config, purpose: Purpose) -> Result<Embedded, Error> {
     let store = config.path.join(STORE);
     match store.try_exists() {
-        Ok(true) => open(config),
+        Ok(true) => open_for(config, purpose),
         Ok(false) => Err(Error::Absent {
             path: config.path.clone(),
         }),

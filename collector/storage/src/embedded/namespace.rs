@@ -2,18 +2,18 @@
 
 use redb::{ReadableDatabase as _, TableDefinition, TableError};
 
-use super::{Embedded, Error};
+use super::{Embedded, Error, Purpose};
 
 pub(super) const NAMESPACE: TableDefinition<'static, &str, &str> =
     TableDefinition::new("namespace");
 /// The only key of the table.
 const OWN: &str = "";
 
-/// Checks that the store belongs to `own`, and records `own` if the store has no namespace yet.
+/// Checks that the store belongs to `own`. Records `own` if the store has no namespace yet, unless it is opened only to be read.
 ///
 /// # Errors
 /// The store belongs to another namespace, or cannot be read or written.
-pub(super) fn claim(store: &Embedded, own: &str) -> Result<(), Error> {
+pub(super) fn claim(store: &Embedded, own: &str, purpose: Purpose) -> Result<(), Error> {
     match recorded(store).map_err(|error| store.engine(error))? {
         Some(found) if found == own => Ok(()),
         Some(found) => Err(Error::OtherNamespace {
@@ -21,6 +21,7 @@ pub(super) fn claim(store: &Embedded, own: &str) -> Result<(), Error> {
             found,
             own: own.to_owned(),
         }),
+        None if purpose == Purpose::Read => Ok(()),
         None => record(store, own).map_err(|error| store.engine(error)),
     }
 }

@@ -4,24 +4,25 @@ use std::path::Path;
 
 use redb::{Database, ReadableDatabase as _, TableDefinition, WriteTransaction};
 
-use super::{Error, failure};
+use super::{Error, Purpose, failure};
 use crate::version::{self, Admission, Versions};
 
 const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
 const FORMAT: &str = "format";
 const READER: &str = "reader";
 
-/// Checks that this build may use the store at `path`, and upgrades a store of an older format.
+/// Checks that this build may use the store at `path`. Upgrades a store of an older format, unless it is opened only to be read.
 ///
 /// # Errors
 /// [`Error::UnsupportedVersion`]; the versions are missing, or cannot be read or written.
-pub(super) fn check(database: &Database, path: &Path) -> Result<(), Error> {
+pub(super) fn check(database: &Database, path: &Path, purpose: Purpose) -> Result<(), Error> {
     let engine = |error| failure::engine(path, error);
     let Some(found) = recorded(database).map_err(engine)? else {
         return Err(failure::corrupt(path, "no format version".into()));
     };
     match found.admit() {
         Admission::Current => Ok(()),
+        Admission::Raise(_) if purpose == Purpose::Read => Ok(()),
         Admission::Raise(versions) => {
             raise(database, versions).map_err(engine)?;
             let (from, to) = (found.format, versions.format);

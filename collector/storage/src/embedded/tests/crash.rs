@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    super::{Embedded, initialize, open_backend},
+    super::{Embedded, Purpose, initialize, open_backend},
     disk::{Disk, Fault},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 const BATCHES: usize = 12;
 
 fn mount(disk: &Disk) -> Result<Embedded, Error> {
-    open_backend(disk.clone(), PathBuf::from("disk"), None)
+    open_backend(disk.clone(), PathBuf::from("disk"), None, Purpose::Write)
 }
 
 fn empty_store() -> Vec<u8> {

@@ -32,12 +32,32 @@ fn record(store: &Temporary, versions: Versions) {
     transaction.commit().unwrap();
 }
 
+fn store_of_version_1() -> Temporary {
+    let store = Temporary::new();
+    fs::create_dir(store.config().path).unwrap();
+    fs::write(store.file(), fixtures::EMBEDDED_V1).unwrap();
+    store
+}
+
+#[test]
+fn a_store_that_is_opened_to_read_keeps_its_version_and_has_no_namespace() {
+    let store = store_of_version_1();
+    let before = recorded(&store);
+    let named = Config {
+        namespace: "shop".to_owned(),
+        ..store.config()
+    };
+    let mut opened = maintenance::open_to_read(&named).unwrap();
+    assert_eq!(contents(&mut opened), fixtures::v1());
+    drop(opened);
+    assert_eq!(recorded(&store), before);
+    drop(store.open());
+    assert_ne!(recorded(&store), before, "an open to write upgrades it");
+}
+
 #[test]
 fn a_store_of_version_1_is_read_and_upgraded() {
-    let store = Temporary::new();
-    let directory = store.config().path;
-    fs::create_dir(&directory).unwrap();
-    fs::write(store.file(), fixtures::EMBEDDED_V1).unwrap();
+    let store = store_of_version_1();
     let mut opened = store.open();
     assert_eq!(contents(&mut opened), fixtures::v1());
     let later = process(1, "5a3c", Generation::V5, "4713");
