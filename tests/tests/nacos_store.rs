@@ -124,6 +124,57 @@ async fn a_full_disk_refuses_persistent_instances_until_there_is_room() {
     }
 }
 
+/// The restart answered an empty list: the mark for missing changes was a line of the journal, which a full disk refuses too.
+#[tokio::test]
+async fn a_restart_after_a_full_disk_answers_no_false_empty_list() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    // The limit makes the system report a file that is too large as an error instead of ending the process.
+    let options = options(directory.path()).ulimit("-S -f unlimited");
+    let mut collector = options.start().await;
+    collector.expect_warnings();
+    let path = |service| format!("/nacos/v1/ns/instance?serviceName={service}&ip=10.0.0.1&port=80");
+    let client = nacos(&collector).await;
+    let (kept, missing) = (path("kept"), path("missing"));
+    let kept = client.send(Method::POST, &kept, Default::default());
+    assert_eq!(kept.await.unwrap().status, StatusCode::OK);
+
+    let pid = fs::read_to_string(data.join("lock")).unwrap();
+    let pid = Pid::from_raw(pid.trim().parse().unwrap());
+    let full = Rlimit {
+        current: Some(0),
+        ..getrlimit(Resource::Fsize)
+    };
+    prlimit(pid, Resource::Fsize, full).unwrap();
+    let missing = client.send(Method::POST, &missing, Default::default());
+    assert_eq!(missing.await.unwrap().status, StatusCode::OK);
+    let probe = collector.http(collector.listeners().ui);
+    eventually(PATIENCE, async || {
+        let reply = probe
+            .get("/readyz")
+            .await
+            .map_err(|error| error.to_string())?;
+        let reason = reply.json::<Value>()["reasons"]["catalog"].clone();
+        match reason.as_str() {
+            Some(reason) if reason.contains("refuses reads") => Ok(()),
+            _ => Err(reply.text()),
+        }
+    })
+    .await;
+
+    collector.kill();
+    collector.restart().await;
+    let client = nacos(&collector).await;
+    let list = "/nacos/v1/ns/instance/list?serviceName=missing";
+    let refused = client.get(list).await.unwrap();
+    assert_eq!(
+        refused.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        refused.text()
+    );
+}
+
 #[tokio::test]
 async fn a_damaged_store_is_refused_and_nothing_of_it_is_served() {
     let directory = TempDir::new().unwrap();

@@ -82,7 +82,7 @@ pub struct Counts {
     pub namespaces: usize,
     /// Probes of persistent instances.
     pub probes: ProbeCounts,
-    /// Commits that the store refused since the start.
+    /// Commits that the store refused since the start, those of the roster included.
     pub failed_commits: u64,
     /// Changes that wait for the store.
     pub waiting_changes: usize,
@@ -124,7 +124,7 @@ impl Catalog {
             probes: self.0.probes.counts(),
             due_pushes: self.0.schedule.due(),
             journal_bytes: self.0.roster.journal_bytes(),
-            failed_commits: self.0.writes.failed(),
+            failed_commits: self.0.writes.failed() + self.0.roster.failed(),
             waiting_changes: self.0.writes.waiting(),
         }
     }
@@ -133,6 +133,12 @@ impl Catalog {
     #[must_use]
     pub fn largest_shares(&self) -> Held {
         self.0.registry.read().largest_shares()
+    }
+
+    /// Why the store of the catalog refuses commits, now and after every change; `None` while it accepts them.
+    #[must_use]
+    pub fn store_problem(&self) -> tokio::sync::watch::Receiver<Option<Arc<str>>> {
+        self.0.writes.problem()
     }
 
     /// The limits of the catalog.

@@ -17,7 +17,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,8 @@ pub(crate) struct Queue<S> {
     jobs: mpsc::Sender<Job<S>>,
     limit: usize,
     failed: AtomicU64,
+    /// Why the store refuses commits; `None` while it accepts them.
+    problem: watch::Sender<Option<Arc<str>>>,
 }
 
 /// The worker that does the jobs.
@@ -97,6 +99,7 @@ pub(crate) fn queue<S>(limit: usize, stores: Stores) -> (Queue<S>, Worker<S>) {
         jobs: sender,
         limit,
         failed: AtomicU64::new(0),
+        problem: watch::Sender::default(),
     };
     (queue, Worker { jobs, stores })
 }
@@ -141,6 +144,24 @@ impl<S: 'static> Queue<S> {
         self.limit.saturating_sub(self.jobs.capacity())
     }
 
+    /// Why the store refuses commits, now and after every change; `None` while it accepts them.
+    pub(crate) fn problem(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.problem.subscribe()
+    }
+
+    pub(crate) fn is_failing(&self) -> bool {
+        self.problem.borrow().is_some()
+    }
+
+    pub(crate) fn failing(&self, reason: String) {
+        self.problem.send_replace(Some(reason.into()));
+    }
+
+    pub(crate) fn succeeded(&self) {
+        self.problem
+            .send_if_modified(|problem| problem.take().is_some());
+    }
+
     /// The number of commits that failed since the start.
     pub(crate) fn failed(&self) -> u64 {
         self.failed.load(Relaxed)
@@ -167,7 +188,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
     ) -> Result<(), store::Error> {
         let stores = self.stores;
         let write = Write {
-            failed: &queue(&state).failed,
+            queue: queue(&state),
             state: &state,
             stores: &stores,
             foreign,
@@ -209,7 +230,7 @@ struct Write<'a, S> {
     state: &'a Arc<S>,
     stores: &'a Stores,
     foreign: ApplyForeign<S>,
-    failed: &'a AtomicU64,
+    queue: &'a Queue<S>,
 }
 
 impl<S: Send + Sync + 'static> Write<'_, S> {
@@ -273,10 +294,21 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
         let store = Arc::clone(&self.stores.durable);
         let commit = tokio::task::spawn_blocking(move || store.commit(&rows)).await;
         let committed = commit.unwrap_or_else(|error| Err(store::Error::Io(error.to_string())));
-        committed.inspect_err(|error| {
-            self.failed.fetch_add(1, Relaxed);
-            tracing::error!(%error, "catalog: a commit failed, its changes are refused");
-        })
+        match &committed {
+            Ok(()) => self.queue.succeeded(),
+            Err(error) => {
+                self.queue.failed.fetch_add(1, Relaxed);
+                tracing::error!(%error, "catalog: a commit failed, its changes are refused");
+                // The inventory is in the same shared store, and reports an outage.
+                if !self.stores.durable.is_shared() {
+                    self.queue.failing(format!(
+                        "a change of the Nacos catalog cannot be stored ({error}): persistent instances and settings are refused; \
+                         free space or repair the disk, and the collector accepts them again by itself"
+                    ));
+                }
+            }
+        }
+        committed
     }
 
     /// Applies the changes of other processes, and those that a failed commit wrote nevertheless. Returns `false` if the store

@@ -133,7 +133,7 @@ impl Exposition {
         encoder: &mut DescriptorEncoder<'_>,
         counts: &Counts,
     ) -> Result<(), fmt::Error> {
-        let help = "Commits of the catalog that its store refused";
+        let help = "Commits of the catalog that its store refused, those of the list of ephemeral instances included";
         let metric =
             encoder.encode_descriptor("nacos_failed_commits", help, None, MetricType::Counter)?;
         ConstCounter::new(counts.failed_commits).encode(metric)?;

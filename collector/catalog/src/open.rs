@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Catalog, Clock, Config, EventSink, durable, probe, push, restore, roster,
     shared::Shared,
-    store::{Error, Row, Stores, Table},
+    store::{Completeness, Error, Row, Stores, Table},
     sweep,
 };
 
@@ -50,6 +50,12 @@ pub fn open(
         );
         is_known = false;
     }
+    if stores.journal.completeness() == Completeness::Incomplete {
+        tracing::warn!(
+            "catalog: the last run could not record all changes of ephemeral instances, reads are refused for a while"
+        );
+        is_known = false;
+    }
     if stores.is_lost {
         tracing::warn!(
             "catalog: the store of the last run is missing, so its persistent instances and settings are lost; reads are refused \
@@ -58,6 +64,7 @@ pub fn open(
         is_known = false;
     }
     if !is_known {
+        shared.roster.mark_incomplete();
         let complete_at = shared.clock.now().after(shared.config.warm_up);
         shared.readiness.wait_until(complete_at);
     }

@@ -73,7 +73,7 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
 /// Decides at each tick what is written.
 struct Writer {
     shared: Arc<Shared>,
-    /// Whether nothing was committed yet: the first commit records that rosters are written, even if there is none to write.
+    /// Whether no commit of a complete catalog was made yet: it records that rosters are written, even if there is none to write.
     is_first: bool,
     /// Ticks until the rows may be written.
     wait: u32,
@@ -87,7 +87,8 @@ impl Writer {
         let roster = &self.shared.roster;
         // After a failed commit nothing shortens the wait.
         let is_early = roster.must_be_written() && !self.is_failing;
-        let is_due = self.is_first || !roster.is_empty();
+        // While the store refuses the commits of other changes, this one tests whether it accepts them again.
+        let is_due = self.is_first || !roster.is_empty() || self.shared.writes.is_failing();
         if is_due && (is_last || is_early || self.wait == 0) {
             self.write().await;
         } else {
@@ -97,18 +98,30 @@ impl Writer {
 
     async fn write(&mut self) {
         self.wait = ROWS;
-        let written = self.commit().await;
+        let shared = Arc::clone(&self.shared);
+        let is_complete = shared.readiness.is_complete(shared.clock.now());
+        let written = self.commit(is_complete).await;
         self.is_failing = written.is_err();
         match written {
-            Ok(()) => self.is_first = false,
+            Ok(()) => {
+                self.is_first &= !is_complete;
+                if shared.stores.roster.is_none() {
+                    shared.writes.succeeded();
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "catalog: the roster could not be written, a restart may refuse reads for a while");
+                shared.roster.count_failure();
+                shared
+                    .writes
+                    .failing(reason(&error, shared.roster.is_incomplete()));
             }
         }
     }
 
     /// Commits the rows of changed services, and removes the part of the journal that they contain.
-    async fn commit(&mut self) -> Result<(), Error> {
+    /// `is_complete`: whether the catalog knows all instances, so that the next run may answer reads at once.
+    async fn commit(&mut self, is_complete: bool) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
         let mark = shared.roster.mark();
         loop {
@@ -123,7 +136,7 @@ impl Writer {
                 return Err(error);
             }
             if !more {
-                shared.roster.trim(mark);
+                shared.roster.trim(mark, is_complete);
                 return Ok(());
             }
             // Many rows take longer than a tick.
@@ -144,6 +157,19 @@ impl Writer {
             self.wait = 0;
         }
     }
+}
+
+/// The reason for the operator.
+fn reason(error: &Error, is_incomplete: bool) -> String {
+    let restart = if is_incomplete {
+        "catalog.journal misses changes of ephemeral instances too, so the next start refuses reads for nacos.default.warm_up"
+    } else {
+        "changes of ephemeral instances are in catalog.journal only"
+    };
+    format!(
+        "the list of ephemeral Nacos instances cannot be stored ({error}), and {restart}: free space or repair the disk, and the \
+         collector stores the list by itself"
+    )
 }
 
 /// Runs a call that waits for the disk.

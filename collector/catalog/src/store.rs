@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use rollcall_keyed as keyed;
 
-pub use rollcall_keyed::{Error, Store, journal::Journal};
+pub use rollcall_keyed::{
+    Error, Store,
+    journal::{Completeness, Journal},
+};
 
 /// The kinds of rows. The names are part of the stored format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

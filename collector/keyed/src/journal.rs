@@ -42,9 +42,32 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// # Errors
     /// The journal cannot be written, and is unchanged.
     fn trim(&self, bytes: usize) -> Result<(), Error>;
+
+    /// Records whether lines are missing, for the next run too. It survives the end of the process when this returns, and a
+    /// crash of the machine after the next sync. It needs no space on the disk.
+    ///
+    /// # Errors
+    /// The mark cannot be changed.
+    fn mark(&self, completeness: Completeness) -> Result<(), Error>;
+
+    /// What was recorded last, by this run or an earlier one.
+    fn completeness(&self) -> Completeness;
+}
+
+/// Whether lines are missing in a journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Completeness {
+    /// Every line that was to be appended is present.
+    #[default]
+    Complete,
+    /// A line could not be appended.
+    Incomplete,
 }
 
 /// A journal on the local disk: the file `<name>.journal` in a data directory.
+///
+/// An empty file beside it has the name `<name>.journal.complete` or `<name>.journal.incomplete`. A full disk refuses a line that
+/// says so, but not the change of a name.
 #[derive(Debug)]
 pub struct File {
     open: Mutex<Open>,
@@ -55,6 +78,7 @@ pub struct File {
 struct Open {
     path: PathBuf,
     unfinished: PathBuf,
+    marks: Marks,
     file: fs::File,
     /// The bytes that the journal keeps: complete lines, once it has been read.
     bytes: u64,
@@ -62,6 +86,14 @@ struct Open {
     is_named_anew: bool,
     /// A failed append may have left a part of its lines behind the complete ones.
     is_torn: bool,
+}
+
+/// The two names of the empty file, and which one it has.
+#[derive(Debug)]
+struct Marks {
+    complete: PathBuf,
+    incomplete: PathBuf,
+    present: Completeness,
 }
 
 impl File {
@@ -79,6 +111,7 @@ impl File {
         let (file, bytes) = opened.map_err(|error| failed(&path, &error))?;
         let open = Open {
             unfinished: directory.join(format!("{name}.journal.new")),
+            marks: Marks::open(directory, name),
             path,
             file,
             bytes,
@@ -126,6 +159,52 @@ impl Journal for File {
 
     fn trim(&self, bytes: usize) -> Result<(), Error> {
         self.with(|open| open.trim(bytes as u64))
+    }
+
+    fn mark(&self, completeness: Completeness) -> Result<(), Error> {
+        self.with(|open| {
+            open.is_named_anew |= open.marks.present != completeness;
+            open.marks.set(completeness)
+        })
+    }
+
+    fn completeness(&self) -> Completeness {
+        self.open.lock().marks.present
+    }
+}
+
+impl Marks {
+    fn open(directory: &Path, name: &str) -> Self {
+        let mut marks = Self {
+            complete: directory.join(format!("{name}.journal.complete")),
+            incomplete: directory.join(format!("{name}.journal.incomplete")),
+            present: Completeness::Complete,
+        };
+        if marks.incomplete.exists() {
+            marks.present = Completeness::Incomplete;
+        } else {
+            // Without the file, the mark is created when it is needed, which a full disk may refuse.
+            let _created = options().open(&marks.complete);
+        }
+        marks
+    }
+
+    fn set(&mut self, completeness: Completeness) -> io::Result<()> {
+        if self.present == completeness {
+            return Ok(());
+        }
+        let (from, to) = match completeness {
+            Completeness::Complete => (&self.incomplete, &self.complete),
+            Completeness::Incomplete => (&self.complete, &self.incomplete),
+        };
+        match fs::rename(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                options().open(to)?;
+            }
+            renamed => renamed?,
+        }
+        self.present = completeness;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::{
     Change, Error, Row, Store, Table,
-    journal::{self, Journal},
+    journal::{self, Completeness, Journal},
 };
 
 /// The lines of the journal.
@@ -15,6 +15,8 @@ struct Lines {
     bytes: Vec<u8>,
     /// The bytes that are synced.
     synced: usize,
+    completeness: Completeness,
+    is_full: bool,
 }
 
 type Rows<T> = BTreeMap<(T, String), Vec<u8>>;
@@ -41,6 +43,11 @@ impl<T> Memory<T> {
     /// Makes every later commit and every sync of the journal fail with this text; `None` ends that.
     pub fn fail(&self, text: Option<&str>) {
         *self.fails.lock() = text.map(str::to_owned);
+    }
+
+    /// Whether every later append to the journal fails, as on a full disk.
+    pub fn fill(&self, is_full: bool) {
+        self.journal.lock().is_full = is_full;
     }
 
     /// Removes the lines of the journal that are not synced, as a crash of the machine may do.
@@ -93,7 +100,11 @@ impl<T: Table> Store<T> for Memory<T> {
 
 impl<T: Table> Journal for Memory<T> {
     fn append(&self, lines: &[u8]) -> Result<(), Error> {
-        self.journal.lock().bytes.extend_from_slice(lines);
+        let mut journal = self.journal.lock();
+        if journal.is_full {
+            return Err(Error::Io("the journal has no room".to_owned()));
+        }
+        journal.bytes.extend_from_slice(lines);
         Ok(())
     }
 
@@ -118,5 +129,14 @@ impl<T: Table> Journal for Memory<T> {
         lines.bytes.drain(..bytes);
         lines.synced = lines.synced.saturating_sub(bytes);
         Ok(())
+    }
+
+    fn mark(&self, completeness: Completeness) -> Result<(), Error> {
+        self.journal.lock().completeness = completeness;
+        Ok(())
+    }
+
+    fn completeness(&self) -> Completeness {
+        self.journal.lock().completeness
     }
 }

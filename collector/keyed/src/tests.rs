@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{
     Change, Row, Store, Table,
     embedded::Embedded,
-    journal::{self, Journal},
+    journal::{self, Completeness, Journal},
     memory::Memory,
 };
 
@@ -116,6 +116,16 @@ fn keeps_lines(open: &dyn Fn() -> Box<dyn Journal>) {
     assert!(journal.lines().unwrap().is_empty());
     journal.append(b"6\n").unwrap();
     assert_eq!(journal.lines().unwrap(), b"6\n");
+    drop(journal);
+    for completeness in [Completeness::Incomplete, Completeness::Complete] {
+        let journal = open();
+        assert_ne!(journal.completeness(), completeness);
+        journal.mark(completeness).unwrap();
+        journal.mark(completeness).unwrap();
+        journal.trim(2).unwrap();
+        drop(journal);
+        assert_eq!(open().completeness(), completeness);
+    }
 }
 
 #[test]

@@ -49,19 +49,21 @@ pub(super) fn follow(
     loops: &TaskSet,
 ) {
     let naming = naming.run(loops.token());
-    let health = report_health(health, readiness.clone(), loops.token());
+    let health = report(readiness::CLUSTER, health, readiness.clone(), loops.token());
     loops.spawn("naming", Policy::default(), never_fails(naming));
     loops.spawn("cluster health", Policy::default(), never_fails(health));
 }
 
-fn report_health(
+/// Degrades the collector while a component reports a problem. The readiness is current before this returns.
+pub(super) fn report(
+    condition: &'static str,
     mut health: watch::Receiver<Option<Arc<str>>>,
     readiness: Readiness,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send {
     let report = move |health: &Option<Arc<str>>| match health {
-        None => readiness.met(readiness::CLUSTER),
-        Some(reason) => readiness.degraded(readiness::CLUSTER, reason.to_string()),
+        None => readiness.met(condition),
+        Some(reason) => readiness.degraded(condition, reason.to_string()),
     };
     report(&health.borrow_and_update());
     async move {

@@ -15,7 +15,7 @@ use rollcall_service::Services;
 use tokio::{net::UdpSocket, runtime::Handle, task};
 
 use self::{access::authentication, events::Events};
-use super::{listeners, never_fails, providers};
+use super::{listeners, members, never_fails, providers};
 use crate::config::{self, Config};
 
 mod access;
@@ -27,6 +27,9 @@ mod events;
 const SETUP: Duration = Duration::from_secs(10);
 /// The pause before a push without an acknowledgement is repeated.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The readiness condition of the catalog's store.
+const CATALOG: &str = "catalog";
 
 /// Why the catalog could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -201,6 +204,13 @@ impl Nacos {
             })
         });
         writing.spawn("catalog", Policy::default(), workers.run(writing.token()));
+        let problem = catalog.store_problem();
+        let report = members::report(CATALOG, problem, services.readiness.clone(), loops.token());
+        loops.spawn(
+            "store of the catalog",
+            Policy::default(),
+            never_fails(report),
+        );
         loops.spawn(
             "datagrams",
             Policy::default(),

@@ -4,8 +4,17 @@
 //! of the machine after the next sync. Lines are numbered. A commit of the roster stores the number of the last line that it
 //! contains, so no line is applied twice. A line has the state of the instance after the change, so it may be applied to a row
 //! that already contains it.
+//!
+//! A journal that misses a line is marked as incomplete ([`Completeness`]), until a commit contains the change. The next run
+//! refuses reads for a while if it finds the mark.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use parking_lot::{Mutex, RwLock};
 use rollcall_domain::catalog::{Effects, Endpoint, Event, Kind, Registry, ServiceKey};
@@ -13,10 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     rows::{self, InstanceRow},
-    store::Stores,
+    store::{Completeness, Stores},
 };
 
-/// The line that marks missing changes: it is unreadable, so the next run refuses reads for a while.
+/// An unreadable line, which marks missing changes where the journal cannot be marked as incomplete.
 const LOSSY: &[u8] = b"?\n";
 
 /// The services whose row is to be written, and the journal.
@@ -26,6 +35,7 @@ pub(crate) struct Roster {
     /// The most bytes of the journal. A commit shortens it when it is half full, so it reaches this only while commits fail.
     max: usize,
     state: Mutex<State>,
+    failed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +76,43 @@ impl Roster {
             stores,
             max,
             state: Mutex::default(),
+            failed: AtomicU64::new(0),
         }
+    }
+
+    /// The number of commits of the roster that failed since the start.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+
+    pub(super) fn count_failure(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    /// Marks the journal as incomplete until [`Roster::trim`]: a run that knows too few instances must not pass for a complete one
+    /// if it ends early.
+    pub(crate) fn mark_incomplete(&self) {
+        let mut state = self.state.lock();
+        let is_marked = self.record_loss(&mut state);
+        if !is_marked {
+            tracing::warn!(
+                "catalog: a restart before the next commit of the roster may answer incomplete lists"
+            );
+        }
+    }
+
+    /// Returns whether the next run will notice.
+    fn record_loss(&self, state: &mut State) -> bool {
+        state.is_unsynced = true;
+        let Err(error) = self.stores.journal.mark(Completeness::Incomplete) else {
+            return true;
+        };
+        tracing::warn!(%error, "catalog: the journal of the roster could not be marked as incomplete");
+        let is_appended = self.stores.journal.append(LOSSY).is_ok();
+        if is_appended {
+            state.bytes += LOSSY.len();
+        }
+        is_appended
     }
 
     /// Marks the changed services, and writes a line for each changed instance. The caller must not hold the lock of the
@@ -122,13 +168,10 @@ impl Roster {
             return;
         };
         state.is_lossy = true;
-        let noted = self.stores.journal.append(LOSSY);
-        if noted.is_ok() {
-            state.bytes += LOSSY.len();
-        }
+        let is_marked = self.record_loss(state);
         tracing::warn!(
             %error,
-            is_noted = noted.is_ok(),
+            is_marked,
             "catalog: the journal of the roster could not be written: until the next commit of the roster a crash loses changes, \
              and the next run refuses reads for a while"
         );
@@ -143,6 +186,11 @@ impl Roster {
     pub(super) fn must_be_written(&self) -> bool {
         let state = self.state.lock();
         state.is_lossy || state.bytes >= self.max / 2
+    }
+
+    /// Whether a change is missing that no commit contains.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.state.lock().is_lossy || self.stores.journal.completeness() == Completeness::Incomplete
     }
 
     /// Whether the journal has lines that are not synced. The caller syncs it.
@@ -172,9 +220,19 @@ impl Roster {
         self.state.lock().changed.extend(services);
     }
 
-    /// Removes the lines up to a mark, because a commit contains them.
-    pub(super) fn trim(&self, mark: Mark) {
+    /// Removes the lines up to a mark, because a commit contains them. `is_complete`: whether the commit knows all instances.
+    pub(super) fn trim(&self, mark: Mark, is_complete: bool) {
         let mut state = self.state.lock();
+        self.remove_lines(&mut state, mark);
+        if !is_complete || state.is_lossy {
+            return;
+        }
+        if let Err(error) = self.stores.journal.mark(Completeness::Complete) {
+            tracing::warn!(%error, "catalog: the journal of the roster stays marked as incomplete, a restart refuses reads for a while");
+        }
+    }
+
+    fn remove_lines(&self, state: &mut State, mark: Mark) {
         if mark.bytes == 0 {
             return;
         }

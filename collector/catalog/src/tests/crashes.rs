@@ -154,6 +154,61 @@ async fn a_journal_that_misses_a_change_makes_the_next_run_wait() {
     assert_eq!(ips(&running.catalog, "a").len(), 1);
 }
 
+/// A full disk accepts neither a line nor a commit. The next run answered empty lists, because the mark was a line too.
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_makes_the_next_run_wait_and_is_reported_until_there_is_room() {
+    for ends_orderly in [true, false] {
+        let running = Running::start();
+        let problem = running.catalog.store_problem();
+        register(&running.catalog, "10.0.0.1");
+        millis(600).await;
+        running.store.fail(Some("no room"));
+        running.store.fill(true);
+        register(&running.catalog, "10.0.0.2");
+        millis(10_000).await;
+        assert!(running.catalog.counts().failed_commits > 0);
+        let reason = problem.borrow().clone().unwrap();
+        for part in ["no room", "the next start refuses reads"] {
+            assert!(reason.contains(part), "{part}: {reason}");
+        }
+        let store = running.store.clone();
+        if ends_orderly {
+            running.stop().await.unwrap();
+        } else {
+            drop(running);
+        }
+        store.fail(None);
+        store.fill(false);
+        let running = on(store);
+        assert!(!running.catalog.is_complete());
+        // A commit in this time does not know the missing instance either.
+        millis(1200).await;
+        let running = crash(running);
+        assert!(!running.catalog.is_complete());
+        millis(30_000).await;
+        assert!(running.catalog.is_complete());
+        assert!(crash(running).catalog.is_complete());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_accepts_commits_again_is_reported_without_another_change() {
+    let running = Running::start();
+    millis(600).await;
+    let mut problem = running.catalog.store_problem();
+    running.store.fail(Some("no room"));
+    running.store.fill(true);
+    let mut persistent = registration("10.0.0.1");
+    persistent.kind = Kind::Persistent;
+    let (publisher, service) = (persistent.endpoint.publisher(), key("a"));
+    let refused = running.catalog.register(&publisher, &service, persistent);
+    refused.await.unwrap_err();
+    assert!(problem.borrow_and_update().is_some());
+    running.store.fail(None);
+    running.store.fill(false);
+    problem.wait_for(Option::is_none).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_journal_is_shortened_by_the_next_commit_or_makes_the_next_run_wait() {
     for crashes_early in [true, false] {
