@@ -10,11 +10,13 @@
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 mod passwords;
+mod refusals;
 mod rights;
 mod tokens;
 mod users;
 
 use passwords::Passwords;
+use refusals::Refusals;
 use tokens::Tokens;
 
 pub use passwords::hash;
@@ -30,6 +32,7 @@ pub struct Auth(Option<Arc<Inner>>);
 struct Inner {
     users: HashMap<String, User>,
     passwords: Passwords,
+    refusals: Refusals,
     tokens: Tokens,
 }
 
@@ -100,6 +103,7 @@ impl Auth {
         Ok(Self(Some(Arc::new(Inner {
             tokens: Tokens::new(secret, token_ttl)?,
             passwords: Passwords::new(&users),
+            refusals: Refusals::default(),
             users: users
                 .into_iter()
                 .map(|user| (user.name.clone(), user))
@@ -141,7 +145,7 @@ impl Auth {
         } else {
             let name = sent.username.unwrap_or_default();
             let password = sent.password.unwrap_or_default();
-            inner.sign_in(peer, name, password).await?
+            inner.sign_in(peer, name, password, now).await?
         };
         Ok(Caller(Some(user.rights.clone())))
     }
@@ -166,7 +170,7 @@ impl Auth {
                 username: name.to_owned(),
             });
         };
-        let user = inner.sign_in(peer, name, password).await?;
+        let user = inner.sign_in(peer, name, password, now).await?;
         Ok(Session {
             access_token: inner.tokens.issue(name, now),
             token_ttl: inner.tokens.ttl(),
@@ -182,13 +186,17 @@ impl Inner {
         peer: Option<IpAddr>,
         name: &str,
         password: &str,
+        now: u64,
     ) -> Result<&User, Denied> {
         let user = self.users.get(name);
         let hash = user.map(|user| user.hash.as_str());
-        if self.passwords.check(peer, name, password, hash).await? {
-            user.ok_or(Denied::UnknownUser)
-        } else {
-            Err(Denied::UnknownUser)
+        let is_right = self.passwords.check(peer, name, password, hash).await?;
+        match user.filter(|_| is_right) {
+            Some(user) => Ok(user),
+            None => {
+                self.refusals.log(peer, name, now);
+                Err(Denied::UnknownUser)
+            }
         }
     }
 }
