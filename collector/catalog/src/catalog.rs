@@ -166,7 +166,8 @@ impl Catalog {
         self.0.services.subscribe()
     }
 
-    /// When the last beat of an instance arrived; `None` for instances without beats.
+    /// When the last beat of an instance arrived, or when it was registered if that is later ([`Catalog::has_beaten`]); `None` for
+    /// instances that need no beats.
     #[must_use]
     pub fn last_beat(&self, instance: InstanceRef) -> Option<Timestamp> {
         let registry = self.0.registry.read();
@@ -176,6 +177,13 @@ impl Catalog {
         }
         let at = self.0.leases.beaten_at(instance)?;
         Some(self.wall().before(self.now().since(at)))
+    }
+
+    /// Whether a beat of an instance arrived since it was last registered.
+    #[must_use]
+    pub fn has_beaten(&self, instance: InstanceRef) -> bool {
+        let registry = self.0.registry.read();
+        registry.leased(instance).is_some() && self.0.leases.has_beaten(instance)
     }
 
     /// The wall time of the catalog's clock.

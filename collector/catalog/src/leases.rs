@@ -110,6 +110,12 @@ impl Leases {
         self.lessor.remove_expired(instance.number())
     }
 
+    /// Whether the last sign of the instance was a beat, and not its registration.
+    pub(crate) fn has_beaten(&self, instance: InstanceRef) -> bool {
+        let view = self.lessor.view(instance.number());
+        view.is_some_and(|view| view.signal == Signal::Heartbeat)
+    }
+
     pub(crate) fn beaten_at(&self, instance: InstanceRef) -> Option<Moment> {
         Some(self.lessor.view(instance.number())?.last_seen)
     }

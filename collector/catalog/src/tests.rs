@@ -69,8 +69,14 @@ async fn an_instance_without_beats_turns_unhealthy_and_is_removed() {
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_secs(14)).await;
+    let has_beaten = || {
+        let instances = catalog.instances(&key("a")).unwrap();
+        catalog.has_beaten(instances[0].reference)
+    };
+    assert!(!has_beaten(), "a registration is not a beat");
     let beat = catalog.beat(&key("a"), &registered.endpoint, None).unwrap();
     assert_eq!(beat, Beat::Renewed(Duration::from_secs(5)));
+    assert!(has_beaten());
     tokio::time::sleep(Duration::from_secs(14)).await;
     assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
     tokio::time::sleep(Duration::from_secs(2)).await;

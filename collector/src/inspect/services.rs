@@ -36,6 +36,8 @@ struct Instance {
     publisher: String,
     client: Option<String>,
     last_beat_at: Option<Time>,
+    /// Absent in the answer of an earlier release.
+    has_beaten: Option<bool>,
 }
 
 /// What `why` explains: the services of a name, or the instances at an endpoint.
@@ -237,14 +239,25 @@ impl Instance {
         }
     }
 
-    /// What keeps it registered, and its last beat.
+    /// What keeps it registered, and its last beat. An instance that is registered over HTTP has its own address as its publisher,
+    /// whichever caller registered it.
     fn evidence(&self, now: Timestamp) -> String {
         let client = self.client.as_ref().map(|client| format!(" ({client})"));
         let beat = self.last_beat_at.as_ref();
-        let beat = beat.map(|beat| format!(", last beat {}", text::age(beat.0, now)));
+        let beat = beat.map(|beat| {
+            let age = text::age(beat.0, now);
+            match self.has_beaten {
+                Some(false) => format!(", no beat since its registration {age}"),
+                Some(true) | None => format!(", last beat {age}"),
+            }
+        });
+        let by = if self.publisher == format!("{}:{}", self.ip, self.port) {
+            "over HTTP".to_owned()
+        } else {
+            format!("by {}", self.publisher)
+        };
         format!(
-            "registered by {}{}{}",
-            self.publisher,
+            "registered {by}{}{}",
             client.unwrap_or_default(),
             beat.unwrap_or_default()
         )

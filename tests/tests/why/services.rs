@@ -74,7 +74,7 @@ async fn why_explains_instances_that_are_no_longer_registered() {
     assert_eq!(unhealthy["evidence"]["by"], "beat");
     let ended = [
         "10.0.0.1:80 of public/DEFAULT_GROUP@@stock (cluster DEFAULT): not registered since",
-        "was removed: its beats stopped",
+        "was removed: no beat arrived within its term",
     ];
     let deregistered = "10.0.0.2:80 (DEFAULT) was deregistered";
     explains(&collector, "10.0.0.1:80", &ended).await;

@@ -77,7 +77,7 @@ fn write(event: &Event, kind: Kind, reason: &str) {
 const fn departure(what: EventKind) -> Option<(Kind, &'static str)> {
     Some(match what {
         EventKind::Deregistered => (Kind::Left, "its client or an operator deregistered it"),
-        EventKind::Expired => (Kind::Lost, "its beats stopped"),
+        EventKind::Expired => (Kind::Lost, "no beat arrived within its term"),
         EventKind::Unhealthy(by) => (Kind::Unhealthy, unhealthy(by)),
         EventKind::ConnectionEnded(end) => match end {
             ConnectionEnd::Closed => (Kind::Left, "its client closed its connection"),
@@ -107,7 +107,7 @@ const fn departure(what: EventKind) -> Option<(Kind, &'static str)> {
 
 const fn unhealthy(by: HealthBy) -> &'static str {
     match by {
-        HealthBy::Beat => "its beats stopped",
+        HealthBy::Beat => "no beat arrived within its term",
         HealthBy::Probe => "a probe failed",
         HealthBy::Operator => "an operator set it",
         HealthBy::Registration => "its client registered it as unhealthy",

@@ -62,8 +62,10 @@ pub(super) struct Instance<'a> {
     publisher: String,
     /// The client behind the publisher; `null` if it has no connection.
     client: Option<String>,
-    /// `null` for an instance that needs no beats.
+    /// The last beat, or the registration if that is later; `null` for an instance that needs no beats.
     last_beat_at: Option<String>,
+    /// Whether a beat arrived since the registration.
+    has_beaten: bool,
     registered: Registered<'a>,
     /// `null` if no operator set anything.
     #[serde(rename = "override")]
@@ -195,6 +197,7 @@ impl<'a> Instance<'a> {
             publisher: instance.publisher.to_string(),
             client,
             last_beat_at: catalog.last_beat(instance.reference).map(view::time),
+            has_beaten: catalog.has_beaten(instance.reference),
             registered: Registered {
                 enabled: registered.enabled,
                 weight: registered.weight,

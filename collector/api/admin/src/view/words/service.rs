@@ -55,17 +55,26 @@ pub(in crate::view) fn service(event: &ServiceEvent) -> String {
             };
             format!("{label} was removed: the connection of {client} {how}.")
         }
-        "expired" => format!("{label} was removed: its beats stopped{detail}."),
+        "expired" => format!("{label} was removed: no beat arrived within its term{detail}."),
         "healthy" => format!("{label} is healthy: {by} said so{detail}."),
-        "unhealthy" if event.by.as_deref() == Some("beat") => {
-            format!("{label} is unhealthy: its beats stopped{detail}.")
+        "unhealthy" => {
+            let reason = unhealthy(event, by);
+            format!("{label} is unhealthy: {reason}{detail}.")
         }
-        "unhealthy" => format!("{label} is unhealthy: {by} said so{detail}."),
         "overridden" => format!("{label} is overridden by an operator{detail}."),
         "flapping" => format!(
             "{label} changed so often that {} changes were not recorded one by one.",
             event.unrecorded
         ),
         other => format!("{label}: {}.", plain(other)),
+    }
+}
+
+/// Why an instance is unhealthy; `by` names the source of the verdict.
+fn unhealthy(event: &ServiceEvent, by: &str) -> String {
+    match event.by.as_deref() {
+        Some("beat") => "no beat arrived within its term".to_owned(),
+        Some("probe") => "its probe failed".to_owned(),
+        _ => format!("{by} said so"),
     }
 }
