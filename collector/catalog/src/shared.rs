@@ -10,7 +10,7 @@ use rollcall_domain::{
     Moment,
     catalog::{self, Effects, EventKind, Override, Publisher, Registry, Subscriptions},
 };
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::{
     Change, Clock, Config, Connection, Error, Event, EventSink, bodies::Bodies,
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     pub(crate) namespaces: RwLock<Namespaces>,
     pub(crate) switches: RwLock<Arc<Switches>>,
+    /// Which switches keep clients from service; `None` if none does.
+    pub(crate) switches_problem: watch::Sender<Option<Arc<str>>>,
     pub(crate) kept: RwLock<BTreeMap<String, Vec<u8>>>,
     pub(crate) readiness: Readiness,
     pub(crate) writes: durable::Queue<Self>,
@@ -74,6 +76,7 @@ impl Shared {
             leases: Leases::default(),
             namespaces: RwLock::default(),
             switches: RwLock::default(),
+            switches_problem: watch::Sender::default(),
             kept: RwLock::default(),
             readiness: Readiness::default(),
             services: broadcast::Sender::new(SERVICE_CHANGES),
@@ -139,6 +142,8 @@ impl Shared {
         let turns_on = {
             let mut present = self.switches.write();
             let turns_on = switches.push_enabled && !present.push_enabled;
+            let problem = switches.problem().map(Arc::from);
+            self.switches_problem.send_replace(problem);
             *present = Arc::new(switches);
             turns_on
         };

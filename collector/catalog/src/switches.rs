@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The most characters of the overridden status in a message.
+const MAX_STATUS: usize = 40;
+
 /// The switches. Those with a field have an effect; the others are only stored, for the consoles that set them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
@@ -28,6 +31,36 @@ pub struct Switches {
     pub overridden_server_status: Option<String>,
     /// All others, by the name of the face that set them.
     pub others: BTreeMap<String, String>,
+}
+
+impl Switches {
+    /// Which switches keep clients from service, for the operator; `None` if none does. The names are those of the Nacos API.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let mut set = Vec::new();
+        match self.overridden_server_status.as_deref() {
+            None | Some("" | "UP") => {}
+            Some(status) => {
+                let status: String = status.chars().take(MAX_STATUS).collect();
+                set.push(format!(
+                    "overriddenServerStatus={status:?} (calls are refused with this status)"
+                ));
+            }
+        }
+        if !self.push_enabled {
+            set.push("pushEnabled=false (subscribers get no changes)".to_owned());
+        }
+        if !self.health_check_enabled {
+            set.push("healthCheckEnabled=false (instances without beats stay healthy)".to_owned());
+        }
+        (!set.is_empty()).then(|| {
+            format!(
+                "an operator set switches of Nacos that keep clients from service: {}; PUT \
+                 /nacos/v1/ns/operator/switches?entry=..&value=.. sets them",
+                set.join(", ")
+            )
+        })
+    }
 }
 
 impl Default for Switches {

@@ -30,6 +30,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The readiness condition of the catalog's store.
 const CATALOG: &str = "catalog";
+/// The readiness condition that no switch keeps clients from service.
+const SWITCHES: &str = "switches";
 
 /// Why the catalog could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -204,13 +206,7 @@ impl Nacos {
             })
         });
         writing.spawn("catalog", Policy::default(), workers.run(writing.token()));
-        let problem = catalog.store_problem();
-        let report = members::report(CATALOG, problem, services.readiness.clone(), loops.token());
-        loops.spawn(
-            "store of the catalog",
-            Policy::default(),
-            never_fails(report),
-        );
+        report_problems(&catalog, services, loops);
         loops.spawn(
             "datagrams",
             Policy::default(),
@@ -222,6 +218,25 @@ impl Nacos {
             http,
             grpc,
         }
+    }
+}
+
+/// Degrades the collector while the catalog reports a problem.
+fn report_problems(catalog: &Catalog, services: &Services, loops: &TaskSet) {
+    if let Some(reason) = &*catalog.switches_problem().borrow() {
+        tracing::warn!(%reason, "clients of Nacos get no full service");
+    }
+    for (condition, problem) in [
+        (CATALOG, catalog.store_problem()),
+        (SWITCHES, catalog.switches_problem()),
+    ] {
+        let report = members::report(
+            condition,
+            problem,
+            services.readiness.clone(),
+            loops.token(),
+        );
+        loops.spawn(condition, Policy::default(), never_fails(report));
     }
 }
 

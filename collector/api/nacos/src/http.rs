@@ -41,6 +41,7 @@ mod members;
 mod metadata;
 mod metrics;
 mod namespace;
+mod operations;
 mod operator;
 mod overrides;
 mod page;
@@ -157,8 +158,9 @@ impl Face {
         let answered = async {
             let inner = inner.ok_or(Fault::Unknown)?;
             let form = self.form(&parts.method, &parts.headers, body).await?;
-            let (Known { route, durations }, rest) = self.routes.find(&parts.method, inner)?;
-            measured = Some((durations, Instant::now()));
+            let (known, rest) = self.routes.find(&parts.method, inner)?;
+            let Known { route, .. } = known;
+            measured = Some((&known.durations, Instant::now()));
             let request = Request {
                 generation: call.generation,
                 method: &parts.method,
@@ -169,7 +171,11 @@ impl Face {
                 now_millis: call.now_millis,
             };
             self.admit(route, &request).await?;
-            (route.handler)(self, &request).await
+            let reply = (route.handler)(self, &request).await;
+            if known.is_operation && reply.is_ok() {
+                operations::log(route, &request);
+            }
+            reply
         };
         let reply: Reply = answered.await;
         let response = reply.unwrap_or_else(|fault| fault.answer(call));

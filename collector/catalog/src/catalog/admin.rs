@@ -85,6 +85,12 @@ impl Catalog {
         self.0.switches()
     }
 
+    /// Which switches keep clients from service, now and after every change; `None` if none does.
+    #[must_use]
+    pub fn switches_problem(&self) -> tokio::sync::watch::Receiver<Option<Arc<str>>> {
+        self.0.switches_problem.subscribe()
+    }
+
     /// Changes switches.
     ///
     /// # Errors

@@ -249,7 +249,17 @@ async fn changes_while_pushes_are_off_are_pushed_when_they_are_on_again() {
     assert_eq!(push(&*outbox.next().await), None);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(outbox.is_empty());
+    // The next run reports it too.
+    let problem = catalog.switches_problem().borrow().clone().unwrap();
+    assert!(problem.contains("pushEnabled=false"), "{problem}");
+    let next = Running::with(Config::default(), running.store.clone(), Arc::new(NoEvents));
+    assert_eq!(
+        next.catalog.switches_problem().borrow().as_ref(),
+        Some(&problem)
+    );
+    drop(next);
     switch(true).await.unwrap();
+    assert_eq!(*catalog.switches_problem().borrow(), None);
     let due = outbox.next().await;
     assert_eq!(due.service, subscription.service);
     assert_eq!(push(&due).unwrap(), "10.0.0.1");

@@ -60,6 +60,23 @@ pub(super) struct Routes(HashMap<&'static str, Vec<Known>>);
 pub(super) struct Known {
     pub(super) route: Route,
     pub(super) durations: Durations,
+    /// Whether operators make this call: the log names its caller.
+    pub(super) is_operation: bool,
+}
+
+impl Route {
+    /// Whether operators make the call, and it changes something.
+    pub(super) fn is_operation(&self) -> bool {
+        let changes = matches!(self.method, "POST" | "PUT" | "PATCH" | "DELETE");
+        let of_client = self.path.ends_with("/instance/beat")
+            || self.path.ends_with("/instance") && matches!(self.method, "POST" | "DELETE");
+        let is_write = match self.access {
+            Access::Admin => true,
+            Access::Right(action, _) => action == Action::Write,
+            Access::Open => false,
+        };
+        changes && is_write && !of_client
+    }
 }
 
 impl Routes {
@@ -67,7 +84,11 @@ impl Routes {
         let mut table: HashMap<_, Vec<_>> = HashMap::new();
         for route in routes {
             let durations = metrics.durations(route.name);
-            let known = Known { route, durations };
+            let known = Known {
+                is_operation: route.is_operation(),
+                route,
+                durations,
+            };
             table.entry(known.route.path).or_default().push(known);
         }
         Self(table)

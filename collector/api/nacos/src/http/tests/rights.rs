@@ -213,3 +213,32 @@ fn attacks(route: &routes::Route, (namespace, group): (&str, &str)) -> Vec<Strin
     }
     attacks
 }
+
+#[test]
+fn the_calls_of_clients_have_no_line_and_those_of_operators_have_one() {
+    let calls: Vec<_> = all_routes()
+        .filter(routes::Route::is_operation)
+        .map(|route| route.name)
+        .collect();
+    for call in [
+        "PUT /v1/ns/operator/switches",
+        "PUT /v2/ns/ops/switches",
+        "PUT /v3/admin/ns/ops/switches",
+        "PUT /v1/ns/instance",
+        "PUT /v1/ns/service",
+        "DELETE /v1/ns/service",
+        "PUT /v1/ns/cluster",
+        "PUT /v1/ns/instance/metadata/batch",
+        "PUT /v1/ns/health/instance",
+        "DELETE /v3/admin/ns/instance/override",
+    ] {
+        assert!(calls.contains(&call), "{call}: {calls:?}");
+    }
+    for call in &calls {
+        assert!(!call.starts_with("GET"), "{call}");
+        assert!(!call.ends_with("/beat"), "{call}");
+        assert!(!call.contains("login"), "{call}");
+    }
+    assert!(!calls.contains(&"POST /v1/ns/instance"));
+    assert!(!calls.contains(&"DELETE /v2/ns/instance"));
+}
