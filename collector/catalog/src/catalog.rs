@@ -129,10 +129,11 @@ impl Catalog {
         }
     }
 
-    /// The most services and the most bytes that are charged to one peer.
+    /// The most services and the most bytes that are charged to one peer. Holds the lock for a part of the peers at a time.
     #[must_use]
     pub fn largest_shares(&self) -> Held {
-        self.0.registry.read().largest_shares()
+        let parts = (0..).map_while(|part| self.0.registry.read().largest_shares_in(part));
+        parts.fold(Held::default(), Held::most)
     }
 
     /// Why the store of the catalog refuses commits, now and after every change; `None` while it accepts them.

@@ -170,7 +170,7 @@ impl Catalog {
             let found = registry.lookup(&service, &endpoint, PERSISTENT)?;
             let before = InstanceRow::of(&found.registered);
             let patched = found.registered.patched(&patch);
-            registry.admits(&found.publisher, &service, &patched)?;
+            registry.admits_patch(found.reference, &patched)?;
             let key = rows::instance_text(&service, &endpoint);
             let undo = rows::put(Table::Instance, key.clone(), &before)?;
             let rows = vec![rows::put(Table::Instance, key, &InstanceRow::of(&patched))?];
@@ -235,8 +235,8 @@ impl Catalog {
         Ok(Beat::Registered(interval))
     }
 
-    /// The client that registers: a connection is charged to its own peer. To be called under the lock that the end of a
-    /// connection takes too.
+    /// The client that registers: a connection is charged to its own peer. An ephemeral instance needs the lock that the end of a
+    /// connection takes too, so that no instance outlives its connection.
     fn registrant(&self, publisher: &Publisher) -> Result<Registrant, Error> {
         let peer = match publisher {
             Publisher::Connection(id) => {

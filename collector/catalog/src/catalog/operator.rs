@@ -6,6 +6,7 @@ use rollcall_domain::{
     Timestamp,
     catalog::{Checker, Endpoint, HealthBy, Kind, Override, ServiceKey},
 };
+use rollcall_limits::Peer;
 
 use super::Catalog;
 use crate::{
@@ -100,6 +101,7 @@ impl Catalog {
         change: impl FnOnce(Option<&Override>) -> Override + Send + 'static,
     ) -> Result<(), Error> {
         let (service, endpoint) = (service.clone(), endpoint.clone());
+        let peer = self.1.map(Peer::address);
         let touches = rows::instance_text(&service, &endpoint);
         let plan = move |shared: &Shared| {
             let registry = shared.registry.read();
@@ -108,7 +110,7 @@ impl Catalog {
             let is_removal = after.is_empty() && before.is_some();
             if !is_removal {
                 registry.lookup(&service, &endpoint, None)?;
-                registry.admits_override(&service, &endpoint, &after)?;
+                registry.admits_override(&service, &endpoint, &after, peer)?;
             }
             let key = rows::instance_text(&service, &endpoint);
             // Every collector reads the rows of a shared store, but only this one has the ephemeral instance. So its override is
@@ -127,7 +129,7 @@ impl Catalog {
                 shared.change(|registry, _, effects| {
                     // Overrides of other instances may have taken the room since the plan.
                     if !is_removal {
-                        registry.admits_override(&service, &endpoint, &after)?;
+                        registry.admits_override(&service, &endpoint, &after, peer)?;
                     }
                     registry.set_override(&service, &endpoint, after, effects)?;
                     Ok(())

@@ -117,6 +117,8 @@ impl Catalog {
             let rows = vec![rows::put(Table::Service, text, &row)?];
             let plan = Plan::new(rows, move |shared| {
                 let set = shared.change(|registry, now, effects| {
+                    // Other changes may have taken the room since the plan.
+                    registry.admits_settings(&key, &settings, peer)?;
                     registry.set_service(&key, settings, now, effects)?;
                     registry.charge_service(&key, peer);
                     Ok::<_, Full>(())

@@ -15,7 +15,7 @@ pub struct Limits {
     pub instances_per_connection: usize,
     /// Bytes that all services and instances may take, as estimated by the catalog.
     pub bytes: usize,
-    /// Bytes of services, their settings and instances that are charged to one peer.
+    /// Bytes of services, their settings and overrides, and instances that are charged to one peer.
     pub bytes_per_peer: usize,
     /// Bytes of the keys and values of one instance's or service's metadata.
     pub metadata_bytes: usize,
@@ -120,7 +120,7 @@ impl fmt::Display for Full {
             }
             Resource::Bytes => "the catalog has its maximum size in bytes",
             Resource::BytesPerPeer => {
-                "what this address has registered has its maximum size in bytes"
+                "the services and instances of this address have their maximum size in bytes"
             }
             Resource::MetadataBytes => "the metadata is too large",
             Resource::Subscriptions => "the catalog has its maximum number of subscriptions",

@@ -52,6 +52,12 @@ impl<T> Slab<T> {
         self.slot_mut(index)?.value.as_mut()
     }
 
+    /// The values of one chunk; `None` beyond the last chunk.
+    pub(super) fn chunk(&self, number: usize) -> Option<impl Iterator<Item = &T>> {
+        let slots = self.pieces.get(number)?;
+        Some(slots.iter().filter_map(|slot| slot.value.as_ref()))
+    }
+
     pub(super) fn reference(&self, index: u32) -> Option<InstanceRef> {
         let generation = self.slot(index)?.generation;
         Some(InstanceRef { index, generation })

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use rollcall_catalog::{Error, Interest};
+use rollcall_catalog::{Error, Interest, Invalid};
 use rollcall_domain::catalog::{Clusters, Kind, Publisher, Selection, ServiceKey, Subscriber};
 use rollcall_limits::{Charge, Work, work};
 use tokio::time::sleep;
@@ -174,9 +174,8 @@ impl Face {
             REGISTER => {
                 let publisher = instance.endpoint.publisher();
                 let opened = self.catalog.connection(call.session.id);
-                let catalog = self
-                    .catalog
-                    .for_peer(opened.and_then(|opened| opened.peer()));
+                let ended = || refusals::general(&Error::Invalid(Invalid::Connection));
+                let catalog = self.catalog.for_peer(opened.ok_or_else(ended)?.peer());
                 let registered = catalog.register(&publisher, &key, instance).await;
                 registered.map_err(|error| refusals::general(&error))?;
             }

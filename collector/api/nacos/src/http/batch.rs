@@ -94,7 +94,8 @@ async fn change(
                 metadata: Some(change(found, &entries)),
                 ..Override::none(Timestamp::from_millis(request.now_millis))
             };
-            instance::overlay(face, &key, &found.registered.endpoint, found, set)
+            let at = (&key, &found.registered.endpoint);
+            instance::overlay(face, request, at, found, set)
         });
         try_join_all(changes).await?;
     }

@@ -156,15 +156,15 @@ async fn set(
         metadata,
         ..Override::none(Timestamp::from_millis(request.now_millis))
     };
-    overlay(face, key, endpoint, found, set).await?;
+    overlay(face, request, (key, endpoint), found, set).await?;
     Ok(reply::done(request.generation))
 }
 
 /// Sets an override on an instance, or removes it if it equals the registered values.
 pub(super) async fn overlay(
     face: &Face,
-    key: &ServiceKey,
-    endpoint: &Endpoint,
+    request: &Request<'_>,
+    (key, endpoint): (&ServiceKey, &Endpoint),
     found: &Instance,
     set: Override,
 ) -> Result<(), Fault> {
@@ -191,7 +191,8 @@ pub(super) async fn overlay(
     } else if is_registered || set.is_empty() {
         Ok(())
     } else {
-        face.catalog.set_override(key, endpoint, set).await
+        let catalog = face.catalog_for(request);
+        catalog.set_override(key, endpoint, set).await
     };
     done.map_err(|error| Fault::of(error, At::Patch, key))
 }

@@ -243,7 +243,10 @@ async fn cluster(face: &Face, request: &Request<'_>) -> Reply {
             .unwrap_or(true),
         metadata,
     };
-    let updated = face.catalog.update_cluster(&key, cluster).await;
+    let updated = face
+        .catalog_for(request)
+        .update_cluster(&key, cluster)
+        .await;
     updated.map_err(|error| Fault::of(error, At::Cluster, &key))?;
     Ok(reply::done(request.generation))
 }

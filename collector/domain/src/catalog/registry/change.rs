@@ -13,9 +13,9 @@ use super::{
 use crate::Moment;
 
 impl Registry {
-    /// Registers an instance, or changes it and makes the publisher of `by` its owner. A connection registers one instance of a service here
-    /// (several with [`Registry::batch`]), so its other instances of the service are removed. The tombstone of the instance is
-    /// removed.
+    /// Registers an instance, or changes it and makes the publisher of `by` its owner. A connection registers one instance of a
+    /// service here (several with [`Registry::batch`]), so its other instances of the service are removed. The tombstone of the
+    /// instance is removed.
     ///
     /// # Errors
     /// The registration is not valid, or there is no room.
@@ -94,14 +94,27 @@ impl Registry {
             return Ok(());
         };
         let patched = before.registered.patched(patch);
-        self.check(&before.publisher, &patched)?;
-        if let Some(record) = self.records.at(instance.index) {
-            let added = registration_cost(&patched).saturating_sub(record.cost());
-            self.room_in_bytes(added)?;
-            self.share_of_payer(record.payer, added)?;
-        }
+        self.admits_patch(instance, &patched)?;
         self.set_registered(instance.index, patched, effects);
         Ok(())
+    }
+
+    /// Whether the changed values of an instance are valid, and the share that it is charged to has room for them.
+    ///
+    /// # Errors
+    /// As [`Registry::patch`].
+    pub fn admits_patch(
+        &self,
+        instance: InstanceRef,
+        patched: &Registration,
+    ) -> Result<(), Refused> {
+        let Some(record) = self.records.get(instance) else {
+            return Ok(());
+        };
+        self.check(&record.publisher(), patched)?;
+        let added = registration_cost(patched).saturating_sub(record.cost());
+        self.room_in_bytes(added)?;
+        Ok(self.share_of_payer(record.payer, added)?)
     }
 
     /// Removes the instance at an endpoint, whatever its publisher. An ephemeral one leaves a tombstone until `buried_until`.

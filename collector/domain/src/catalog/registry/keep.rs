@@ -49,10 +49,7 @@ impl Registry {
             self.room_of_publisher(&by.publisher, (1, replaced))?;
         }
         let added = cost.saturating_sub(record.cost() + freed);
-        match by.peer {
-            Some(_) => self.share_in_bytes(by.peer, added)?,
-            None => self.share_of_payer(record.payer, added)?,
-        }
+        self.share_in_bytes(by.peer, added)?;
         self.room_in_bytes(added)
     }
 

@@ -102,7 +102,7 @@ impl Service {
     pub(super) fn share(&self) -> Held {
         Held {
             services: 1,
-            bytes: Self::base_cost(&self.key) + self.settings_cost(),
+            bytes: self.cost(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::{
     Missing, Registry,
     apply::differs,
     record::{Service, override_cost, settings_cost},
+    shares::Payer,
 };
 use crate::Moment;
 
@@ -56,8 +57,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Checks whether there is room for these settings of a service that `peer` sets. The share of the peer limits a new service;
-    /// the share that an existing one is charged to limits its settings.
+    /// Checks whether there is room for these settings of a service that `peer` sets. The share that the service is charged to
+    /// limits them: that of `peer` for a service that is new or charged to no peer. Without a peer no share limits them.
     ///
     /// # Errors
     /// As [`Registry::set_service`].
@@ -79,11 +80,16 @@ impl Registry {
             return self.room_in_bytes(bytes);
         };
         let added = cost.saturating_sub(service.settings_cost());
-        self.share_of_payer(service.payer, added)?;
+        if service.payer == Payer::default() {
+            self.share_in_bytes(peer, added)?;
+        } else if peer.is_some() {
+            self.share_of_payer(service.payer, added)?;
+        }
         self.room_in_bytes(added)
     }
 
-    /// Checks whether there is room for this override. [`Registry::set_override`] does not check it.
+    /// Checks whether there is room for this override. [`Registry::set_override`] does not check it. If a peer sets it, the share
+    /// of the service limits it.
     ///
     /// # Errors
     /// There is no room.
@@ -92,10 +98,15 @@ impl Registry {
         key: &ServiceKey,
         endpoint: &Endpoint,
         set: &Override,
+        peer: Option<IpAddr>,
     ) -> Result<(), Full> {
         let before = self.overridden(key, endpoint);
         let before = before.map_or(0, |before| override_cost(endpoint, before));
-        self.room_in_bytes(override_cost(endpoint, set).saturating_sub(before))
+        let added = override_cost(endpoint, set).saturating_sub(before);
+        if let (Some(_), Some((_, service))) = (peer, self.service(key)) {
+            self.share_of_payer(service.payer, added)?;
+        }
+        self.room_in_bytes(added)
     }
 
     /// Removes a service without instances, with all its settings.
@@ -230,19 +241,20 @@ impl Registry {
         let Some(service) = self.services.at_mut(service) else {
             return;
         };
-        let overrides = &mut service.overrides;
-        self.counts.bytes += override_cost(&endpoint, &set);
+        let (payer, overrides) = (service.payer, &mut service.overrides);
+        let added = override_cost(&endpoint, &set);
         let before = if set.is_empty() {
             overrides.remove(&endpoint)
         } else {
             self.counts.overrides += 1;
             overrides.insert(endpoint.clone(), Arc::new(set))
         };
-        if let Some(before) = before {
-            self.counts.overrides -= 1;
-            let bytes = override_cost(&endpoint, &before);
-            self.counts.bytes = self.counts.bytes.saturating_sub(bytes);
-        }
+        let removed = before
+            .as_deref()
+            .map_or(0, |before| override_cost(&endpoint, before));
+        self.counts.overrides -= usize::from(before.is_some());
+        self.shares.resize(payer, removed, added);
+        self.counts.bytes = (self.counts.bytes + added).saturating_sub(removed);
     }
 
     /// Keeps the override of an endpoint that has an instance again.

@@ -4,7 +4,7 @@
 //! registers again is charged to that peer. Such a registration adds nothing, so it is admitted even if the share is used up. What
 //! an operator adds or a store restores is charged to no peer until a peer registers it again.
 //!
-//! Overrides are not charged to a peer: only an existing instance can have one.
+//! Settings and overrides are charged to the peer of their service.
 
 use std::{collections::HashMap, net::IpAddr, num::NonZeroU32};
 
@@ -27,7 +27,7 @@ pub struct Registrant {
 pub struct Held {
     /// Services.
     pub services: usize,
-    /// Bytes of services, their settings, and instances.
+    /// Bytes of services, their settings and overrides, and instances.
     pub bytes: usize,
 }
 
@@ -44,7 +44,7 @@ struct Share {
     held: Held,
 }
 
-/// The share that a service or an instance is charged to: its slot and one. `None`: it is charged to no peer.
+/// The share that a service or an instance is charged to, as its slot plus one. `None`: it is charged to no peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Payer(Option<NonZeroU32>);
 
@@ -139,16 +139,24 @@ impl Shares {
     }
 }
 
-impl Registry {
-    /// The most services and the most bytes that are charged to one peer.
+impl Held {
+    /// The larger number of services, and the larger number of bytes.
     #[must_use]
-    pub fn largest_shares(&self) -> Held {
-        let shares = self.shares.by_peer.keys();
-        let shares = shares.map(|peer| self.shares.of(Some(*peer)));
-        shares.fold(Held::default(), |most, share| Held {
-            services: most.services.max(share.services),
-            bytes: most.bytes.max(share.bytes),
-        })
+    pub fn most(self, other: Self) -> Self {
+        Self {
+            services: self.services.max(other.services),
+            bytes: self.bytes.max(other.bytes),
+        }
+    }
+}
+
+impl Registry {
+    /// The most services and the most bytes that are charged to one peer, of one part of the peers; `None` beyond the last part.
+    #[must_use]
+    pub fn largest_shares_in(&self, part: usize) -> Option<Held> {
+        let shares = self.shares.shares.chunk(part)?;
+        let held = shares.map(|share| share.held);
+        Some(held.fold(Held::default(), Held::most))
     }
 
     /// Charges an instance, and its service if that is charged to no peer, to the peer that has registered the instance again.
@@ -221,6 +229,11 @@ impl Registry {
 
 #[cfg(test)]
 impl Registry {
+    pub(in super::super) fn largest_shares(&self) -> Held {
+        let parts = (0..).map_while(|part| self.largest_shares_in(part));
+        parts.fold(Held::default(), Held::most)
+    }
+
     /// Checks that each peer is charged for its services and instances, and for nothing else.
     pub(in super::super) fn check_shares(&self) {
         let mut charged: HashMap<u32, Held> = HashMap::new();

@@ -227,7 +227,7 @@ fn an_instance_that_a_connection_takes_over_counts_for_its_limit() {
     assert_eq!(owner, &Publisher::Operator);
 }
 
-/// What is removed was not counted, so the swap was refused.
+/// The bytes of the removed instances were not subtracted, so the swap was refused.
 #[test]
 fn a_swap_of_instances_at_the_limit_of_bytes_is_admitted() {
     let swap = |fixture: &mut Fixture, ips: [&str; 3]| {
@@ -236,8 +236,7 @@ fn a_swap_of_instances_at_the_limit_of_bytes_is_admitted() {
         let registry = &mut fixture.registry;
         let done = registry.batch(connection(1), &key("a"), batch, now, effects);
         done.and_then(|_| {
-            let (publisher, one) = (connection_publisher(2), registration(ips[0]));
-            let mut one = one;
+            let (publisher, mut one) = (connection_publisher(2), registration(ips[0]));
             one.endpoint.port = 81;
             registry.register(&publisher, &key("a"), one, now, effects)
         })
@@ -279,7 +278,7 @@ fn settings_and_overrides_are_charged_and_given_back() {
     };
     let (now, effects) = (fixture.now, &mut fixture.effects);
     let registry = &mut fixture.registry;
-    let refused = registry.admits_override(&key("a"), &at, &set(large()));
+    let refused = registry.admits_override(&key("a"), &at, &set(large()), None);
     assert_eq!(Err(Refused::from(refused.unwrap_err())), full::<()>());
     let refused = registry.admits_settings(&key("a"), &settings(large()), None);
     assert_eq!(Err(Refused::from(refused.unwrap_err())), full::<()>());

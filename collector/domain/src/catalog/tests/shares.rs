@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::super::{Full, Held, Refused, Registrant, Resource, Settings};
+use super::super::{Full, Held, MetadataChange, Override, Refused, Registrant, Resource, Settings};
 use super::*;
+use crate::Timestamp;
 
 const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -85,10 +86,47 @@ fn a_peer_uses_up_its_own_share_of_bytes_and_gets_it_back() {
         remove(&mut fixture, "a", ip);
     }
     remove(&mut fixture, "a", "x");
-    let (_, effects) = (fixture.now, &mut fixture.effects);
+    let effects = &mut fixture.effects;
     fixture.registry.remove_service(&key("a"), effects).unwrap();
     assert_eq!(fixture.registry.largest_shares(), Held::default());
     put(&mut fixture, ONE, "b", "1").unwrap();
+}
+
+#[test]
+fn overrides_are_charged_to_the_peer_of_the_service() {
+    let mut fixture = Fixture::with(Limits {
+        bytes_per_peer: 1_500,
+        ..Limits::default()
+    });
+    put(&mut fixture, ONE, "a", "1").unwrap();
+    let (registry, effects) = (&mut fixture.registry, &mut fixture.effects);
+    let before = registry.largest_shares().bytes;
+    let at = endpoint("1");
+    let set = |text: &str| Override {
+        metadata: Some(MetadataChange::Merge(metadata(&[("k", text)]))),
+        ..Override::none(Timestamp::from_millis(0))
+    };
+    let large = set(&"v".repeat(1_000));
+    let admitted = registry.admits_override(&key("a"), &at, &large, Some(OTHER));
+    assert_eq!(
+        admitted.map_err(Refused::from),
+        full(Resource::BytesPerPeer, 1_500)
+    );
+    // An operator has no share.
+    registry
+        .admits_override(&key("a"), &at, &large, None)
+        .unwrap();
+    registry
+        .set_override(&key("a"), &at, set("v"), effects)
+        .unwrap();
+    registry.check_shares();
+    assert!(registry.largest_shares().bytes > before);
+    let none = Override::none(Timestamp::from_millis(0));
+    registry
+        .set_override(&key("a"), &at, none, effects)
+        .unwrap();
+    registry.check_shares();
+    assert_eq!(registry.largest_shares().bytes, before);
 }
 
 #[test]
@@ -114,6 +152,21 @@ fn a_registration_that_adds_nothing_is_admitted_and_charged_to_its_peer() {
         put(&mut fixture, ONE, "a", "2"),
         full(Resource::BytesPerPeer, 800)
     );
+}
+
+/// Another collector that shares the store admitted the change, and this one has to apply it.
+#[test]
+fn a_registration_of_no_peer_is_limited_by_no_share() {
+    let mut fixture = Fixture::with(Limits {
+        bytes_per_peer: 1_000,
+        ..Limits::default()
+    });
+    put(&mut fixture, ONE, "a", "1").unwrap();
+    let mut larger = registration("1");
+    larger.metadata = metadata(&[("k", &*"v".repeat(1_000))]);
+    fixture.register(&Publisher::Operator, "a", larger);
+    fixture.registry.check_shares();
+    assert!(fixture.registry.largest_shares().bytes > 1_000);
 }
 
 #[test]
