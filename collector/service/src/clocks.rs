@@ -1,12 +1,14 @@
 //! The clocks of agents: recorded as evidence, compared with this collector's, and never trusted.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use rollcall_domain::{InstanceId, Timestamp};
 use rollcall_link as link;
 
-use super::{Core, events::InstanceEvent};
+use super::{
+    Core,
+    events::{InstanceEvent, InstanceKind},
+};
 
 /// A difference beyond this is an event of the instance. Network and queues delay a call by far less.
 const SHOWN: Duration = Duration::from_secs(5);
@@ -14,32 +16,13 @@ const SHOWN: Duration = Duration::from_secs(5);
 /// A difference beyond this is a warning, too.
 const TOLERATED: Duration = Duration::from_secs(60);
 
-/// The most events and warnings that are remembered. When they are exceeded, all are forgotten, and instances are reported again
-/// at their next connection.
-const REMEMBERED: usize = 10_000;
-
-/// The instances whose clock was reported, each with whether it was warned about.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Clocks(Arc<Mutex<HashSet<(InstanceId, bool)>>>);
-
-impl Clocks {
-    /// Remembers an event of the instance, or a warning about it. Returns whether it is due, because none is remembered.
-    fn is_new(&self, instance: InstanceId, is_warning: bool) -> bool {
-        let mut reported = self.0.lock();
-        let entry = (instance, is_warning);
-        if reported.len() >= REMEMBERED && !reported.contains(&entry) {
-            reported.clear();
-        }
-        reported.insert(entry)
-    }
-
-    /// Forgets an instance whose clock is right.
-    fn forget(&self, instance: InstanceId) {
-        let mut reported = self.0.lock();
-        for is_warning in [false, true] {
-            reported.remove(&(instance, is_warning));
-        }
-    }
+/// The difference that an event reported, in milliseconds; 0 if it was no more than [`SHOWN`].
+fn reported(event: &InstanceEvent) -> Option<i32> {
+    let InstanceKind::ClockDiffers(contact) = &event.kind else {
+        return None;
+    };
+    let skew = contact.clock_skew?;
+    Some(if by(skew.into()) > SHOWN { skew } else { 0 })
 }
 
 /// The difference between two clocks that are this many milliseconds apart.
@@ -56,9 +39,9 @@ impl Core {
         link::current(|seen| seen.observe_clock(sent_at, || self.clock.wall())).flatten()
     }
 
-    /// Records a clock that differs much, and warns about one that differs very much: each once for an instance while it is
-    /// remembered. Records a clock again when its difference has changed much, also when it is right again: the latest comparison
-    /// counts. Does nothing for an unknown instance.
+    /// Records a clock that differs much, and warns if it differs very much; again once the difference has changed much, also when
+    /// the clock is right again. The timeline of the instance has the difference that was reported last. Does nothing for an
+    /// unknown instance.
     pub(super) fn report_clock(&self, instance: InstanceId, skew: Option<i32>) {
         let Some(skew) = skew else {
             return;
@@ -66,20 +49,12 @@ impl Core {
         if self.inventory.read_instance(instance, |_| ()).is_none() {
             return;
         }
-        let last = self
-            .events
-            .feed()
-            .last_at(instance, InstanceEvent::clock_skew);
-        let last = last.map_or(0, |(last, _at)| last);
-        let has_changed = by(i64::from(skew) - i64::from(last)) > SHOWN;
-        let is_wrong = by(skew.into()) > SHOWN;
-        if !is_wrong {
-            self.clocks.forget(instance);
+        let last = self.events.feed().last(instance, u64::MAX, reported);
+        if by(i64::from(skew) - i64::from(last.unwrap_or(0))) <= SHOWN {
+            return;
         }
-        if (is_wrong && self.clocks.is_new(instance, false)) || has_changed {
-            self.events.clock_differs(self, instance, skew);
-        }
-        if by(skew.into()) > TOLERATED && self.clocks.is_new(instance, true) {
+        self.events.clock_differs(self, instance, skew);
+        if by(skew.into()) > TOLERATED {
             self.events.skewed(self, instance, skew);
         }
     }
@@ -90,28 +65,11 @@ mod tests {
     use tokio::sync::broadcast::error::TryRecvError;
 
     use super::*;
-    use crate::{
-        events::{Event, InstanceKind},
-        heartbeat::Sign,
-        testing::Fixture,
-    };
+    use crate::{events::Event, heartbeat::Sign, testing::Fixture};
     use rollcall_domain::liveness::Signal;
 
     fn instance(number: usize) -> InstanceId {
         InstanceId::new(i32::try_from(number).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn an_instance_is_new_once_until_the_set_is_full() {
-        let clocks = Clocks::default();
-        for number in 1..=REMEMBERED {
-            assert!(clocks.is_new(instance(number), false));
-        }
-        assert!(!clocks.is_new(instance(1), false));
-        let next = instance(REMEMBERED + 1);
-        assert!(clocks.is_new(next, false));
-        assert!(!clocks.is_new(next, false));
-        assert_eq!(clocks.0.lock().len(), 1);
     }
 
     #[tokio::test]
@@ -163,5 +121,8 @@ mod tests {
         assert_eq!(report(40), (2, Some(20)));
         assert_eq!(report(-100_000), (3, Some(-100_000)));
         assert_eq!(report(100_000), (4, Some(100_000)));
+        assert_eq!(report(4_900), (5, Some(4_900)));
+        assert_eq!(report(5_100), (6, Some(5_100)));
+        assert_eq!(report(4_900), (6, Some(5_100)), "about the same");
     }
 }

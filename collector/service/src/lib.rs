@@ -20,7 +20,6 @@ use rollcall_runtime::Clock;
 use rollcall_storage::Storage;
 use tokio::sync::watch;
 
-use clocks::Clocks;
 use events::Events;
 use listening::Listening;
 use members::Names;
@@ -198,7 +197,6 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         lessor: Arc::new(lessor),
         clock,
         names: Names::restored(&events),
-        clocks: Clocks::default(),
         events: Events::new(events),
         own: Tag::of(&own),
         is_stopping: Arc::default(),
@@ -270,7 +268,6 @@ struct Core {
     listening: Arc<Listening>,
     strays: Arc<Strays>,
     names: Names,
-    clocks: Clocks,
     /// The tag of this collector.
     own: Tag,
     is_stopping: Arc<AtomicBool>,

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 mod tests;
 
 /// The work between two offers of the processor. Some kernels let a thread finish a slice of 1 to 3 ms before one that wakes up,
-/// even one with a higher priority, so this is also the longest that a list delays a call of an agent.
+/// even one with a higher priority, so a list delays a call of an agent by up to this time.
 const SHORTEST: Duration = Duration::from_micros(250);
-/// The same on a busy system, which takes some milliseconds to give the processor back: a page of a thousand instances would take
-/// seconds.
+/// The same on a busy system, which takes some milliseconds to give the processor back: with shorter turns a page of a thousand
+/// instances would take seconds.
 const LONGEST: Duration = Duration::from_millis(2);
 
 /// The work since a thread last offered its processor.
