@@ -123,8 +123,8 @@ impl<'a> Acceptor<'a> {
 
     /// The open connections of this listener that are not brief. A brief connection that ends counts as standing for a moment.
     fn standing(&self) -> usize {
-        let brief = self.briefs.as_ref().map_or(0, Briefs::open);
-        self.stats.open().saturating_sub(brief)
+        let open = self.stats.open(); // before the brief ones, so that one that ends meanwhile is not subtracted in vain
+        open.saturating_sub(self.briefs.as_ref().map_or(0, Briefs::open))
     }
 
     fn is_time_to_warn(&mut self) -> bool {

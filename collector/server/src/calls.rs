@@ -2,7 +2,7 @@
 //!
 //! hyper hands each call to an executor. A task for each call costs its memory, a turn of the scheduler, often on another
 //! processor, and mostly a write to the socket for its answer alone. Here the calls run after the connection has read its input,
-//! and its next turn writes all their answers together. A thread that answers a hundred calls at once wakes one task for each
+//! and its next poll writes all their answers together. A thread that answers a hundred calls at once wakes one task for each
 //! connection.
 //!
 //! The calls of one connection therefore use one processor at a time, and a call that blocks its thread delays the other calls
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 #[cfg(test)]
 mod tests;
 
-/// The calls that may end in one turn of a connection before other tasks have a turn.
+/// The calls that may end in one poll of a connection. A turn has at most a few polls (see `turns.rs`).
 const TURN: usize = 64;
 
 type Call = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -301,7 +301,7 @@ impl Connection {
         });
     }
 
-    /// Returns soon after a stop: a peer that sent a whole request before the stop shows its protocol within that time.
+    /// Returns [`CHECK_INTERVAL`] after a stop: enough to detect the protocol of a request that arrived before the stop.
     async fn stopped_and_waited(&self) {
         self.stop.cancelled().await;
         sleep(CHECK_INTERVAL.min(self.serving.grace)).await;
@@ -318,8 +318,8 @@ impl Connection {
         }
     }
 
-    /// Waits until the connection may be closed. A stop begins the drain of a connection that has reached its maximum age anew:
-    /// its requests have the whole grace of the stop, which reports those that it cuts off.
+    /// Waits until the connection may be closed. A stop restarts the drain of a connection that has reached its maximum age: its
+    /// requests have the whole grace of the stop, and those that are cut off are reported.
     async fn drain(&self, cause: Cause, traffic: &Traffic) {
         let grace = self.serving.grace;
         if cause == Cause::Age {

@@ -8,10 +8,9 @@ use super::traffic::Traffic;
 
 /// The time in which an idle peer may read its last answer and close.
 pub(super) const CLOSE_TIME: Duration = Duration::from_secs(2);
-/// The time after which a drain stops waiting for a peer that sends none of the missing bytes of its request or reads none of
-/// its answer.
+/// The time after which a drain stops waiting for a peer that makes no progress with its request or its answer.
 pub(super) const STALL_TIME: Duration = Duration::from_secs(3);
-/// The bytes that count as progress meanwhile.
+/// The bytes of a request or an answer within [`STALL_TIME`] that count as progress.
 pub(super) const PROGRESS: usize = 1 << 10;
 /// The interval at which a drain checks a connection.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(100);

@@ -49,17 +49,18 @@ where
         if exchange.is_none() {
             self.traffic.end_message();
         }
-        let begun = self.traffic.begin().map_err(Fault::from);
         let fields = request.headers().len();
-        let working = match begun {
+        let working = match self.traffic.begin() {
             Ok(working) if fields <= MOST_FIELDS => working,
             begun => {
-                let fault = begun.err().unwrap_or(Fault::TooManyFields(fields));
-                let refusal = Refusal::of(fault, is_grpc);
+                let (fault, answering) = match begun {
+                    Ok(working) => (Fault::TooManyFields(fields), Some(working.answer())),
+                    Err(over) => (over.into(), None),
+                };
                 let is_last = exchange.is_some() && self.traffic.is_http1();
                 discard(pin!(request.into_body()), &self.traffic);
                 return AnswerFuture::Refused {
-                    refusal: Some(refusal),
+                    refusal: Some((Refusal::of(fault, is_grpc), answering)),
                     is_last,
                 };
             }
@@ -102,7 +103,7 @@ pin_project! {
             is_grpc: bool,
             deadline: Deadline,
         },
-        Refused { refusal: Option<Refusal>, is_last: bool },
+        Refused { refusal: Option<(Refusal, Option<Answering>)>, is_last: bool },
     }
 }
 
@@ -116,10 +117,10 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (answer, working, is_grpc, deadline) = match self.project() {
             AnswerFutureProjection::Refused { refusal, is_last } => {
-                let Some(refusal) = refusal.take() else {
+                let Some((refusal, answering)) = refusal.take() else {
                     return Poll::Pending; // answered already
                 };
-                let mut response = refusal.into_response(None);
+                let mut response = refusal.into_response(answering);
                 announce_end(&mut response, *is_last);
                 return Poll::Ready(Ok(response));
             }
@@ -175,7 +176,8 @@ fn refuse<B>(fault: Fault, is_grpc: bool, answering: Answering) -> Response<Outb
     match fault {
         Fault::TooSlow(_) => stats.stalled.fetch_add(1, Relaxed),
         Fault::Deadline(_) => stats.expired.fetch_add(1, Relaxed),
-        Fault::OverBudget(_) | Fault::TooManyFields(_) => 0, // the budget counts its refusals
+        Fault::OverBudget(_) => 0,    // the budget counts its refusals
+        Fault::TooManyFields(_) => 0, // refused before its handler runs
     };
     Refusal::of(fault, is_grpc).into_response(Some(answering))
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rollcall_limits::{Charge, OverBudget};
 
-/// The most header fields of a request, over HTTP/1 as hyper limits them by default. Over HTTP/2 a field may take one byte on the
-/// wire and more than a hundred in memory.
+/// The most header fields of a request. For HTTP/1 it is hyper's default. Over HTTP/2 a field may take one byte on the wire and
+/// more than a hundred in memory.
 pub(super) const MOST_FIELDS: usize = 100;
 
 /// Why a request is not answered by its handler.
@@ -17,7 +17,7 @@ pub enum Fault {
     /// A budget has no room for the request.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
-    /// The request has more header fields than [`MOST_FIELDS`].
+    /// The request has more than 100 header fields.
     #[error("the request has {0} header fields, and {MOST_FIELDS} is the most")]
     TooManyFields(usize),
     /// The peer did not send the missing bytes of the request in time.
@@ -40,7 +40,7 @@ const ANSWERED: u8 = 2;
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) is_grpc: bool,
-    /// One of the states below.
+    /// One of the states above.
     handler: AtomicU8,
     /// The whole body was read.
     is_read: AtomicBool,

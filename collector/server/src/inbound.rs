@@ -271,7 +271,7 @@ impl Reader {
     }
 }
 
-/// Limits the time in which a peer that owes bytes sends none.
+/// Limits the time in which a peer that owes bytes sends less than [`LEAST`].
 #[derive(Debug)]
 struct Patience {
     timeout: Duration,

@@ -7,9 +7,8 @@
 //!
 //! A peer that makes no progress is closed. A new connection must show its protocol within [`Limits::handshake_timeout`],
 //! complete an HTTP/1 header within [`Limits::header_timeout`], continue a body within [`Limits::read_timeout`] and read an
-//! answer within [`Limits::write_timeout`]. A peer that ends its direction of an HTTP/1 connection abandons the requests that are
-//! not answered yet. An HTTP/2 peer must answer a ping within
-//! [`Limits::ping_timeout`].
+//! answer within [`Limits::write_timeout`]. An HTTP/2 peer must answer a ping within [`Limits::ping_timeout`]. A peer that ends
+//! its direction of an HTTP/1 connection abandons the requests that are not answered yet.
 //!
 //! [`Budgets`] limits the memory of all listeners together: the bytes of request bodies, the bytes of answers, and the cost of
 //! each connection and stream. The faces decide how long a call may take.

@@ -24,7 +24,7 @@ impl Refusal {
         Self { fault, is_grpc }
     }
 
-    /// The whole response. `answering` counts it as an answer.
+    /// The whole response. `answering` counts it as an answer; without it, the response has no body.
     pub(super) fn into_response<B>(self, answering: Option<Answering>) -> Response<Outbound<B>> {
         let message = match self.fault {
             Fault::OverBudget(over) => match key(over.budget) {
@@ -51,8 +51,15 @@ impl Refusal {
             headers.insert(GRPC_MESSAGE, header);
             return response;
         }
-        let body = serde_json::json!({"error": {"field": null, "message": message}});
-        let mut response = Response::new(Outbound::text(Bytes::from(body.to_string()), answering));
+        let body = match &answering {
+            Some(_) => {
+                let body = serde_json::json!({"error": {"field": null, "message": message}});
+                Bytes::from(body.to_string())
+            }
+            // The stream is not charged. The flow control of its peer could keep a body in memory.
+            None => Bytes::new(),
+        };
+        let mut response = Response::new(Outbound::text(body, answering));
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,

@@ -1,8 +1,8 @@
 //! The state of one connection: its requests in progress, its turn, and the bytes moved.
 //!
 //! A drain and the timeouts need to know whether a connection waits for the collector or for its peer. Every request counts as
-//! *working* until it is answered, and until then also as *reading* while its handler waits for bytes of the peer. Every answer counts
-//! until its body has ended, and every piece of it until the piece is written.
+//! *working* until it is answered, and until then also as *reading* while its handler waits for bytes of the peer. Every answer
+//! counts until its body has ended, and every piece of it until the piece is written.
 //!
 //! The memory of streams is charged here too, in blocks, so that a connection with few concurrent calls does not touch the
 //! shared budget after it was accepted. A stream is charged when its head arrives, before h2 and hyper allocate anything for

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 #[cfg(test)]
 mod tests;
 
-/// The most polls of a part before other tasks have a turn.
+/// The most polls of a part in one turn of its task.
 const POLLS: usize = 4;
 
 // States of a part.

@@ -1,7 +1,7 @@
 //! Limits the time for the head of an HTTP/1 request, which is also the idle time between two requests.
 //!
-//! hyper has a limit of its own, but with it each request adds a timer to the runtime and removes it. Here one timer looks at the
-//! connection a few times within the limit, whatever its requests are.
+//! hyper has a limit of its own, but with it each request adds a timer to the runtime and removes it. Here one timer checks the
+//! connection a few times within the limit, however many requests it has.
 
 use std::io;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::traffic::Traffic;
 
-/// The parts of the limit after each of which the connection is looked at. So it may be idle for one part longer.
+/// The number of checks within the limit. A connection may be idle for one interval between checks longer than the limit.
 const PARTS: u32 = 8;
 
 /// Completes with an error when the connection has had no request for this time.

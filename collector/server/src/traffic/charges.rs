@@ -87,13 +87,12 @@ impl Traffic {
     /// # Errors
     /// The connection budget has no room for them.
     fn pay_for_waiting(&self) -> Result<(), OverBudget> {
-        let due = self.due_for_waiting();
-        if due == self.waiting_paid.load(Relaxed) {
+        if self.due_for_waiting() == self.waiting_paid.load(Relaxed) {
             return Ok(());
         }
         let reserve = self.reserve();
         let mut account = self.account.lock();
-        let paid = self.waiting_paid.load(Relaxed);
+        let (due, paid) = (self.due_for_waiting(), self.waiting_paid.load(Relaxed));
         if due > paid {
             account.charge.try_grow_leaving(due - paid, reserve)?;
         } else {
@@ -191,7 +190,7 @@ impl Traffic {
         }
     }
 
-    /// Records bytes among those that arrived which h2 discards: they never wait.
+    /// Subtracts bytes that arrived and that h2 discards at once, such as padding.
     pub(crate) fn disregard(&self, bytes: usize) {
         let arrived = self.arrived.load(Relaxed).wrapping_sub(bytes);
         self.arrived.store(arrived, Relaxed);
