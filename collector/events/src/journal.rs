@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -48,6 +48,8 @@ pub(super) struct Journal {
     lock: Option<Arc<Mutex<Lock>>>,
     /// Whether a crash of the machine may lose the name of a file or of the directory.
     is_named_anew: AtomicBool,
+    /// The number of the last event that was found or appended.
+    last: AtomicU64,
 }
 
 /// The journals of a collector, in the order of their lanes.
@@ -141,6 +143,7 @@ impl Journal {
             files: Mutex::new((older.map(Arc::new), Arc::new(newer))),
             lock: None,
             is_named_anew: AtomicBool::new(true),
+            last: AtomicU64::new(found.last),
         };
         Ok((journal, found))
     }
@@ -151,7 +154,12 @@ impl Journal {
         let mut rest = events;
         while !rest.is_empty() {
             match self.append_some(rest) {
-                Ok(appended) => rest = rest.get(appended..).unwrap_or_default(),
+                Ok(appended) => {
+                    let last = appended.checked_sub(1).and_then(|at| rest.get(at));
+                    self.last
+                        .fetch_max(last.map_or(0, |event| event.number), Relaxed);
+                    rest = rest.get(appended..).unwrap_or_default();
+                }
                 Err(error) => return (events.len() - rest.len(), Err(error)),
             }
         }
@@ -191,7 +199,11 @@ impl Journal {
             return self.sync_names();
         }
         self.create()?;
-        self.continue_in(self.segment(&path)?);
+        let segment = self.segment(&path)?;
+        // The events of the lost file have numbers that the next run must not assign again.
+        segment.append_line(&line::run(self.last.load(Relaxed))?)?;
+        segment.sync()?;
+        self.continue_in(segment);
         self.sync_names()?;
         let what = format!(
             "{} was removed, renamed or replaced while the collector used it, and is begun again",
@@ -311,7 +323,11 @@ impl Journal {
 }
 
 fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    match File::open(directory)?.sync_all() {
+        // Some file systems cannot synchronise a directory.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
 }
 
 fn directories() -> DirBuilder {

@@ -9,8 +9,8 @@
 //!   records which numbers the runs before it may have assigned. Otherwise the run has a series of its own.
 //! * Everything is bounded: the history in events, each timeline in changes, all timelines in bytes, the journal in bytes.
 //! * Agents, Nacos services and the collector have a [`Lane`] each. Events of one lane never evict those of another.
-//! * An instance that changes too often, and a peer that causes too many changes, do not push out the changes of others: beyond
-//!   their limits their changes are counted, and the count is an event.
+//! * An instance that changes too often, and a peer that causes too many changes, do not evict the changes of other instances:
+//!   beyond their limits their changes are counted, and the count is an event.
 //! * Recording never waits for the disk. [`Recorder`] writes batches on another thread. An event that it cannot write in time
 //!   is counted and missing from the journal, and the collector continues.
 //!

@@ -30,7 +30,8 @@ use slots::Slots;
 /// An instance that fills its timeline within this time changes too often for single events.
 const FLAPPING: Duration = Duration::from_secs(60);
 
-/// The bytes of a timeline beside its allocation: its slot, and its entry in the index with a byte of the table, at a load of one half.
+/// The bytes of a timeline besides its allocation: its slot, and its entry in the index with a byte of the table, at a load of
+/// one half.
 const ENTRY: usize = slots::SLOT + (size_of::<Place>() + 1) * 2;
 
 /// Slots that a list reads while it holds the lock: some tens of microseconds, because recording an event needs the lock, too.

@@ -20,8 +20,8 @@ use super::{
 pub(super) const BACKLOG: usize = 1 << 17;
 /// The most instances of each kind that one sweep examines.
 const FLOODS: usize = 1024;
-/// The numbers that a run leaves out after a crash. The run before it may have assigned them: it assigns no more without a
-/// durable event in the journal.
+/// The numbers that a run skips after a crash, because the crashed run may have assigned them. A run that has assigned this many
+/// since its last durable event begins a series of its own.
 pub(super) const SKIPPED: u64 = 3 << 17;
 
 #[derive(Debug)]

@@ -131,7 +131,7 @@ fn an_instance_that_flaps_costs_a_few_events_a_minute_and_its_decided_states_sta
     assert_eq!(*unrecorded, 100_000 - 3);
 }
 
-/// The changes were reported only with the next change of the instance, which may never come.
+/// The report must not wait for the next change of the instance, which may never come.
 #[test]
 fn a_flood_that_has_ended_is_reported_without_another_change() {
     let feed = Feed::new(&config(), 1);

@@ -43,7 +43,7 @@ fn instance(number: i32) -> InstanceId {
     InstanceId::new(number).unwrap()
 }
 
-/// A clock that was set right during a connection kept its first difference.
+/// The first difference must not stay when the clock is corrected during a connection.
 #[test]
 fn a_clock_is_compared_about_once_a_minute_and_when_it_was_set() {
     let link = Links::default().open(remote());

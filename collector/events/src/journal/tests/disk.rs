@@ -82,6 +82,8 @@ fn a_journal_that_is_removed_or_replaced_is_begun_again() {
         change(&path);
         append(&journal, &[stray(2)]).unwrap();
         journal.sync().unwrap_err();
+        let found = opened(&path, drop).1;
+        assert_eq!((found.last, found.next), (2, None));
         append(&journal, &[stray(3)]).unwrap();
         journal.sync().unwrap();
         let mut numbers = Vec::new();
