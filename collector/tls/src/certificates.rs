@@ -143,7 +143,8 @@ impl Certificates {
     }
 
     /// Reads the files again after every `interval`, and at each signal of `reload`, until `stop`. `wall` is the wall clock in
-    /// seconds since 1970. `report` receives a reason while the certificate expires soon or its files are refused.
+    /// seconds since 1970. `report` receives a reason while the certificate expires soon or is not valid yet, or new files are
+    /// refused.
     pub async fn keep(
         self,
         interval: Duration,
@@ -210,7 +211,7 @@ impl Certificates {
 #[derive(Debug, Default)]
 struct Keeper {
     refused: Option<String>,
-    /// The expiry of the certificate that the last warning is about.
+    /// The expiry of the certificate in use, if it was warned about.
     warned: Option<i64>,
 }
 
@@ -230,11 +231,13 @@ impl Keeper {
             )),
             _ => None,
         };
-        if let Some(reason) = &expiring
-            && self.warned != Some(expires)
-        {
-            self.warned = Some(expires);
-            warn!("{reason}: replace its files");
+        match &expiring {
+            None => self.warned = None,
+            Some(reason) if self.warned != Some(expires) => {
+                self.warned = Some(expires);
+                warn!("{reason}: replace its files");
+            }
+            Some(_) => {}
         }
         let refused = self.refused.as_ref();
         let refused =

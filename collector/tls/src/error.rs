@@ -52,7 +52,7 @@ pub enum Error {
     NotYetValid {
         /// The file of the certificate.
         path: PathBuf,
-        /// The begin of its validity.
+        /// The start of its validity.
         at: String,
     },
     /// The new certificate has already expired.

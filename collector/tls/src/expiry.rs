@@ -10,13 +10,13 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// The time in which a certificate is valid, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// Its begin; the earliest time if the certificate states none that RFC 5280 allows.
+    /// The start; the earliest time if the certificate states none that RFC 5280 allows.
     pub begins: i64,
-    /// Its end.
+    /// The end.
     pub expires: i64,
 }
 
-/// The validity of a DER certificate; `None` if its end is none that RFC 5280 allows.
+/// The validity of a DER certificate; `None` if it states no end that RFC 5280 allows.
 #[must_use]
 pub fn validity(certificate: &[u8]) -> Option<Validity> {
     let (tag, certificate, _) = element(certificate)?;

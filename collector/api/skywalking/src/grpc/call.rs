@@ -25,7 +25,7 @@ pub(super) enum Refusal {
     Message(Refused),
 }
 
-/// The end of a call. The metrics count the outcome, which the status does not have: an answer may lack ids.
+/// The end of a call. The metrics count the outcome, which the status alone does not show: a successful answer may lack ids.
 #[derive(Debug)]
 pub(super) struct Ended<T> {
     pub(super) outcome: Outcome,

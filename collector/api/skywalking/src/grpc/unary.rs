@@ -2,8 +2,8 @@
 //!
 //! There is one path from the wire to a handler: the message is counted, charged to the budget `work`, and decoded; a large one,
 //! off the runtime's threads. So no call can be added without a limit on its elements. A call that the descriptors lack cannot
-//! be counted and is not served. There is one end as well: every call is counted with the outcome of its answer or refusal, also
-//! one that no handler gets.
+//! be counted and is not served. Every call is counted in one place, with the outcome of its answer or refusal, including calls
+//! that are refused before their handler runs.
 
 use std::sync::Arc;
 
