@@ -71,7 +71,9 @@ pub enum Error {
         reason: String,
     },
     /// A shared store has no space left.
-    #[error("{store} accepts no writes, and a collector does not start without them: {reason}")]
+    #[error(
+        "{store} accepts no writes, and this start has to create or upgrade the store: {reason}"
+    )]
     StoreFull {
         /// Its location.
         store: String,

@@ -247,6 +247,8 @@ async fn every_budget_of_the_listeners_has_a_gauge_and_names_its_key() {
     }
     let headroom = admin.get("/api/headroom").await.expect("the limits");
     let all: Vec<Value> = headroom.json();
+    let waiting = "memory of answers that wait for room";
+    assert!(all.iter().any(|it| it["name"] == waiting), "{all:?}");
     let memory = all.iter().filter(|it| {
         let name = it["name"].as_str().unwrap_or_default();
         name.starts_with("memory of ") && name != "memory of the process"

@@ -20,7 +20,7 @@ const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The number of ids of one dictionary. Ids are positive and negative 32-bit numbers; each dictionary uses at least one half.
 const MAX_IDS: usize = 2_147_483_646;
 
-/// All sizes and counts. A budget of less than 1 MiB would refuse every peer, the probes included.
+/// All sizes and counts. A budget of the listeners of less than 1 MiB would refuse every peer, the probes included.
 const NUMBERS: &[(&str, usize, usize)] = &[
     ("remote.gRPC.buffer_size", 1, 1_000_000),
     ("agent_gRPC.gRPC.max_message_size", KIB, GIB),

@@ -62,8 +62,15 @@ async fn the_report_of_readiness_waits_for_room_in_the_queue_of_the_supervisor()
     let path = directory.path().join("notify");
     let supervisor = UnixDatagram::bind(&path).unwrap();
     supervisor.set_nonblocking(true).unwrap();
-    let others = connect(path.to_str().unwrap()).unwrap();
-    while others.send(b"of another service").is_ok() {}
+    // The buffer of one sender may be smaller than the queue, so it is full once a new sender cannot send.
+    let mut others = Vec::new();
+    let mut is_full = false;
+    while !is_full {
+        let other = connect(path.to_str().unwrap()).unwrap();
+        is_full = other.send(b"of another service").is_err();
+        while other.send(b"of another service").is_ok() {}
+        others.push(other);
+    }
     let us = Supervisor::of(&env(&[("NOTIFY_SOCKET", path.to_str().unwrap())]));
     let mut ready = pin!(us.ready());
     let reports = || {
