@@ -137,8 +137,8 @@ async fn a_departure_of_a_service_instance_is_a_line_with_its_reason() {
     let terms = "metadata=%7B%22preserved.heart.beat.timeout%22%3A%221000%22%2C%22preserved.ip.delete.timeout%22%3A%222000%22%7D";
     http.post(&path(&format!("80&{terms}")), "").await.unwrap();
     for (message, level, reason) in [
-        ("service instance unhealthy", Level::Warn, "beats stopped"),
-        ("service instance lost", Level::Warn, "beats stopped"),
+        ("service instance unhealthy", Level::Warn, "no beat arrived"),
+        ("service instance lost", Level::Warn, "no beat arrived"),
     ] {
         let line = collector.wait_for_log(|line| line.message == message).await;
         assert_eq!(line.level, level);

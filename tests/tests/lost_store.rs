@@ -221,7 +221,7 @@ async fn a_numeric_sign_of_life_never_renews_an_instance_without_ids() {
         .terms(Duration::from_secs(1), Duration::from_secs(2))
         .start()
         .await;
-    collector.expect_log("the agent of this instance uses no ids");
+    collector.expect_log("sign of life refused");
     let client = collector.grpc().await;
     named(&client, "orders", "rust").await;
     let orders = application(&collector, Some("orders")).await;

@@ -226,7 +226,7 @@ impl Seen {
     }
 
     /// Compares the time of the peer's clock that a call carries with the time that `now` returns, and returns the difference. The
-    /// next comparison follows when the peer's clock has moved by [`COMPARED`], or was set by as much: `None` until then. A
+    /// next comparison follows when the peer's clock has moved by a minute, or was set by as much: `None` until then. A
     /// difference of more than 24 days is ignored: the field then holds another time.
     pub fn observe_clock(&self, peer: Timestamp, now: impl FnOnce() -> Timestamp) -> Option<i32> {
         let (peer, last) = (peer.millis(), self.clock_read.load(Ordering::Relaxed));

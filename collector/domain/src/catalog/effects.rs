@@ -51,7 +51,7 @@ pub enum EventKind {
     Replaced,
     /// Its connection ended, in this way.
     ConnectionEnded(ConnectionEnd),
-    /// Its beats stopped, and it was removed.
+    /// No beat arrived within its term, and it was removed.
     Expired,
     /// This made it healthy.
     Healthy(HealthBy),
