@@ -4,14 +4,13 @@
 //! file names its format and the series of the numbers. A reader keeps the files open and reads at positions, so a rotation
 //! does not disturb it.
 
+mod files;
 mod line;
 mod lock;
 mod segment;
 
 use std::{
-    fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::DirBuilderExt as _,
+    fs, io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -23,6 +22,7 @@ use parking_lot::Mutex;
 use rollcall_domain::Timestamp;
 
 use super::event::{CollectorEvent, Event, Lane, Recorded};
+use files::{current, directories, new, old, or_missing, sync_directory};
 pub(super) use lock::Lock;
 use segment::Segment;
 
@@ -320,41 +320,6 @@ impl Journal {
         let files = self.files.lock();
         files.0.as_ref().map_or(0, |older| older.len()) + files.1.len()
     }
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    match File::open(directory)?.sync_all() {
-        // Some file systems cannot synchronise a directory.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        synced => synced,
-    }
-}
-
-fn directories() -> DirBuilder {
-    let mut directories = DirBuilder::new();
-    directories.mode(0o700);
-    directories
-}
-
-/// The result of a call for a file that may be missing.
-fn or_missing(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
-}
-
-/// The file that becomes the current one.
-fn new(lane: Lane) -> String {
-    format!("{}.new.log", lane.name())
-}
-
-fn current(lane: Lane) -> String {
-    format!("{}.log", lane.name())
-}
-
-fn old(lane: Lane) -> String {
-    format!("{}.old.log", lane.name())
 }
 
 #[cfg(test)]
