@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::coop::unconstrained;
+
 use crate::clock::Clock;
 
 struct Unpark(Thread);
@@ -21,11 +23,13 @@ impl Wake for Unpark {
 /// Blocks this thread until `future` is ready, at most `timeout`; `None` if it was not.
 ///
 /// For futures that need no runtime (channels, [`Stop::wait`](crate::stop::Stop::wait)): it polls, and parks in between.
+/// The caller may be a task of tokio that has used up its budget: no channel would answer it before it yields, hence
+/// [`unconstrained`].
 pub(crate) fn wait<F: Future>(future: F, timeout: Duration) -> Option<F::Output> {
     let clock = Clock::start();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
+    let mut future = pin!(unconstrained(future));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return Some(output);
@@ -49,6 +53,18 @@ mod tests {
     #[test]
     fn a_future_that_is_never_ready_times_out() {
         assert_eq!(wait(pending::<()>(), Duration::from_millis(5)), None);
+    }
+
+    #[tokio::test]
+    async fn a_task_without_budget_waits_no_longer() {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        while tokio::task::coop::has_budget_remaining() {
+            sender.send(()).unwrap();
+            receiver.recv().await.unwrap();
+        }
+        let (_sender, mut receiver) = tokio::sync::watch::channel(7);
+        let seen = async { receiver.wait_for(|seen| *seen == 7).await.is_ok() };
+        assert_eq!(wait(seen, Duration::from_secs(60)), Some(true));
     }
 
     #[test]
