@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, io,
+    env, fmt, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -48,12 +48,28 @@ use crate::{
 ///
 /// In the environment and the file, times are whole seconds, lists are separated by commas, and a blank value is none.
 /// In parentheses: names of later SkyWalking agents, read if the first name is absent.
-#[derive(Debug, Default)]
+///
+/// A time is between 1 ms and 24 hours, a limit of a dictionary between 1 and 100,000,000, and a list of addresses has at most
+/// 256 entries.
+#[derive(Default)]
 #[must_use = "an agent runs once it is started"]
 pub struct Builder {
     given: BuilderSettings,
     file: Option<PathBuf>,
     environment: Option<BTreeMap<String, String>>,
+}
+
+impl fmt::Debug for Builder {
+    /// Prints the names of variables only, because a value may be the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |environment: &BTreeMap<String, String>| environment.keys().cloned().collect();
+        let environment: Option<Vec<String>> = self.environment.as_ref().map(names);
+        f.debug_struct("Builder")
+            .field("given", &self.given)
+            .field("file", &self.file)
+            .field("environment", &environment)
+            .finish()
+    }
 }
 
 impl Builder {

@@ -272,6 +272,9 @@ fn a_token_is_never_shown() {
     let config = layered(given(&texts), &[], "").unwrap();
     assert!(!format!("{config:?}").contains("s3cret"));
     assert_eq!(config.authentication.unwrap().0, "s3cret");
+    let environment = [("SW_AGENT_AUTHENTICATION", "s3cret")];
+    let builder = crate::Builder::default().environment(environment);
+    assert!(!format!("{builder:?}").contains("s3cret"));
 }
 
 #[test]
