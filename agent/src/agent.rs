@@ -15,7 +15,11 @@ use crate::{
 ///
 /// No method does I/O or waits for the collector, except [`shutdown`](Self::shutdown), which waits for at most its timeout.
 /// All may be called from any thread, within any runtime or none, and in a [forked child](crate#forks).
+///
+/// A handle in a `static` is never dropped: call [`shutdown`](Self::shutdown) before the process ends, so that the collector
+/// lists the instance as `left` and not as `down`.
 #[derive(Clone, Debug)]
+#[must_use = "the agent stops when its last handle is dropped"]
 pub struct Agent {
     owner: Arc<Owner>,
 }
@@ -39,6 +43,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// The agent's thread did not end within the timeout of [`Agent::shutdown`]. It ends when the scheduler runs it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the agent's thread did not end in time")]
+#[non_exhaustive]
 pub struct NotStopped;
 
 impl Agent {
@@ -48,8 +53,8 @@ impl Agent {
         }
     }
 
-    /// Begins the configuration of an agent for the application with this name. The name, like every setting of the builder, overrides the
-    /// environment. Begin with [`Builder::default`] to take the name from the environment or a file.
+    /// Begins the configuration of an agent for the application with this name. The name, like every setting of the builder,
+    /// overrides the environment. Begin with [`Builder::default`] to take the name from the environment or a file.
     pub fn builder(application_code: impl Into<String>) -> Builder {
         Builder::default().application_code(application_code)
     }
@@ -89,7 +94,7 @@ impl Agent {
     /// id is available some register intervals later. A dictionary that is [full](Builder::operation_limit) queues no further
     /// names, and names that are empty or longer than 1,024 bytes are never queued; both are
     /// [counted](crate::Counts::dictionary_dropped). An id may change when a collector loses its store: call this each time
-    /// instead of keeping the id.
+    /// instead of keeping the id. SkyWalking's own collectors of 5.x assign an id only once a segment has carried the name.
     pub fn operation(&self, name: &str, span: SpanType) -> Option<OperationId> {
         let query = OperationRef { span, name };
         let dictionary = &self.shared().operations;

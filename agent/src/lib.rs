@@ -1,5 +1,5 @@
-//! Makes an application known to a Rollcall or SkyWalking (3.2.6, 5.x) collector: finds one, registers the application
-//! and this process, keeps them registered, and gets ids for operation names and remote addresses.
+//! Makes an application known to a collector of Rollcall or of SkyWalking 5.x: finds one, registers the application and this
+//! process, keeps them registered, and gets ids for operation names and remote addresses.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -28,9 +28,12 @@
 //! * No call blocks, except [`shutdown`](Agent::shutdown) and the waiting methods of [`Changes`], for at most their timeout.
 //!   Everything that the agent keeps is bounded, and it counts what it drops.
 //! * A panic in the background does not reach the host: the loop restarts, and the agent counts it. Callers see a stalled
-//!   loop in [`Status::stalled_for`]; the loop reports the stall when it runs again.
+//!   loop in [`Status::stalled_for`]; the loop reports the stall when it runs again. (The host's panic hook runs as for any
+//!   panic, and in a program that is built with `panic = "abort"` every panic ends the process.)
 //! * [`shutdown`](Agent::shutdown) waits at most half a second for the answer to the goodbye, and for nothing else. Dropping
 //!   the agent does not wait.
+//! * The agent decides by the monotonic clock. The wall clock appears only in messages and in the status, so a clock that is
+//!   set back changes nothing else.
 //!
 #![doc = include_str!("../BUDGET.md")]
 //!
@@ -69,12 +72,17 @@
 //! # How it is observed
 //!
 //! [`Agent::status`] and [`Agent::subscribe`]; `tracing` events of target `rollcall_agent`, with at most one error a minute
-//! for each [`Activity`]; [counters](Counts) through the `metrics` facade.
+//! for each [`Activity`]; [counters](Counts) through the `metrics` facade. The metrics have no label for the agent: with two
+//! agents in one process each counter shows the larger of their counts. [`Status::counts`] has those of one agent.
 //!
 //! # What it does not do
 //!
 //! It sends no trace segments and no metrics of the process. It speaks TLS with the feature `tls` only: see
 //! [`Builder::trusted_ca`].
+//!
+//! It does not register with collectors that lack the calls of 5.x, such as SkyWalking's own of 3.2.6, and of 7.0 and later.
+//! They answer that they do not implement the call: the phase stays [`Phase::Unregistered`], and [`Status::last_error`] has
+//! the answer.
 
 #![warn(missing_docs)]
 

@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf};
 
 /// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
     /// The origin of the value.
     pub origin: Origin,

@@ -19,7 +19,8 @@ pub struct Status {
     pub phase: Phase,
     /// The connected collector, as `host:port`; `None` without a connection.
     pub collector: Option<String>,
-    /// The collectors of the last usable list, sorted.
+    /// The collectors of the last usable list, sorted; [direct collectors](crate::Builder::direct_collectors) in the order of
+    /// the setting.
     pub members: Vec<String>,
     /// The application's id. It stays while the connection is lost.
     pub application_id: Option<ApplicationId>,
@@ -90,9 +91,10 @@ impl Status {
 }
 
 /// Notifications of changes: of the phase, the collector, the list of collectors, the ids, the last heartbeat, the last
-/// error. Counts alone do not notify.
+/// error. [`Status::counts`] and [`Status::stalled_for`] alone do not notify.
 ///
-/// Only the newest status is kept: a slow reader misses intermediate ones and does not delay the agent.
+/// Only the newest status is kept: a slow reader misses intermediate ones and does not delay the agent. A reader does not keep
+/// the agent running: the agent stops when its last [handle](crate::Agent) is dropped.
 #[derive(Clone, Debug)]
 pub struct Changes {
     shared: Arc<Shared>,

@@ -64,6 +64,8 @@ impl Stop {
         poll_fn(|context| {
             self.waiter.register(context.waker());
             if self.is_requested() {
+                // Left here, it would keep the parts of a runtime that has ended until the next request, which would free them.
+                drop(self.waiter.take());
                 Poll::Ready(())
             } else {
                 Poll::Pending
