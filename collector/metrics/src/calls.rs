@@ -82,7 +82,8 @@ impl Calls {
         );
         registry.register(
             "requests_refused",
-            "Requests refused by reason: framing (RFC 9112), origin (a foreign web page), host (a foreign name)",
+            "Requests refused by reason: framing (RFC 9112), origin (a foreign web page), host (a foreign name), authorization (no \
+             valid credential for the admin listener)",
             self.requests_refused.clone(),
         );
     }
