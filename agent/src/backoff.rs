@@ -30,6 +30,14 @@ impl Backoff {
         Duration::from_nanos(random % bound.saturating_add(1).max(1))
     }
 
+    /// The operation succeeded and lasted for `time`. A success that ends before the longest pause is over changes nothing, so that
+    /// a peer that accepts and ends each attempt is not tried ever again at the shortest pause.
+    pub(crate) fn served(&mut self, time: Duration) {
+        if time >= self.cap {
+            self.reset();
+        }
+    }
+
     /// The operation succeeded: the next pause uses the first bound.
     pub(crate) fn reset(&mut self) {
         self.attempt = 0;
@@ -64,5 +72,15 @@ mod tests {
         );
         backoff.reset();
         assert_eq!(bound(&mut backoff, 1), 1);
+    }
+
+    #[test]
+    fn a_short_success_does_not_start_over() {
+        let mut backoff = Backoff::below(Duration::from_secs(30));
+        let next_after = |served| {
+            backoff.served(Duration::from_secs(served));
+            backoff.next(4_000_000_000).as_secs()
+        };
+        assert_eq!([0, 29, 29, 30].map(next_after), [0, 1, 4, 0]);
     }
 }

@@ -3,7 +3,10 @@
 use std::{pin::pin, sync::Arc};
 
 use http::Uri;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use crate::{
     Activity,
@@ -121,6 +124,7 @@ impl Channel {
         };
         let mut connection = pin!(connection);
         shared.connected(member);
+        let since = Instant::now();
         let end = shared.stop.or(async {
             tokio::select! {
                 lost = Box::pin(self.register.run(&collector)) => End::Lost(lost),
@@ -134,9 +138,9 @@ impl Channel {
                 _ = connection => {}
             }
         }
-        // An accepted connection proves little: only a successful call resets the backoff.
+        // An accepted connection proves little, and so does a successful call if the collector refuses the next one.
         if self.register.has_succeeded() {
-            self.backoff.reset();
+            self.backoff.served(since.elapsed());
         }
         end
     }

@@ -98,6 +98,7 @@ mod counters;
 mod dictionary;
 mod discovery;
 mod file;
+mod hold;
 mod home;
 mod id;
 mod naming;

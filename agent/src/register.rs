@@ -8,6 +8,7 @@ use crate::{
     Activity, ApplicationId,
     collector::{CallError, Collector},
     dictionary::{self, Dictionary, Key, Operation},
+    hold::Hold,
     phase::{Command, Event, Failure, KnownIds, Machine, Reply},
     process::Process,
     shared::Shared,
@@ -20,6 +21,9 @@ const MAX_CHUNK_BYTES: usize = 256 * 1024;
 /// After this many consecutive calls without an answer the connection counts as lost.
 const MAX_SILENT_CALLS: u32 = 3;
 
+/// The longest pause of a refused request, in register intervals: a minute by default.
+const LONGEST_HOLD: u32 = 20;
+
 /// Makes all calls to collectors, one at a time. It outlives the connections.
 #[derive(Debug)]
 pub(crate) struct Register {
@@ -28,6 +32,10 @@ pub(crate) struct Register {
     process: Process,
     silent_calls: u32,
     has_succeeded: bool,
+    /// Requests for the ids of addresses, while collectors refuse them.
+    addresses: Hold,
+    /// The same for the names of operations.
+    operations: Hold,
 }
 
 /// Why the loop left a connection.
@@ -40,11 +48,14 @@ impl Register {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let status = shared.status();
         let after = shared.config.heartbeat_after;
+        let hold = || Hold::at_most(shared.config.register_interval * LONGEST_HOLD);
         Self {
             machine: Machine::new(after, status.application_id, status.instance_id),
             process: Process::describe(),
             silent_calls: 0,
             has_succeeded: false,
+            addresses: hold(),
+            operations: hold(),
             shared,
         }
     }
@@ -58,6 +69,8 @@ impl Register {
     pub(crate) async fn run(&mut self, collector: &Collector) -> Lost {
         self.silent_calls = 0;
         self.has_succeeded = false;
+        self.addresses.end();
+        self.operations.end();
         self.on(Event::Connected);
         let period = self.shared.config.register_interval;
         let mut ticks = time::interval(period);
@@ -172,7 +185,9 @@ impl Register {
     fn judge(&self, activity: Activity, error: CallError) -> Result<Failure, Lost> {
         self.shared.report_error(activity, &error);
         match error {
-            CallError::Lost(reason) => Err(Lost(reason)),
+            // A collector that assigns no ids to new names still takes heartbeats, and may do so for long.
+            CallError::Refused(_) if activity == Activity::Dictionary => Ok(Failure::Other),
+            CallError::Lost(reason) | CallError::Refused(reason) => Err(Lost(reason)),
             CallError::Silent(_) if self.silent_calls >= MAX_SILENT_CALLS => Err(Lost(format!(
                 "{MAX_SILENT_CALLS} calls in a row without an answer"
             ))),
@@ -183,8 +198,8 @@ impl Register {
     }
 
     /// Requests the ids of the queue: addresses, then operations, as upstream's agents do. A failed call, or the next tick, ends
-    /// the requests for its dictionary; the rest stays queued. After a failed address call the operations are requested only if
-    /// the error is [`CallError::Unsupported`] or [`CallError::Other`].
+    /// the requests for its dictionary; the rest stays queued. Refused requests of one dictionary are repeated after a [`Hold`]. After
+    /// a failed address call the operations are requested only if the error leaves the connection usable.
     async fn synchronise(
         &mut self,
         collector: &Collector,
@@ -205,19 +220,26 @@ impl Register {
                 shared.operations.forget();
             }
         }
-        let request = async |chunk: &[Arc<str>]| collector.addresses(chunk).await;
-        let addresses = self.request(&shared.addresses, until, request).await;
+        let mut addresses = Ok(());
+        if self.addresses.is_over() {
+            let request = async |chunk: &[Arc<str>]| collector.addresses(chunk).await;
+            addresses = self.request(&shared.addresses, until, request).await;
+            update(&mut self.addresses, &addresses);
+        }
         // A collector without the address call (3.2.6), or one that fails it in another way, may still return operation ids.
         if !matches!(
             addresses,
-            Ok(()) | Err(CallError::Unsupported(_) | CallError::Other(_))
+            Ok(()) | Err(CallError::Unsupported(_) | CallError::Refused(_) | CallError::Other(_))
         ) {
             return addresses;
         }
+        if !self.operations.is_over() {
+            return addresses;
+        }
         let request = async |chunk: &[Operation]| collector.operations(application, chunk).await;
-        self.request(&shared.operations, until, request)
-            .await
-            .and(addresses)
+        let operations = self.request(&shared.operations, until, request).await;
+        update(&mut self.operations, &operations);
+        operations.and(addresses)
     }
 
     /// Requests the queue of one dictionary, chunk by chunk.
@@ -245,6 +267,15 @@ impl Register {
             }
         }
         result
+    }
+}
+
+/// Withholds the next requests for a dictionary if these were refused.
+fn update(hold: &mut Hold, requests: &Result<(), CallError>) {
+    match requests {
+        Ok(()) => hold.answered(),
+        Err(CallError::Refused(_)) => hold.refused(),
+        Err(_) => {}
     }
 }
 

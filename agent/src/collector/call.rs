@@ -1,6 +1,6 @@
 //! The agent's gRPC calls: those of SkyWalking 5.x under their 5.x names, `registerRecover` of 3.2.6, and Rollcall's own goodbye.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use http::Uri;
 use rollcall_proto::{
@@ -32,6 +32,10 @@ pub(crate) enum CallError {
     /// 4.3).
     #[error("{0}")]
     Lost(String),
+    /// The collector answered that it cannot serve the call at present. It ends the connection, except if the call was about names:
+    /// other calls may still succeed.
+    #[error("{0}")]
+    Refused(String),
     /// The collector does not know the ids of the request.
     #[error("{0}")]
     NotFound(String),
@@ -49,7 +53,10 @@ pub(crate) enum CallError {
 impl From<Status> for CallError {
     fn from(status: Status) -> Self {
         let text = format!("{:?}: {}", status.code(), status.message());
+        // A status with a source comes from below gRPC: the connection broke.
+        let is_answer = status.source().is_none();
         match status.code() {
+            Code::Unavailable | Code::ResourceExhausted if is_answer => Self::Refused(text),
             Code::Unavailable
             | Code::PermissionDenied
             | Code::Unauthenticated
@@ -292,19 +299,25 @@ mod tests {
 
     #[test]
     fn upstreams_five_status_codes_end_a_connection_and_no_other() {
-        let lost: Vec<_> = (0..17)
-            .map(Code::from_i32)
-            .filter(|code| matches!(CallError::from(Status::new(*code, "")), CallError::Lost(_)))
-            .collect();
+        let classes = |code: i32| CallError::from(Status::new(Code::from_i32(code), ""));
+        let of = |class: fn(&CallError) -> bool| -> Vec<Code> {
+            let codes = (0..17).filter(|code| class(&classes(*code)));
+            codes.map(Code::from_i32).collect()
+        };
         assert_eq!(
-            lost,
-            [
-                Code::Unknown,
-                Code::PermissionDenied,
-                Code::ResourceExhausted,
-                Code::Unavailable,
-                Code::Unauthenticated,
-            ]
+            of(|error| matches!(error, CallError::Lost(_))),
+            [Code::Unknown, Code::PermissionDenied, Code::Unauthenticated]
         );
+        assert_eq!(
+            of(|error| matches!(error, CallError::Refused(_))),
+            [Code::ResourceExhausted, Code::Unavailable]
+        );
+    }
+
+    #[test]
+    fn a_broken_connection_is_not_an_answer() {
+        let mut status = Status::unavailable("connection closed");
+        status.set_source(Arc::new(std::io::Error::other("closed")));
+        assert!(matches!(CallError::from(status), CallError::Lost(_)));
     }
 }

@@ -4,6 +4,7 @@ use std::{
     error::Error,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -103,9 +104,7 @@ impl tower_service::Service<Request<Body>> for Transport {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        self.sender
-            .poll_ready(context)
-            .map_err(|error| unavailable(&error))
+        self.sender.poll_ready(context).map_err(unavailable)
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
@@ -115,13 +114,15 @@ impl tower_service::Service<Request<Body>> for Transport {
             headers.insert(AUTHENTICATION, token.clone());
         }
         let response = self.sender.send_request(request);
-        Box::pin(async move { response.await.map_err(|error| unavailable(&error)) })
+        Box::pin(async move { response.await.map_err(unavailable) })
     }
 }
 
-/// Maps a failure below gRPC to UNAVAILABLE, as gRPC's own clients do.
-fn unavailable(error: &hyper::Error) -> Status {
-    Status::unavailable(format!("connection: {error}"))
+/// Maps a failure below gRPC to UNAVAILABLE, as gRPC's own clients do. The source distinguishes it from a collector's answer.
+fn unavailable(error: hyper::Error) -> Status {
+    let mut status = Status::unavailable(format!("connection: {error}"));
+    status.set_source(Arc::new(error));
+    status
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Ids for names and addresses.
 
-use rollcall_agent::{Agent, SpanType};
+use rollcall_agent::{Activity, Agent, SpanType};
 use tonic::Code;
 
 use crate::{
@@ -142,4 +142,29 @@ fn names_without_an_id_are_requested_until_they_have_one() {
     assert_eq!(agent.operation("GET /", SpanType::Entry), None);
     collector.script(Call::Operations, Behaviour::Answer);
     eventually(|| agent.operation("GET /", SpanType::Entry));
+}
+
+#[test]
+fn refused_names_are_requested_again_on_the_same_connection() {
+    for code in [Code::ResourceExhausted, Code::Unavailable] {
+        for refused in [Call::Addresses, Call::Operations] {
+            let collector = Collector::start();
+            collector.script(refused, Behaviour::Fail(code));
+            let agent = running_on(&collector);
+            agent.operation("GET /", SpanType::Entry);
+            agent.address("db:1");
+            collector.wait_for(refused, 4);
+            match refused {
+                Call::Addresses => _ = eventually(|| agent.operation("GET /", SpanType::Entry)),
+                _ => _ = eventually(|| agent.address("db:1")),
+            }
+            let error = agent.status().last_error.unwrap();
+            assert_eq!(error.activity, Activity::Dictionary);
+            collector.script(refused, Behaviour::Answer);
+            eventually(|| agent.operation("GET /", SpanType::Entry));
+            eventually(|| agent.address("db:1"));
+            let connections = collector.read(|state| state.connections);
+            assert_eq!(connections, 1, "{refused:?} {code:?}");
+        }
+    }
 }
