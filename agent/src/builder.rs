@@ -173,7 +173,7 @@ impl Builder {
         self.duration(Key::ChannelInterval, interval)
     }
 
-    /// The timeout for connecting to a naming server or a collector, name resolution included.
+    /// The timeout for connecting to a naming server or a collector, name resolution included. The addresses of a host share it.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.given.connect_timeout = Some(timeout);
         self

@@ -95,6 +95,7 @@ mod clock;
 mod collector;
 mod config;
 mod counters;
+mod dial;
 mod dictionary;
 mod discovery;
 mod file;

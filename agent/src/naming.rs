@@ -62,7 +62,7 @@ pub(crate) async fn fetch(
     path: &str,
     timeouts: Timeouts,
 ) -> Result<Vec<Peer>, Error> {
-    let connecting = tls::connect(server, tls, Above::Http1);
+    let connecting = tls::connect(server, tls, Above::Http1, timeouts.connect);
     let stream = timeout(timeouts.connect, connecting)
         .await
         .map_err(|_elapsed| Error::Timeout)??;

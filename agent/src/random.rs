@@ -24,6 +24,15 @@ pub(crate) fn below(length: usize) -> usize {
     usize::try_from(number() % length).unwrap_or(0)
 }
 
+/// The same elements in random order.
+pub(crate) fn shuffled<T>(mut rest: Vec<T>) -> Vec<T> {
+    let mut shuffled = Vec::with_capacity(rest.len());
+    while !rest.is_empty() {
+        shuffled.push(rest.swap_remove(below(rest.len())));
+    }
+    shuffled
+}
+
 /// 32 lower-case hexadecimal digits, as upstream's agents name their process: a random UUID without dashes.
 pub(crate) fn instance_uuid() -> String {
     format!("{:016x}{:016x}", number(), number())

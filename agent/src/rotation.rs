@@ -15,7 +15,7 @@ impl Rotation {
     pub(crate) fn next(&mut self, members: &[Peer]) -> Option<Peer> {
         self.round.retain(|member| members.contains(member));
         if self.round.is_empty() {
-            self.round = shuffled(members);
+            self.round = random::shuffled(members.to_vec());
             // The member that just failed comes last.
             self.round
                 .sort_by_key(|member| self.last.as_ref() != Some(member));
@@ -23,15 +23,6 @@ impl Rotation {
         self.last = self.round.pop();
         self.last.clone()
     }
-}
-
-fn shuffled(members: &[Peer]) -> Vec<Peer> {
-    let mut rest = members.to_vec();
-    let mut shuffled = Vec::with_capacity(rest.len());
-    while !rest.is_empty() {
-        shuffled.push(rest.swap_remove(random::below(rest.len())));
-    }
-    shuffled
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::{
     path::PathBuf,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
@@ -15,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::peer::Peer;
+use crate::{dial::dial, peer::Peer};
 
 #[cfg(feature = "tls")]
 mod handshake;
@@ -63,10 +64,15 @@ pub(crate) enum Stream {
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
 
-/// Connects to `peer`, over TLS if there are settings for it. The files are read for each connection, so a renewed certificate
-/// is used without a restart of the process.
-pub(crate) async fn connect(peer: &Peer, tls: Option<&Tls>, above: Above) -> io::Result<Stream> {
-    let stream = TcpStream::connect((peer.host(), peer.port())).await?;
+/// Connects to `peer`, over TLS if there are settings for it. The caller gives up after `limit`, which the addresses of the host
+/// share. The files are read for each connection, so a renewed certificate is used without a restart of the process.
+pub(crate) async fn connect(
+    peer: &Peer,
+    tls: Option<&Tls>,
+    above: Above,
+    limit: Duration,
+) -> io::Result<Stream> {
+    let stream = dial(peer, limit).await?;
     stream.set_nodelay(true)?;
     let Some(tls) = tls else {
         return Ok(Stream::Plain(stream));

@@ -67,7 +67,7 @@ pub(crate) async fn connect(
     keepalive: Keepalive,
 ) -> Result<(Transport, Connection), ConnectError> {
     let connecting = async {
-        let stream = tls::connect(collector, tls, Above::Http2).await?;
+        let stream = tls::connect(collector, tls, Above::Http2, limit).await?;
         Ok::<_, ConnectError>(handshake(stream, keepalive).await?)
     };
     let connected = timeout(limit, connecting).await;
