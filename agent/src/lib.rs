@@ -82,7 +82,7 @@
 //!
 //! It does not register with collectors that lack the calls of 5.x, such as SkyWalking's own of 3.2.6, and of 7.0 and later.
 //! They answer that they do not implement the call: the phase stays [`Phase::Unregistered`], and [`Status::last_error`] has
-//! the answer.
+//! the answer. The agent logs it once, and tries again after pauses that grow up to a minute.
 
 #![warn(missing_docs)]
 

@@ -36,6 +36,9 @@ pub(crate) struct Register {
     addresses: Hold,
     /// The same for the names of operations.
     operations: Hold,
+    /// Registrations, while collectors lack the calls for it.
+    registration: Hold,
+    has_reported_lack: bool,
 }
 
 /// Why the loop left a connection.
@@ -56,6 +59,8 @@ impl Register {
             has_succeeded: false,
             addresses: hold(),
             operations: hold(),
+            registration: hold(),
+            has_reported_lack: false,
             shared,
         }
     }
@@ -71,18 +76,22 @@ impl Register {
         self.has_succeeded = false;
         self.addresses.end();
         self.operations.end();
+        self.registration.end();
         self.on(Event::Connected);
         let period = self.shared.config.register_interval;
         let mut ticks = time::interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let until = ticks.tick().await + period;
+            if !self.registration.is_over() {
+                continue;
+            }
             let segment_finished = self.shared.take_segment_finished();
             let mut command = self.on(Event::Tick { segment_finished });
             while let Some(current) = command {
                 command = match self.execute(current, collector, until).await {
                     Ok(answer) => self.on(Event::Done(answer)),
-                    Err(error) => match self.judge(activity(current), error) {
+                    Err(error) => match self.judge(current, error) {
                         Ok(failure) => self.on(Event::Failed(failure)),
                         Err(lost) => return lost,
                     },
@@ -138,6 +147,8 @@ impl Register {
                 let instance = self.call(call).await?;
                 if instance.is_some() {
                     shared.counters.registrations.increment();
+                    self.registration.answered();
+                    self.has_reported_lack = false;
                 }
                 Reply::Instance(instance)
             }
@@ -182,8 +193,13 @@ impl Register {
     }
 
     /// Classifies an error: it ends the connection, or is a failure for the machine.
-    fn judge(&self, activity: Activity, error: CallError) -> Result<Failure, Lost> {
-        self.shared.report_error(activity, &error);
+    fn judge(&mut self, command: Command, error: CallError) -> Result<Failure, Lost> {
+        let activity = activity(command);
+        if registers(command) && matches!(error, CallError::Unsupported(_)) {
+            self.lacks_registration(&error);
+        } else {
+            self.shared.report_error(activity, &error);
+        }
         match error {
             // A collector that assigns no ids to new names still takes heartbeats, and may do so for long.
             CallError::Refused(_) if activity == Activity::Dictionary => Ok(Failure::Other),
@@ -195,6 +211,20 @@ impl Register {
             CallError::Unsupported(_) => Ok(Failure::Unsupported),
             CallError::Silent(_) | CallError::Other(_) => Ok(Failure::Other),
         }
+    }
+
+    /// The collector does not implement the calls that register agents of 5.x. It may be upgraded later, so the agent tries again,
+    /// and logs it once.
+    fn lacks_registration(&mut self, error: &CallError) {
+        let reason = format!(
+            "{error} (the collector is not Rollcall's and not of SkyWalking 5.x or 6.x: it lacks the calls for registration)"
+        );
+        if std::mem::replace(&mut self.has_reported_lack, true) {
+            self.shared.record_error(Activity::Registration, reason);
+        } else {
+            self.shared.report_error(Activity::Registration, &reason);
+        }
+        self.registration.refused();
     }
 
     /// Requests the ids of the queue: addresses, then operations, as upstream's agents do. A failed call, or the next tick, ends
@@ -277,6 +307,14 @@ fn update(hold: &mut Hold, requests: &Result<(), CallError>) {
         Err(CallError::Refused(_)) => hold.refused(),
         Err(_) => {}
     }
+}
+
+/// Whether the command needs a collector that registers agents of 5.x; a collector without the other calls can still be used.
+fn registers(command: Command) -> bool {
+    matches!(
+        command,
+        Command::RegisterApplication | Command::RegisterInstance { .. }
+    )
 }
 
 fn activity(command: Command) -> Activity {

@@ -229,6 +229,11 @@ impl Shared {
         if let Some(held_back) = passed {
             tracing::warn!(?activity, error = %message, held_back, "the agent failed and will retry");
         }
+        self.record_error(activity, message);
+    }
+
+    /// Publishes an error without logging it.
+    pub(crate) fn record_error(&self, activity: Activity, message: String) {
         self.status.send_modify(|status| {
             status.last_error = Some(LastError {
                 at: clock::wall(),

@@ -1,6 +1,6 @@
 //! Registration and heartbeats.
 
-use rollcall_agent::Phase;
+use rollcall_agent::{Activity, Phase};
 use tonic::Code;
 
 use crate::{
@@ -137,4 +137,23 @@ fn a_collector_without_recover_gets_a_heartbeat_at_once_instead() {
     collector.script(Call::Recover, Behaviour::Fail(Code::Unimplemented));
     collector.wait_for(Call::Heartbeat, 1);
     until_running(&agent);
+}
+
+#[test]
+fn a_collector_without_the_calls_is_reported_and_asked_again() {
+    for lacking in [Call::Application, Call::Instance] {
+        let collector = Collector::start();
+        collector.script(lacking, Behaviour::Fail(Code::Unimplemented));
+        let agent = builder()
+            .direct_collectors([collector.address()])
+            .start()
+            .unwrap();
+        collector.wait_for(lacking, 5);
+        let error = agent.status().last_error.unwrap();
+        assert_eq!(error.activity, Activity::Registration);
+        assert!(error.message.contains("SkyWalking 5.x"), "{error:?}");
+        assert_eq!(collector.read(|state| state.connections), 1);
+        collector.script(lacking, Behaviour::Answer);
+        until_running(&agent);
+    }
 }
