@@ -48,8 +48,9 @@ macro_rules! counters {
             ///
             /// The agent's thread does this periodically, so that a slow recorder never delays a caller and a recorder
             /// installed after the agent's start is used.
-            pub(crate) fn publish(&self) {
-                $(metrics::counter!($metric).absolute(self.$name.get());)*
+            pub(crate) fn publish(&self, application: &str) {
+                $(metrics::counter!($metric, "application" => application.to_owned())
+                    .absolute(self.$name.get());)*
             }
         }
     };
@@ -86,7 +87,47 @@ counters! {
 
 #[cfg(test)]
 mod tests {
+    use metrics::{
+        Counter as Handle, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit,
+    };
+    use parking_lot::Mutex;
+
     use super::*;
+
+    /// Records the names and labels of counters.
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<String>>);
+
+    impl metrics::Recorder for Recorder {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Handle {
+            self.0.lock().push(key.to_string());
+            Handle::noop()
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn the_counters_of_two_applications_are_separate() {
+        let recorder = Recorder::default();
+        metrics::with_local_recorder(&recorder, || {
+            Counters::default().publish("orders");
+            Counters::default().publish("stock");
+        });
+        let keys = recorder.0.into_inner();
+        let of = |application: &str| keys.iter().filter(|key| key.contains(application)).count();
+        assert_eq!((of("orders"), of("stock")), (13, 13), "{keys:?}");
+    }
 
     #[test]
     fn a_snapshot_has_what_was_counted() {

@@ -72,8 +72,8 @@
 //! # How it is observed
 //!
 //! [`Agent::status`] and [`Agent::subscribe`]; `tracing` events of target `rollcall_agent`, with at most one error a minute
-//! for each [`Activity`]; [counters](Counts) through the `metrics` facade. The metrics have no label for the agent: with two
-//! agents in one process each counter shows the larger of their counts. [`Status::counts`] has those of one agent.
+//! for each [`Activity`]; [counters](Counts) through the `metrics` facade. Their label `application` separates the agents of
+//! one process.
 //!
 //! # What it does not do
 //!

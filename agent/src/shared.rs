@@ -156,14 +156,18 @@ impl Shared {
 
     /// Publishes to the recorder that the host installed, if any.
     pub(crate) fn publish_metrics(&self) {
-        self.counters.publish();
+        let application = &self.config.application_code;
+        self.counters.publish(application);
         for (dictionary, entries) in [
             ("operation", self.operations.len()),
             ("address", self.addresses.len()),
         ] {
             let entries = u32::try_from(entries).unwrap_or(u32::MAX);
-            metrics::gauge!("rollcall_agent_dictionary_entries", "dictionary" => dictionary)
-                .set(entries);
+            let labels = [
+                ("application", application.clone()),
+                ("dictionary", dictionary.to_owned()),
+            ];
+            metrics::gauge!("rollcall_agent_dictionary_entries", &labels).set(entries);
         }
     }
 
