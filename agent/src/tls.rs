@@ -54,6 +54,19 @@ pub(crate) fn check(tls: &Tls) -> Option<String> {
     }
 }
 
+/// Why no certificate is for this name; `None` if one may be.
+pub(crate) fn check_name(name: &str) -> Option<String> {
+    #[cfg(feature = "tls")]
+    return handshake::name_of(name)
+        .err()
+        .map(|error| error.to_string());
+    #[cfg(not(feature = "tls"))]
+    {
+        let _ = name;
+        None // `check` reports that there is no TLS.
+    }
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) enum Stream {

@@ -1,6 +1,6 @@
 //! Reads the settings one by one and collects the mistakes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use http::HeaderValue;
 
@@ -10,6 +10,9 @@ use super::{
     properties,
 };
 use crate::{Problem, discovery::MAX_MEMBERS, peer::Peer, problem::Origin};
+
+/// The longest path that Linux accepts.
+const MAX_PATH_BYTES: usize = 4095;
 
 /// A setting as the user wrote it.
 #[derive(Clone)]
@@ -142,12 +145,22 @@ impl<'a> Reading<'a> {
 
     /// A short text without control characters.
     pub(super) fn name(&mut self, key: Key) -> Option<String> {
+        self.line(key, MAX_NAME_BYTES)
+    }
+
+    /// A path of a file.
+    pub(super) fn file(&mut self, key: Key) -> Option<PathBuf> {
+        self.line(key, MAX_PATH_BYTES).map(PathBuf::from)
+    }
+
+    /// A text without control characters.
+    fn line(&mut self, key: Key, limit: usize) -> Option<String> {
         let setting = self.texts.get(&key)?.clone();
         let text = &setting.text;
         let complaint = if text.is_empty() {
             "is blank".to_owned()
-        } else if text.len() > MAX_NAME_BYTES {
-            format!("is {} bytes long, {MAX_NAME_BYTES} are allowed", text.len())
+        } else if text.len() > limit {
+            format!("is {} bytes long, {limit} are allowed", text.len())
         } else if text.chars().any(char::is_control) {
             "has control characters".to_owned()
         } else {

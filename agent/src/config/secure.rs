@@ -1,17 +1,17 @@
 //! Reads the settings of TLS.
 
-use std::path::PathBuf;
-
 use super::{Collectors, Config, key::Key, reading::Reading};
 use crate::tls::{self, Tls};
 
 impl Reading<'_> {
     /// The settings of TLS, if there is an authority.
     pub(super) fn tls(&mut self) -> Option<Tls> {
-        let file = |this: &mut Self, key| this.name(key).map(PathBuf::from);
-        let trusted_ca = file(self, Key::TrustedCa);
-        let (chain, key) = (file(self, Key::CertChain), file(self, Key::CertSecret));
+        let trusted_ca = self.file(Key::TrustedCa);
+        let (chain, key) = (self.file(Key::CertChain), self.file(Key::CertSecret));
         let server_name = self.name(Key::ServerName);
+        if let Some(reason) = server_name.as_deref().and_then(tls::check_name) {
+            self.complain(&[Key::ServerName], &reason);
+        }
         let identity = match (chain, key) {
             (Some(chain), Some(key)) => Some((chain, key)),
             (None, None) => None,

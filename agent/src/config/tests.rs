@@ -286,3 +286,23 @@ fn problems_name_their_origin() {
     };
     assert_eq!(problem.to_string(), "builder: k: m");
 }
+
+#[test]
+fn a_path_may_be_longer_than_a_name_and_a_server_name_is_checked() {
+    let path = "/d".repeat(200);
+    let texts = [
+        (Key::ApplicationCode, "a"),
+        (Key::Servers, "c:1"),
+        (Key::TrustedCa, &path),
+        (Key::ServerName, "no name"),
+    ];
+    let complaints = complaints(layered(given(&texts), &[], "")).join("\n");
+    assert!(!complaints.contains("bytes long"), "{complaints}");
+    assert!(complaints.contains(&path), "{complaints}");
+    let name = "\"no name\" is not a host name or an IP address";
+    assert_eq!(
+        complaints.contains(name),
+        cfg!(feature = "tls"),
+        "{complaints}"
+    );
+}

@@ -21,10 +21,17 @@ pub(super) async fn shake(
 ) -> io::Result<TlsStream<TcpStream>> {
     let settings = settings(tls, above).map_err(io::Error::other)?;
     let name = tls.server_name.as_deref().unwrap_or(peer.host());
-    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+    let name = name_of(name)?;
     TlsConnector::from(Arc::new(settings))
         .connect(name, stream)
         .await
+}
+
+/// The name of a host, or an IP address, as certificates have it.
+pub(super) fn name_of(name: &str) -> io::Result<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).map_err(|_invalid| {
+        io::Error::other(format!("{name:?} is not a host name or an IP address"))
+    })
 }
 
 /// The settings of a connection; an error names the file and the reason.
