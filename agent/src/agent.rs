@@ -143,7 +143,8 @@ impl Agent {
 
     /// Requests that the agent stop, without waiting. A stopped agent does not start again.
     ///
-    /// Takes no lock and allocates nothing, so that it may be called in a signal handler or a panic hook.
+    /// Takes no lock, so it may be called in a panic hook. It is not for a signal handler: the first call of a thread allocates.
+    /// Call it from a thread or a task that waits for the signal instead.
     pub fn stop(&self) {
         self.shared().request_stop(GOODBYE);
     }

@@ -11,8 +11,8 @@ use atomic_waker::AtomicWaker;
 
 /// A request to stop, which is final, and the time for the announcement of the stop (the goodbye).
 ///
-/// Requesting takes no lock and allocates nothing: a store, and a wake that ends in one `write` to the runtime's event
-/// descriptor. It may be done from a signal handler or a panic hook.
+/// Requesting takes no lock: a store, and a wake that ends in one `write` to the runtime's event descriptor. It may be done from
+/// a panic hook. Tokio allocates in the first wake of a thread, so it is not for a signal handler.
 #[derive(Debug)]
 pub(crate) struct Stop {
     /// In milliseconds; [`RUNNING`] until a stop is requested.
