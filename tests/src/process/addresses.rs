@@ -3,35 +3,70 @@ use std::{
     net::{SocketAddr, TcpListener, UdpSocket},
     ops::Range,
     process,
-    sync::atomic::{AtomicU16, Ordering},
 };
 
-/// Ports below the range of ephemeral ports, so that no connection and no listener with port 0 takes one between its choice and
-/// its use, or while a process restarts. Each is returned once by a process, and processes begin at different places.
+use parking_lot::Mutex;
+
+/// The number of ports of a block.
+const SIZE: u16 = 250;
+
+/// Blocks of ports below the range of ephemeral ports, so that no connection and no listener with port 0 takes one between its
+/// choice and its use, or while a process restarts.
+///
+/// A process has its blocks for itself: it listens on the first port of each for as long as it lives, and other tests pass over a
+/// block whose first port is in use. So tests that run at the same time take no port from each other. Every other port of a block is
+/// returned at most once.
 struct Ports {
-    range: Range<u16>,
-    next: AtomicU16,
+    blocks: u16,
+    /// The first port of each block.
+    first: fn(u16) -> u16,
+    taken: Mutex<Taken>,
+}
+
+/// The blocks of this process.
+struct Taken {
+    /// The ports of the last one that have not been returned.
+    rest: Range<u16>,
+    /// The listeners on the first ports.
+    reserved: Vec<TcpListener>,
 }
 
 impl Ports {
-    const fn of(range: Range<u16>) -> Self {
+    const fn of(blocks: u16, first: fn(u16) -> u16) -> Self {
         Self {
-            range,
-            next: AtomicU16::new(0),
+            blocks,
+            first,
+            taken: Mutex::new(Taken {
+                rest: 0..0,
+                reserved: Vec::new(),
+            }),
         }
     }
 
     fn find(&self, is_free: impl Fn(u16) -> bool) -> u16 {
-        let Range { start, end } = self.range;
-        let count = end - start;
-        // A prime step keeps the places of processes with neighbouring ids apart.
-        let own = u64::from(process::id()) * 2503 % u64::from(count);
+        let mut taken = self.taken.lock();
+        loop {
+            if let Some(port) = taken.rest.find(|&port| is_free(port)) {
+                return port;
+            }
+            let (listener, rest) = self.reserve();
+            taken.reserved.push(listener);
+            taken.rest = rest;
+        }
+    }
+
+    /// A block that no process has, and the listener that reserves it.
+    fn reserve(&self) -> (TcpListener, Range<u16>) {
+        // Processes begin at different blocks, so a block rests after its use.
+        let own = process::id() % u32::from(self.blocks);
         let own = u16::try_from(own).expect("below a u16");
-        (0..count)
-            .map(|_| self.next.fetch_add(1, Ordering::Relaxed) % count)
-            .map(|next| start + (own + next) % count)
-            .find(|&port| is_free(port))
-            .expect("a free port")
+        (0..self.blocks)
+            .map(|next| (self.first)((own + next) % self.blocks))
+            .find_map(|first| {
+                let listener = TcpListener::bind(local(first)).ok()?;
+                Some((listener, first + 1..first + SIZE))
+            })
+            .expect("a block of ports that no process has")
     }
 }
 
@@ -48,7 +83,8 @@ fn is_free(port: u16) -> bool {
 /// # Panics
 /// When there is no free port.
 pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    static PORTS: Ports = Ports::of(13_000..20_000);
+    // The ports from 13,000 to 20,000.
+    static PORTS: Ports = Ports::of(28, |block| 13_000 + block * SIZE);
     array::from_fn(|_| local(PORTS.find(is_free)))
 }
 
@@ -57,8 +93,40 @@ pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
 /// # Panics
 /// When no pair is free.
 pub fn nacos_addresses() -> (SocketAddr, SocketAddr) {
-    static PORTS: Ports = Ports::of(20_000..30_000);
+    // The ports from 20,000 to 30,000: a thousand of first ports, then a thousand of second ones, and so on.
+    static PORTS: Ports = Ports::of(20, |block| 20_000 + block / 4 * 2000 + block % 4 * SIZE);
     let port = PORTS
         .find(|port| is_free(port) && is_free(port + 1000) && UdpSocket::bind(local(port)).is_ok());
     (local(port), local(port + 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Blocks of the tests, which no other test uses.
+    fn ports() -> Ports {
+        Ports::of(10, |block| 30_000 + block * SIZE)
+    }
+
+    #[test]
+    fn a_process_takes_another_block_when_one_is_used_up() {
+        let ports = ports();
+        let all: BTreeSet<u16> = (0..SIZE + 10).map(|_| ports.find(|_| true)).collect();
+        assert_eq!(all.len(), usize::from(SIZE + 10));
+        assert_eq!(ports.taken.lock().reserved.len(), 2);
+    }
+
+    #[test]
+    fn two_processes_have_no_port_in_common() {
+        // Within a process, two values are like two processes.
+        let (one, other) = (ports(), ports());
+        let of =
+            |ports: &Ports| -> BTreeSet<u16> { (0..200).map(|_| ports.find(|_| true)).collect() };
+        let (first, second) = (of(&one), of(&other));
+        assert_eq!((first.len(), second.len()), (200, 200));
+        assert_eq!(first.intersection(&second).count(), 0);
+    }
 }
