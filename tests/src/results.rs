@@ -1,4 +1,6 @@
-//! The measured figures in `benches/RESULTS.md`. A bench writes only the sections between its own marks, so that the figures of
+//! The documents that tests and benches write.
+//!
+//! The measured figures are in `benches/RESULTS.md`. A bench writes only the sections between its own marks, so that the figures of
 //! the other benches and the text between the sections stay.
 
 use std::{fs, path::Path, process::Command, thread};
@@ -9,6 +11,20 @@ pub fn save(section: &str, text: &str) {
     let document = fs::read_to_string(&path).expect("reading the results");
     fs::write(&path, replace(&document, section, text)).expect("writing the results");
     eprintln!("saved the section {section} of {}", path.display());
+}
+
+/// Replaces a document by this text, unless that is what it has. A test that reads documents meanwhile finds the old text or the new
+/// one, and never a part of it.
+///
+/// # Panics
+/// When its directory cannot be written.
+pub fn write(path: &Path, text: &str) {
+    if fs::read_to_string(path).is_ok_and(|present| present == text) {
+        return;
+    }
+    let new = path.with_extension("md.new");
+    fs::write(&new, text).expect("writing the results");
+    fs::rename(new, path).expect("replacing the results");
 }
 
 fn replace(document: &str, section: &str, text: &str) -> String {
@@ -63,6 +79,8 @@ fn commit() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{io, os::unix::fs::MetadataExt as _};
+
     use super::*;
 
     const DOCUMENT: &str = "# Results\n\n<!-- a: begin -->\n1\n<!-- a: end -->\n\nBetween.\n\n<!-- b: begin -->\n2\n<!-- b: end -->\n\nAfter.\n";
@@ -71,6 +89,23 @@ mod tests {
     fn a_section_is_replaced_and_the_rest_stays() {
         let replaced = replace(DOCUMENT, "b", "3\n\n");
         assert_eq!(replaced, DOCUMENT.replace("\n2\n", "\n3\n"));
+    }
+
+    #[test]
+    fn a_document_is_replaced_as_a_whole_and_only_by_another_text() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("RESULTS.md");
+        write(&path, "1");
+        // A reader of the old file keeps the old text.
+        let mut open = fs::File::open(&path).unwrap();
+        write(&path, "2");
+        assert_eq!(io::read_to_string(&mut open).unwrap(), "1");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "2");
+
+        let before = fs::metadata(&path).unwrap().ino();
+        write(&path, "2");
+        assert_eq!(fs::metadata(&path).unwrap().ino(), before);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
     }
 
     #[test]

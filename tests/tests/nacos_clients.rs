@@ -1,10 +1,11 @@
 //! Every promise to every Nacos client: see [`rollcall_tests::nacos`]. Writes the table of the results, too.
 
-use std::{fs, rc::Rc, thread};
+use std::{path::Path, rc::Rc, thread};
 
 use rollcall_tests::{
     nacos::{self, Client, Outcome, Results, Row},
     process::collector_binary,
+    results,
 };
 use tokio::{
     sync::Semaphore,
@@ -35,7 +36,7 @@ async fn every_client_is_served_as_promised() {
         })
         .collect(),
     );
-    fs::write(RESULTS, results.document()).expect("writing the results");
+    results::write(Path::new(RESULTS), &results.document());
     let broken = results.broken();
     assert!(broken.is_empty(), "{}", broken.join("\n\n"));
 }
