@@ -25,6 +25,28 @@ fn copying(root: &Path) -> String {
     command.replace(" /image", &format!(" {root}"))
 }
 
+/// The command that makes a directory the root of a process. Only root may do that: either root itself, which then becomes the user
+/// of the image, or the user of the test as the root of a user namespace.
+fn enter(root: &Path) -> String {
+    if geteuid().is_root() {
+        let owned = Command::new("chown").args(["-R", USER]).arg(root).status();
+        assert!(owned.unwrap().success());
+        return format!("chroot --userspec={USER}");
+    }
+    let allowed = Command::new("unshare")
+        .args(["--map-root-user", "true"])
+        .output();
+    assert!(
+        allowed
+            .as_ref()
+            .is_ok_and(|allowed| allowed.status.success()),
+        "this test changes the root directory of a collector, and user namespaces are not allowed here: run it as root, or allow \
+         them (on Ubuntu with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, on older Debian with \
+         `sysctl kernel.unprivileged_userns_clone=1`): {allowed:?}"
+    );
+    "unshare --map-root-user chroot".to_owned()
+}
+
 #[tokio::test]
 async fn the_image_has_every_file_that_a_collector_needs() {
     let directory = tempfile::tempdir().unwrap();
@@ -35,16 +57,9 @@ async fn the_image_has_every_file_that_a_collector_needs() {
     let copied = copied.unwrap();
     assert!(copied.status.success(), "{copied:?}");
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
-    // Without rights, the user of the test is the root of a namespace, and runs the collector as that.
-    let enter = if geteuid().is_root() {
-        let owned = Command::new("chown").args(["-R", USER]).arg(&root).status();
-        assert!(owned.unwrap().success());
-        format!("chroot --userspec={USER}")
-    } else {
-        "unshare --map-root-user chroot".to_owned()
-    };
     let run = format!(
-        "exec {enter} '{}' /usr/bin/rollcall-collector \"$@\"",
+        "exec {} '{}' /usr/bin/rollcall-collector \"$@\"",
+        enter(&root),
         root.display()
     );
     let options = Collector::options()
