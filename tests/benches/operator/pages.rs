@@ -109,7 +109,7 @@ pub(crate) async fn run(options: &Options) -> String {
     section(options, [&without, &with, &beside])
 }
 
-/// Open pages.
+/// Open pages; dropping them closes them.
 struct Pages(Child);
 
 impl Pages {
@@ -132,6 +132,14 @@ impl Pages {
         output.read_to_end(&mut answers).expect("the answers");
         self.0.wait().expect("the end of the process");
         answers.len()
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // After `close`, and if they have ended by themselves, nothing is left to do.
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 
