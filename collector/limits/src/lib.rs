@@ -14,7 +14,7 @@ mod peer;
 mod refusals;
 pub mod work;
 
-pub use budget::{Budget, Charge, OverBudget, Shared};
+pub use budget::{Budget, Charge, OfShare, OverBudget, Shared};
 pub use peer::{Class, Peer};
 pub use refusals::{Refusals, RefusalsFamily};
 pub use work::{Count, Work};

@@ -27,7 +27,7 @@ impl Budgets {
 impl Collector for Budgets {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         type Read = fn(&Budget) -> u64;
-        let series: [(&str, &str, MetricType, Read); 3] = [
+        let series: [(&str, &str, MetricType, Read); 4] = [
             (
                 "budget_bytes",
                 "Memory held, by budget, in bytes",
@@ -45,6 +45,12 @@ impl Collector for Budgets {
                 "Requests refused because a memory budget was exhausted",
                 MetricType::Counter,
                 Budget::refused,
+            ),
+            (
+                "budget_share_refused",
+                "Requests among them refused because one peer had used up its share of the budget",
+                MetricType::Counter,
+                Budget::refused_shares,
             ),
         ];
         for (name, help, kind, read) in series {

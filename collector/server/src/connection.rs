@@ -17,7 +17,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use rollcall_limits::Peer;
+use rollcall_limits::{Budget, Peer};
 use rollcall_link::{Closing, Link, Linked};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -144,12 +144,12 @@ impl Connection {
         S::Future: Send + 'static,
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let connections = &self.serving.budgets.connections;
-        let Ok(charge) = connections.try_charge(CONNECTION_COST) else {
+        let budgets = self.serving.budgets.shares(self.peer);
+        let Ok(charge) = budgets.connections.try_charge(CONNECTION_COST) else {
             return self.open.close(Closed::OverBudget);
         };
         let local = stream.local_addr().ok();
-        let Some((protocol, stream)) = self.detect(stream).await else {
+        let Some((protocol, stream)) = self.detect(stream, &budgets.connections).await else {
             return;
         };
         // `report_end` uses the address only for HTTP/2, whose peers are pinged. An HTTP/1 peer may be idle until its time-out.
@@ -158,6 +158,7 @@ impl Connection {
             return self.open.close(Closed::NoRoom);
         }
         let traffic = Traffic::new(
+            budgets,
             Arc::clone(&self.serving),
             self.open.stats(),
             protocol,
@@ -267,10 +268,13 @@ impl Connection {
     }
 
     /// Completes the handshake and finds the protocol. `None` if the connection cannot be served; the reason is counted.
-    async fn detect(&self, stream: TcpStream) -> Option<(Protocol, Rewound<Stream>)> {
+    async fn detect(
+        &self,
+        stream: TcpStream,
+        budget: &Budget,
+    ) -> Option<(Protocol, Rewound<Stream>)> {
         let serving = &self.serving;
         let deadline = Instant::now() + serving.limits.handshake_timeout;
-        let budget = &serving.budgets.connections;
         let security = serving.security.as_ref();
         let stats = self.open.stats();
         let opening = secure::open(stream, security, self.peer, (budget, &stats), deadline);

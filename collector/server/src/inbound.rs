@@ -116,7 +116,7 @@ where
         let messages = is_grpc.then(|| Messages::new(serving.max_message_size));
         let reader = Reader {
             messages,
-            charge: serving.budgets.requests.nothing(),
+            charge: reading.traffic().budgets.requests.nothing(),
             yielded: 0,
             patience: Patience::new(serving.limits.read_timeout),
             reading,

@@ -11,7 +11,7 @@
 //! its direction of an HTTP/1 connection abandons the requests that are not answered yet.
 //!
 //! [`Budgets`] limits the memory of all listeners together: the bytes of request bodies, the bytes of answers, and the cost of
-//! each connection and stream. The faces decide how long a call may take.
+//! each connection and stream. One peer may hold three quarters of each of them. The faces decide how long a call may take.
 
 #![warn(missing_docs)]
 
@@ -108,7 +108,7 @@ pub struct Limits {
     pub ping_timeout: Duration,
 }
 
-/// The memory budgets that all listeners share.
+/// The memory budgets that all listeners share, or the shares of one peer in them.
 #[derive(Clone, Debug)]
 pub struct Budgets {
     /// Bytes of request bodies that are not decoded yet.
@@ -127,6 +127,22 @@ impl Budgets {
     #[must_use]
     pub fn waiting(answers: usize) -> Budget {
         Budget::new("waiting", (answers / 8).max(4 << 20))
+    }
+
+    /// The shares of `peer`.
+    fn shares(&self, peer: Peer) -> Self {
+        let Self {
+            requests,
+            answers,
+            waiting,
+            connections,
+        } = self;
+        Self {
+            requests: requests.share(peer),
+            answers: answers.share(peer),
+            waiting: waiting.share(peer),
+            connections: connections.share(peer),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use axum::BoxError;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use rollcall_limits::{Budget, Charge, OverBudget};
+use rollcall_limits::{Budget, Charge, OfShare, OverBudget};
 
 use super::traffic::Answering;
 
@@ -98,8 +98,7 @@ where
                 outbound.prepaid = usize::try_from(length).unwrap_or(usize::MAX);
                 match paid {
                     Some(Paid(charge)) if charge.bytes() >= outbound.prepaid => {
-                        outbound.charge = Some(Held::Own(charge));
-                        Ok(())
+                        outbound.take_over(charge)
                     }
                     _ => outbound.pay(outbound.prepaid),
                 }
@@ -149,7 +148,7 @@ where
                 } else if let Err(over) = self.pay_for(&data) {
                     self.waiting = match (&self.answering, patience) {
                         (Some(answering), Patience::Some) if data.len() <= over.limit => {
-                            Waiting::begin(data, &answering.traffic().serving)
+                            Waiting::begin(data, answering.traffic())
                         }
                         _ => None,
                     };
@@ -188,7 +187,7 @@ where
 
     fn answers(&self) -> Option<&Budget> {
         let answering = self.answering.as_ref()?;
-        Some(&answering.traffic().serving.budgets.answers)
+        Some(&answering.traffic().budgets.answers)
     }
 
     /// Charges an answer of this length.
@@ -201,6 +200,15 @@ where
         } else {
             None
         };
+        Ok(())
+    }
+
+    /// Takes over the charge of the handler, whose bytes count in the share of the peer from now on.
+    fn take_over(&mut self, charge: Arc<Charge>) -> Result<(), OverBudget> {
+        if let Some(answers) = self.answers() {
+            let counted = OfShare::new(answers, charge.bytes())?;
+            self.charge = Some(Held::Paid(charge, Arc::new(counted)));
+        }
         Ok(())
     }
 

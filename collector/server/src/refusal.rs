@@ -27,9 +27,10 @@ impl Refusal {
     /// The whole response. `answering` counts it as an answer; without it, the response has no body.
     pub(super) fn into_response<B>(self, answering: Option<Answering>) -> Response<Outbound<B>> {
         let message = match self.fault {
-            Fault::OverBudget(over) => match key(over.budget) {
-                Some(key) => format!("{over}; the limit is {key}"),
-                None => over.to_string(),
+            Fault::OverBudget(over) => match (key(over.budget), over.peer) {
+                (Some(key), None) => format!("{over}; the limit is {key}"),
+                (Some(key), Some(_)) => format!("{over}; the limit is three quarters of {key}"),
+                (None, _) => over.to_string(),
             },
             Fault::Deadline(_) | Fault::TooManyFields(_) => self.fault.to_string(),
             Fault::TooSlow(_) => {

@@ -3,6 +3,7 @@ mod drain;
 mod floods;
 mod linger;
 mod secure;
+mod shares;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

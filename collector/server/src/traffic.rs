@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use rollcall_limits::Charge;
 
 use super::protocol::Protocol;
-use super::{Serving, Stats};
+use super::{Budgets, Serving, Stats};
 
 mod charges;
 mod requests;
@@ -58,6 +58,8 @@ const WAITING_BLOCK: usize = 32 << 10;
 #[derive(Debug)]
 pub(super) struct Traffic {
     pub(super) serving: Arc<Serving>,
+    /// The shares of the peer in the budgets.
+    pub(super) budgets: Budgets,
     pub(super) stats: Arc<Stats>,
     protocol: Protocol,
     /// Requests that have begun; wraps around.
@@ -119,6 +121,7 @@ impl Traffic {
     /// The counters of a connection that has just shown its protocol. `charge` covers the connection and its first block of
     /// streams.
     pub(super) fn new(
+        budgets: Budgets,
         serving: Arc<Serving>,
         stats: Arc<Stats>,
         protocol: Protocol,
@@ -126,6 +129,7 @@ impl Traffic {
     ) -> Arc<Self> {
         Arc::new(Self {
             serving,
+            budgets,
             stats,
             protocol,
             begun: AtomicUsize::new(0),

@@ -71,8 +71,16 @@ impl Edge {
             },
             room,
             budgets: Budgets {
-                requests: Budget::new("requests", config.server.inbound_memory),
-                answers: Budget::new("answers", config.server.outbound_memory),
+                requests: Budget::with_largest(
+                    "requests",
+                    config.server.inbound_memory,
+                    largest_request(config),
+                ),
+                answers: Budget::with_largest(
+                    "answers",
+                    config.server.outbound_memory,
+                    config.ui.max_page_size,
+                ),
                 waiting: Budgets::waiting(config.server.outbound_memory),
                 connections: Budget::new("connections", config.server.connection_memory),
             },
@@ -176,4 +184,17 @@ impl Edge {
     pub(super) fn max_connections(&self) -> usize {
         self.limits.max_connections
     }
+}
+
+/// The largest body of a request that any face accepts, in bytes.
+fn largest_request(config: &Config) -> usize {
+    let nacos = match config.nacos.is_on() {
+        true => config.nacos.max_message_size,
+        false => 0,
+    };
+    config
+        .agent_grpc
+        .max_message_size
+        .max(config.agent_jetty.max_body_size)
+        .max(nacos)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::{Budget, Charge, OverBudget};
+use super::{Budget, OverBudget};
 
 /// The charges of one budget for shared memory, by place.
 #[derive(Debug, Default)]
@@ -19,12 +19,16 @@ type Place = (usize, usize);
 #[must_use = "dropping the last one releases the bytes"]
 pub struct Shared {
     place: Place,
-    charge: Charge,
+    budget: Budget,
+    /// The charge to the whole budget, if `budget` is the share of a peer.
+    #[expect(dead_code, reason = "held until the bytes are dropped")]
+    whole: Option<Arc<Shared>>,
 }
 
 impl Budget {
     /// Charges the memory behind `bytes`, unless another owner has charged it and still holds the charge. While the last owner
-    /// drops the charge, a new one is charged beside it for a moment.
+    /// drops the charge, a new one is charged beside it for a moment. The memory counts once in the share of each peer that holds
+    /// it, and once in the whole budget.
     ///
     /// # Errors
     /// The budget would exceed its limit. Nothing is charged, and the refusal is counted.
@@ -34,8 +38,17 @@ impl Budget {
         if let Some(shared) = places.get(&place).and_then(Weak::upgrade) {
             return Ok(shared);
         }
-        let charge = self.try_charge(bytes.len())?;
-        let shared = Arc::new(Shared { place, charge });
+        self.take_own(bytes.len(), 0)?;
+        let whole = self.parent().map(|whole| whole.try_charge_shared(bytes));
+        let whole = whole
+            .transpose()
+            .inspect_err(|_over| self.release_own(bytes.len()))?;
+        let budget = self.clone();
+        let shared = Arc::new(Shared {
+            place,
+            budget,
+            whole,
+        });
         places.insert(place, Arc::downgrade(&shared));
         Ok(shared)
     }
@@ -46,7 +59,12 @@ impl Budget {
     pub fn has_room_shared(&self, bytes: &[u8]) -> bool {
         let is_charged = |shared: &Weak<Shared>| shared.strong_count() > 0;
         let places = self.0.places.0.lock();
-        places.get(&place_of(bytes)).is_some_and(is_charged) || self.has_room(bytes.len())
+        if places.get(&place_of(bytes)).is_some_and(is_charged) {
+            return true;
+        }
+        drop(places);
+        let has_whole = |whole: &Self| whole.has_room_shared(bytes);
+        self.has_own_room(bytes.len()) && self.parent().is_none_or(has_whole)
     }
 }
 
@@ -56,11 +74,14 @@ fn place_of(bytes: &[u8]) -> Place {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let mut places = self.charge.budget.0.places.0.lock();
+        let mut places = self.budget.0.places.0.lock();
         // Since the last owner dropped it, another one may have charged the same place.
         let is_own = |shared: &Weak<Self>| shared.strong_count() == 0;
         if places.get(&self.place).is_some_and(is_own) {
             places.remove(&self.place);
         }
+        drop(places);
+        let (_address, bytes) = self.place;
+        self.budget.release_own(bytes);
     }
 }

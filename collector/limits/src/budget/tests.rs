@@ -1,7 +1,12 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use super::{Budget, OverBudget};
+use super::{Budget, OfShare, OverBudget};
+use crate::Peer;
+
+fn peer(last: u8) -> Peer {
+    Peer::new([10, 0, 0, last].into())
+}
 
 #[test]
 fn a_charge_is_held_until_it_is_dropped() {
@@ -24,6 +29,7 @@ fn a_refused_charge_charges_nothing_and_is_counted() {
     let refused = OverBudget {
         budget: "test",
         limit: 100,
+        peer: None,
     };
     assert_eq!(budget.try_charge(2).unwrap_err(), refused);
     assert_eq!(charge.try_grow(usize::MAX).unwrap_err(), refused);
@@ -135,4 +141,125 @@ fn threads_that_share_memory_leave_no_charge_behind() {
         }
     });
     assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn one_peer_holds_at_most_three_quarters_and_another_gets_the_rest() {
+    let budget = Budget::new("test", 100);
+    let (greedy, other) = (budget.share(peer(1)), budget.share(peer(2)));
+    let mut held = greedy.try_charge(75).unwrap();
+    assert_eq!((greedy.held(), budget.held()), (75, 75));
+    let over = held.try_grow(1).unwrap_err();
+    let text = "the share of 10.0.0.1 in the memory budget `test` is exhausted (75 bytes), try again later";
+    assert_eq!(over.to_string(), text);
+    assert_eq!((budget.refused(), budget.refused_shares()), (1, 1));
+    let rest = other.try_charge(25).unwrap();
+    assert_eq!(other.try_charge(1).unwrap_err().peer, None, "the whole");
+    assert_eq!((budget.refused(), budget.refused_shares()), (2, 1));
+    assert_eq!((greedy.held(), other.held(), budget.held()), (75, 25, 100));
+    held.shrink(10);
+    drop(rest);
+    assert_eq!((greedy.held(), other.held(), budget.held()), (65, 0, 65));
+    drop(held);
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn a_share_leaves_its_part_of_a_reserve() {
+    let budget = Budget::new("test", 100);
+    let share = budget.share(peer(1));
+    let mut charge = share.nothing();
+    charge.try_grow_leaving(45, 40).unwrap();
+    assert_eq!(charge.try_grow_leaving(1, 40).unwrap_err().limit, 75);
+    let _all = share.try_charge(30).unwrap();
+    assert_eq!((share.held(), budget.held()), (75, 75));
+}
+
+#[test]
+fn a_share_exists_as_long_as_its_peer_holds_something() {
+    let budget = Budget::new("test", 100);
+    let share = budget.share(peer(1));
+    let charge = share.try_charge(70).unwrap();
+    drop(share);
+    // The peer has closed its connections and connects again.
+    let again = budget.share(peer(1));
+    assert_eq!(again.held(), 70);
+    again.try_charge(10).unwrap_err();
+    drop(again);
+    assert_eq!(budget.peers(), 1);
+    drop(charge);
+    assert_eq!((budget.peers(), budget.held()), (0, 0));
+}
+
+#[test]
+fn shared_memory_counts_once_in_each_share_and_once_in_the_budget() {
+    let budget = Budget::new("test", 100);
+    let (first, second) = (budget.share(peer(1)), budget.share(peer(2)));
+    let (list, other) = ([7; 60], [8; 20]);
+    let of_first = [0; 3].map(|_| first.try_charge_shared(&list).unwrap());
+    let of_second = second.try_charge_shared(&list).unwrap();
+    let held = || (first.held(), second.held(), budget.held());
+    assert_eq!(held(), (60, 60, 60));
+    assert!(!first.has_room_shared(&other), "its share is 75 bytes");
+    first.try_charge_shared(&other).unwrap_err();
+    assert!(first.has_room_shared(&list));
+    drop(of_first);
+    assert_eq!(held(), (0, 60, 60));
+    drop(of_second);
+    assert_eq!((held(), budget.refused()), ((0, 0, 0), 1));
+}
+
+#[test]
+fn a_refused_shared_charge_leaves_nothing_in_the_share() {
+    let budget = Budget::new("test", 100);
+    let share = budget.share(peer(1));
+    let others = budget.try_charge(50).unwrap();
+    share.try_charge_shared(&[7; 60]).unwrap_err();
+    share.try_charge(60).unwrap_err();
+    assert_eq!((share.held(), budget.held()), (0, 50));
+    drop(others);
+}
+
+#[test]
+fn threads_that_open_and_drop_shares_leave_none_behind() {
+    let budget = Budget::new("test", 1000);
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let budget = &budget;
+            scope.spawn(move || {
+                for _ in 0..10_000 {
+                    let share = budget.share(peer(number % 2));
+                    let charge = share.try_charge(300).unwrap();
+                    drop(share);
+                    drop(charge);
+                }
+            });
+        }
+    });
+    assert_eq!((budget.peers(), budget.held()), (0, 0));
+}
+
+#[test]
+fn one_peer_may_hold_one_item_of_the_largest_size() {
+    let budget = Budget::with_largest("test", 100, 90);
+    assert_eq!(budget.limit_per_peer(), 90);
+    assert_eq!(Budget::with_largest("test", 100, 10).limit_per_peer(), 75);
+    assert_eq!(Budget::with_largest("test", 100, 900).limit_per_peer(), 100);
+    let share = budget.share(peer(1));
+    let _largest = share.try_charge(90).unwrap();
+    share.try_charge(1).unwrap_err();
+}
+
+#[test]
+fn bytes_that_the_budget_has_charged_count_in_a_share() {
+    let budget = Budget::new("test", 100);
+    let share = budget.share(peer(1));
+    let charge = budget.try_charge(60).unwrap();
+    let counted = OfShare::new(&share, 60).unwrap();
+    assert_eq!((share.held(), budget.held()), (60, 60));
+    OfShare::new(&share, 16).unwrap_err();
+    assert_eq!(budget.refused_shares(), 1);
+    drop((charge, counted));
+    assert_eq!((share.held(), budget.held()), (0, 0));
+    drop(OfShare::new(&budget, 60).unwrap());
 }

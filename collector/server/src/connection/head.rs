@@ -42,7 +42,13 @@ mod tests {
     fn traffic() -> Arc<Traffic> {
         let serving = Arc::new(Serving::generous());
         let charge = serving.budgets.connections.nothing();
-        Traffic::new(serving, Arc::default(), Protocol::Http1, charge)
+        Traffic::new(
+            serving.budgets.clone(),
+            serving,
+            Arc::default(),
+            Protocol::Http1,
+            charge,
+        )
     }
 
     #[tokio::test(start_paused = true)]

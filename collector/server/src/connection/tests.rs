@@ -10,7 +10,13 @@ const GRACE: Duration = Duration::from_secs(60);
 fn traffic() -> Arc<Traffic> {
     let serving = Arc::new(Serving::generous());
     let charge = serving.budgets.connections.nothing();
-    Traffic::new(serving, Arc::default(), Protocol::Http2, charge)
+    Traffic::new(
+        serving.budgets.clone(),
+        serving,
+        Arc::default(),
+        Protocol::Http2,
+        charge,
+    )
 }
 
 /// A request whose handler waits for bytes of its peer.
@@ -179,14 +185,20 @@ async fn a_socket_that_accepts_nothing_stalls() {
 fn streams_are_charged_in_blocks_and_released() {
     let serving = Serving {
         budgets: super::super::Budgets {
-            connections: rollcall_limits::Budget::new("connections", 1 << 20),
+            connections: Budget::new("connections", 1 << 20),
             ..Serving::generous().budgets
         },
         ..Serving::generous()
     };
     let connections = serving.budgets.connections.clone();
     let charge = connections.try_charge(CONNECTION_COST).unwrap();
-    let traffic = Traffic::new(Arc::new(serving), Arc::default(), Protocol::Http2, charge);
+    let traffic = Traffic::new(
+        serving.budgets.clone(),
+        Arc::new(serving),
+        Arc::default(),
+        Protocol::Http2,
+        charge,
+    );
     let mut streams = Vec::new();
     while let Ok(working) = traffic.begin() {
         streams.push(working);

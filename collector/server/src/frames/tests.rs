@@ -10,7 +10,13 @@ const WINDOW_UPDATE: u8 = 8;
 fn traffic() -> Arc<Traffic> {
     let serving = Arc::new(Serving::generous());
     let charge = serving.budgets.connections.nothing();
-    Traffic::new(serving, Arc::default(), Protocol::Http2, charge)
+    Traffic::new(
+        serving.budgets.clone(),
+        serving,
+        Arc::default(),
+        Protocol::Http2,
+        charge,
+    )
 }
 
 fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {

@@ -26,7 +26,13 @@ impl Sending {
         let mut serving = Serving::generous();
         serving.budgets.requests = Budget::new("requests", limit);
         let charge = serving.budgets.connections.nothing();
-        let traffic = Traffic::new(Arc::new(serving), Arc::default(), Protocol::Http2, charge);
+        let traffic = Traffic::new(
+            serving.budgets.clone(),
+            Arc::new(serving),
+            Arc::default(),
+            Protocol::Http2,
+            charge,
+        );
         let (parts, arriving) = mpsc::unbounded_channel();
         let exchange = Exchange::new(is_grpc);
         let body = StreamBody::new(UnboundedReceiverStream::new(arriving));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use rollcall_limits::{Charge, Shared};
+use rollcall_limits::{Charge, OfShare, Shared};
 
 use crate::traffic::Unread;
 
@@ -13,6 +13,8 @@ use crate::traffic::Unread;
 pub(super) enum Held {
     /// The charge for an answer.
     Own(Arc<Charge>),
+    /// The charge of a handler, and its bytes in the share of the peer.
+    Paid(Arc<Charge>, Arc<OfShare>),
     /// The charge for memory that other answers may use too.
     Shared(Arc<Shared>),
 }

@@ -22,7 +22,7 @@ fn traffic(limit: usize) -> Arc<Traffic> {
 
 fn traffic_of(serving: Serving) -> Arc<Traffic> {
     let charge = serving.budgets.connections.nothing();
-    Traffic::new(Arc::new(serving), Arc::default(), Protocol::Http2, charge)
+    Traffic::new(serving.budgets.clone(), Arc::new(serving), Arc::default(), Protocol::Http2, charge)
 }
 
 fn begin<B>(traffic: &Arc<Traffic>, body: B) -> Result<Outbound<B>, OverBudget>

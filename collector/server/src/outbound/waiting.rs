@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rollcall_limits::Shared;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::Serving;
+use crate::traffic::Traffic;
 
 /// The pause before a stream that waits for room looks again.
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
@@ -30,11 +30,11 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// Waits for at most the write timeout or [`LONGEST`]; `None` if too many bytes wait already.
-    pub(super) fn begin(bytes: Bytes, serving: &Serving) -> Option<Self> {
-        let charge = serving.budgets.waiting.try_charge_shared(&bytes).ok()?;
+    pub(super) fn begin(bytes: Bytes, traffic: &Traffic) -> Option<Self> {
+        let charge = traffic.budgets.waiting.try_charge_shared(&bytes).ok()?;
         Some(Self {
             bytes,
-            until: Instant::now() + serving.limits.write_timeout.min(LONGEST),
+            until: Instant::now() + traffic.serving.limits.write_timeout.min(LONGEST),
             pause: Box::pin(sleep(PAUSE)),
             charge,
         })

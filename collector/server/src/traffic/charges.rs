@@ -74,7 +74,7 @@ impl Traffic {
         Ok(())
     }
 
-    /// The bytes that streams and bodies leave free for new connections.
+    /// The bytes that streams and bodies leave free for new connections. A peer leaves the same part of its share free.
     fn reserve(&self) -> usize {
         self.serving.budgets.connections.limit() / 4
     }

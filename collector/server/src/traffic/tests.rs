@@ -32,7 +32,13 @@ fn serving(limit: usize) -> Serving {
 fn traffic(limit: usize) -> Arc<Traffic> {
     let serving = Arc::new(serving(limit));
     let charge = serving.budgets.connections.nothing();
-    Traffic::new(serving, Arc::default(), Protocol::Http2, charge)
+    Traffic::new(
+        serving.budgets.clone(),
+        serving,
+        Arc::default(),
+        Protocol::Http2,
+        charge,
+    )
 }
 
 #[test]

@@ -94,7 +94,13 @@ impl Transport for Full {
 fn traffic() -> Arc<Traffic> {
     let serving = Arc::new(Serving::generous());
     let charge = serving.budgets.connections.nothing();
-    Traffic::new(serving, Arc::default(), Protocol::Http1, charge)
+    Traffic::new(
+        serving.budgets.clone(),
+        serving,
+        Arc::default(),
+        Protocol::Http1,
+        charge,
+    )
 }
 
 #[test]
