@@ -20,7 +20,7 @@ use rollcall_runtime::panic_message;
 use tracing::error;
 use tracing::field::Field;
 use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -124,9 +124,15 @@ pub(crate) fn init(
     Ok((flush, Level::new(handle, filter)))
 }
 
-/// Parses a filter. Events of the crate `h2`, one per HTTP/2 frame, are excluded, unless the filter contains `h2` or `trace`.
+/// Parses a filter. Modules that it does not name have the default level, unless it names a level for them. Events of the crate
+/// `h2`, one per HTTP/2 frame, are excluded, unless the filter contains `h2` or `trace`.
 fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
-    let filter = EnvFilter::try_new(text)?;
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let filter = if text.split(',').map(str::trim).any(is_level) {
+        EnvFilter::try_new(text)?
+    } else {
+        EnvFilter::try_new(format!("{DEFAULT_FILTER},{text}"))?
+    };
     if text.contains("h2") || text.to_ascii_lowercase().contains("trace") {
         return Ok(filter);
     }
@@ -207,6 +213,30 @@ mod tests {
                 "{line:?}"
             );
         }
+    }
+
+    /// The targets that log with this filter, of an event of `named` at DEBUG and of `other` at INFO and at WARN.
+    fn passing(filter: &str) -> [bool; 3] {
+        let written = Written::default();
+        let writer = written.clone();
+        let log = tracing_subscriber::fmt().with_env_filter(parse_filter(filter).unwrap());
+        let subscriber = log.with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::debug!(target: "named", "first");
+            tracing::info!(target: "other", "second");
+            tracing::warn!(target: "other", "third");
+        });
+        let text = String::from_utf8(written.0.lock().clone()).unwrap();
+        ["first", "second", "third"].map(|event| text.contains(event))
+    }
+
+    #[test]
+    fn a_filter_that_names_a_module_leaves_the_others_at_their_level() {
+        assert_eq!(passing("named=debug"), [true; 3]);
+        assert_eq!(passing("named=debug,[span]=trace"), [true; 3]);
+        assert_eq!(passing("named=debug,warn"), [true, false, true]);
+        assert_eq!(passing("named=debug,off"), [true, false, false]);
+        assert_eq!(passing("info"), [false, true, true]);
     }
 
     #[test]

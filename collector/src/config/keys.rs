@@ -220,6 +220,6 @@ keys! {
     }
     log.default {
         format SW_LOG_FORMAT LogFormat "Form of log lines: `human`, or `json` (one object in each line); `--log-format` wins" => log.format;
-        level SW_LOG_LEVEL LogLevel "A level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or several of `MODULE=LEVEL`, separated by commas; `RUST_LOG` wins, and so does `--log-level`" => log.level;
+        level SW_LOG_LEVEL LogLevel "A level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or several of `MODULE=LEVEL`, separated by commas; modules that are not named have the level that stands alone, or `info`; `RUST_LOG` wins, and so does `--log-level`" => log.level;
     }
 }
