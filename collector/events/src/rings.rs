@@ -37,7 +37,8 @@ const ENTRY: usize = slots::SLOT + (size_of::<Place>() + 1) * 2;
 /// Slots that a list reads while it holds the lock: some tens of microseconds, because recording an event needs the lock, too.
 const STEP: u32 = 256;
 
-/// The bytes of an entry in the map of unrecorded changes at the usual load.
+/// The bytes of an entry in the map of unrecorded changes at the usual load, and of one in the set of floods. A timeline has at
+/// most one of each.
 const UNRECORDED: usize = 48;
 
 /// The timelines of one kind of instances.
@@ -68,17 +69,6 @@ struct Place {
     slot: u32,
 }
 
-/// The decision about one more change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// It is recorded.
-    Recorded,
-    /// It is recorded, after an event for the changes that were not: their number, and the time of the first.
-    After(u64, Timestamp),
-    /// It is only counted.
-    Counted,
-}
-
 impl<S: Subject> Rings<S> {
     pub(super) fn new(per_instance: usize, budget: Budget) -> Self {
         Self {
@@ -96,38 +86,37 @@ impl<S: Subject> Rings<S> {
         }
     }
 
-    /// Whether a change that a peer caused is recorded.
-    pub(super) fn admit(&mut self, subject: &S, at: Timestamp) -> Admission {
-        let Some(slot) = self.find(&packed(subject)) else {
-            return Admission::Recorded;
+    /// Whether a change that a peer caused may be recorded; otherwise it is counted.
+    pub(super) fn admit(&mut self, subject: &S, at: Timestamp) -> bool {
+        let found = self.find(&packed(subject));
+        let Some(slot) = found.filter(|slot| self.is_flooded(*slot, at)) else {
+            return true;
         };
-        if self.is_flooded(slot, at) {
-            self.count_in(slot, (1, at));
-            self.floods.insert(slot);
-            return Admission::Counted;
-        }
-        match self.take_unrecorded(slot) {
-            Some((count, since)) => Admission::After(count, since),
-            None => Admission::Recorded,
-        }
+        self.floods.insert(slot);
+        self.count_in(slot, at);
+        false
     }
 
-    /// Counts changes that are not recorded: their number, and the time of the first. An instance without a timeline has no count.
-    pub(super) fn count(&mut self, subject: &S, changes: (u64, Timestamp)) {
+    /// Counts a change that is not recorded. An instance without a timeline has no count.
+    pub(super) fn count(&mut self, subject: &S, at: Timestamp) {
         if let Some(slot) = self.find(&packed(subject)) {
-            self.count_in(slot, changes);
+            self.count_in(slot, at);
         }
     }
 
-    fn count_in(&mut self, slot: u32, (changes, since): (u64, Timestamp)) {
-        let Self {
-            held, unrecorded, ..
-        } = self;
-        let counted = unrecorded.entry(slot).or_insert_with(|| {
-            *held += UNRECORDED;
-            (0, since)
+    fn count_in(&mut self, slot: u32, at: Timestamp) {
+        let counted = self.unrecorded.entry(slot).or_insert_with(|| {
+            self.held += UNRECORDED;
+            (0, at)
         });
-        counted.0 += changes;
+        counted.0 += 1;
+        self.fit();
+    }
+
+    /// Takes the changes of an instance that were not recorded, before the next one is: their number, and the time of the first.
+    pub(super) fn take_counted(&mut self, subject: &S) -> Option<(u64, Timestamp)> {
+        let slot = self.find(&packed(subject))?;
+        self.take_unrecorded(slot)
     }
 
     /// Whether an instance has a timeline.
@@ -161,6 +150,11 @@ impl<S: Subject> Rings<S> {
                 self.insert(&subject, bytes);
             }
         }
+        self.fit();
+    }
+
+    /// Drops timelines beyond the budget.
+    fn fit(&mut self) {
         while self.held > self.budget.limit() && self.drop_oldest() {}
         self.budget.record_held(self.held);
     }

@@ -12,7 +12,7 @@ use super::{
         ServiceInstance,
     },
     history::History,
-    rings::{Admission, Rings},
+    rings::Rings,
     shares::Shares,
 };
 
@@ -71,19 +71,15 @@ impl State {
     /// Records an event, unless its instance changes too often, or the peer that caused it has used up its share.
     pub(super) fn record(&mut self, source: Option<Peer>, at: Timestamp, event: Event) {
         self.report_shares(at);
-        let counted = match self.admit(at, &event) {
-            Admission::Counted => {
-                self.unrecorded.by_instance += 1;
-                return;
-            }
-            Admission::After(unrecorded, since) => Some((unrecorded, since)),
-            Admission::Recorded => None,
-        };
+        if !self.admit(at, &event) {
+            self.unrecorded.by_instance += 1;
+            return;
+        }
         if !self.has_share(source, at, &event) {
             self.unrecorded.by_peer += 1;
-            let (unrecorded, since) = counted.unwrap_or((0, at));
-            return self.count(&event, (unrecorded + 1, since));
+            return self.count(&event, at);
         }
+        let counted = self.take_counted(&event);
         let flapping = counted.and_then(|(count, since)| flapping(&event, count, since));
         if let Some(flapping) = flapping {
             self.add(at, flapping);
@@ -107,12 +103,22 @@ impl State {
         }
     }
 
-    /// Counts changes of the instance of an event that are not recorded.
-    fn count(&mut self, event: &Event, changes: (u64, Timestamp)) {
+    /// Counts a change that is not recorded, of the instance of the event.
+    fn count(&mut self, event: &Event, at: Timestamp) {
         match event {
-            Event::Instance(event) => self.instances.count(&event.instance, changes),
-            Event::Service(event) => self.services.count(&event.instance, changes),
+            Event::Instance(event) => self.instances.count(&event.instance, at),
+            Event::Service(event) => self.services.count(&event.instance, at),
             Event::Collector(_) => {}
+        }
+    }
+
+    /// Takes the changes that were not recorded before this event, if a peer causes such events.
+    fn take_counted(&mut self, event: &Event) -> Option<(u64, Timestamp)> {
+        match event {
+            event if !event.is_by_peer() => None,
+            Event::Instance(event) => self.instances.take_counted(&event.instance),
+            Event::Service(event) => self.services.take_counted(&event.instance),
+            Event::Collector(_) => None,
         }
     }
 
@@ -152,14 +158,12 @@ impl State {
         }
     }
 
-    fn admit(&mut self, at: Timestamp, event: &Event) -> Admission {
-        if !event.is_by_peer() {
-            return Admission::Recorded;
-        }
+    fn admit(&mut self, at: Timestamp, event: &Event) -> bool {
         match event {
+            event if !event.is_by_peer() => true,
             Event::Instance(event) => self.instances.admit(&event.instance, at),
             Event::Service(event) => self.services.admit(&event.instance, at),
-            Event::Collector(_) => Admission::Recorded,
+            Event::Collector(_) => true,
         }
     }
 

@@ -55,13 +55,29 @@ fn changes_that_were_not_recorded_are_charged_until_they_are_reported() {
     add(&mut rings, 1, 2);
     let held = rings.held;
     let soon = Timestamp::from_millis(3);
-    assert_eq!(rings.admit(&id(1), soon), Admission::Counted);
-    assert_eq!(rings.admit(&id(1), soon), Admission::Counted);
+    assert!(!rings.admit(&id(1), soon) && !rings.admit(&id(1), soon));
     assert_eq!(numbers(&rings, 1), (vec![1, 2], Some(2)));
     assert_eq!(rings.held, held + UNRECORDED);
+    assert_eq!(rings.budget.held(), rings.held);
     let later = Timestamp::from_millis(61_000);
-    assert_eq!(rings.admit(&id(1), later), Admission::After(2, soon));
-    assert_eq!(rings.admit(&id(1), later), Admission::Recorded);
+    assert!(rings.admit(&id(1), later));
+    assert_eq!(rings.take_counted(&id(1)), Some((2, soon)));
+    assert!(rings.admit(&id(1), later));
+    assert_eq!(rings.take_counted(&id(1)), None);
     assert_eq!(rings.held, held);
-    assert_eq!(rings.admit(&id(2), soon), Admission::Recorded);
+    assert!(rings.admit(&id(2), soon));
+}
+
+#[test]
+fn counts_of_changes_that_were_not_recorded_stay_within_the_budget() {
+    let mut rings = rings(1, 100 * (ENTRY + 32));
+    for (number, instance) in (10..).zip(1..=200) {
+        add(&mut rings, instance, number);
+    }
+    for instance in 1..=200 {
+        rings.admit(&id(instance), Timestamp::from_millis(1_000));
+        assert!(rings.held <= rings.budget.limit());
+        assert_eq!(rings.budget.held(), rings.held);
+    }
+    assert!(!rings.unrecorded.is_empty());
 }

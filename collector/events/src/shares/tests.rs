@@ -192,3 +192,44 @@ fn instances_of_services_that_come_and_expire_do_not_push_out_the_others() {
     let most = u64::try_from(3 * CHANGES + 2).unwrap();
     assert!(feed.newest() <= most, "{}", feed.newest());
 }
+
+/// The peer of the instance may have used up its share when its flood ends.
+#[test]
+fn a_flood_is_reported_also_if_the_next_change_has_no_share() {
+    let config = Config {
+        backlog: 8,
+        per_peer: 10,
+        per_instance: 4,
+        memory: 1 << 20,
+        journal_size: 1 << 20,
+    };
+    let feed = Feed::new(&config, 1);
+    let event = |number, kind| InstanceEvent {
+        instance: InstanceId::new(number).unwrap(),
+        kind,
+    };
+    let registered = |number| event(number, InstanceKind::Registered(Contact::default()));
+    let closed = || {
+        let cause = Cause::Peer;
+        event(1, InstanceKind::ConnectionClosed { peer: None, cause })
+    };
+    let first = InstanceId::new(1).unwrap();
+    feed.instance_by(peer(1), at(0), registered(1));
+    for number in 1..=1_000 {
+        feed.instance_by(peer(1), at(number), closed());
+    }
+    for number in 2..=20 {
+        feed.instance_by(peer(1), at(2_000), registered(number));
+    }
+    feed.instance_by(peer(1), at(61_100), closed());
+    feed.report_counted(at(61_200));
+    let timeline = feed.timeline(first);
+    let reported = timeline.events.iter().find_map(|it| match &it.event {
+        Event::Instance(InstanceEvent {
+            kind: InstanceKind::Flapping { unrecorded, .. },
+            ..
+        }) => Some(*unrecorded),
+        _ => None,
+    });
+    assert_eq!(reported, Some(1_000 - 3 + 1), "{timeline:?}");
+}
