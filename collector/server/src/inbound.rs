@@ -147,9 +147,10 @@ where
             if let Some(bytes) = reader.next()? {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
+            let delivered = reader.reading.traffic().delivered();
             let Poll::Ready(frame) = this.body.as_mut().poll_frame(context) else {
                 return reader
-                    .poll_overdue(context)
+                    .poll_overdue(delivered, context)
                     .map(|fault| Some(Err(fault.into())));
             };
             reader.reading.set_waiting(false);
@@ -257,10 +258,10 @@ impl Reader {
         Ok(())
     }
 
-    /// Waits for the peer on behalf of the handler, at most the read timeout.
-    fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Fault> {
+    /// Waits for the peer on behalf of the handler, at most the read timeout. The body had nothing after `delivered` bytes.
+    fn poll_overdue(&mut self, delivered: usize, context: &mut Context<'_>) -> Poll<Fault> {
         self.reading.set_waiting(true);
-        self.reading.traffic().rest();
+        self.reading.traffic().rest(delivered);
         if self.messages.as_ref().is_some_and(|m| !m.is_partial()) {
             self.patience.rest();
             return Poll::Pending;

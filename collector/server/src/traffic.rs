@@ -72,8 +72,11 @@ pub(super) struct Traffic {
     answering: AtomicUsize,
     /// Pieces of answers that are not written.
     unread: AtomicUsize,
-    /// Bytes of bodies that arrived over HTTP/2; wraps around.
+    /// Bytes of bodies that arrived over HTTP/2, those among them that h2 has passed to their bodies, and those that it has
+    /// discarded; they wrap around. Only the connection's own task changes the first two.
     arrived: AtomicUsize,
+    delivered: AtomicUsize,
+    discarded: AtomicUsize,
     /// Bytes of requests that handlers have read, bytes of answers, and all bytes written; they wrap around.
     received: AtomicUsize,
     sent: AtomicUsize,
@@ -138,6 +141,8 @@ impl Traffic {
             answering: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
             arrived: AtomicUsize::new(0),
+            delivered: AtomicUsize::new(0),
+            discarded: AtomicUsize::new(0),
             received: AtomicUsize::new(0),
             sent: AtomicUsize::new(0),
             written: AtomicUsize::new(0),

@@ -49,9 +49,11 @@ impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
         let Some(calls) = &mut self.calls else {
             return self.connection.as_mut().poll(context);
         };
+        let traffic = &self.traffic;
         self.turns.poll(context, |context| {
             let ended = self.connection.as_mut().poll(context);
             if ended.is_pending() {
+                traffic.deliver();
                 calls.poll(context);
             }
             ended

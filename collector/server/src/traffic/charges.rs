@@ -125,18 +125,15 @@ impl Traffic {
 
     /// An upper bound of the bytes of bodies that have arrived and that no handler has read.
     pub(super) fn waiting(&self) -> usize {
-        let waiting = self
-            .arrived
-            .load(Relaxed)
-            .wrapping_sub(self.received.load(Relaxed));
-        // More bytes are read than arrived if a body is read after its request has ended.
-        let is_negative = waiting > usize::MAX / 2;
-        if is_negative {
-            0
-        } else {
-            let most = STREAM_WINDOW.saturating_mul(self.under_way());
-            waiting.min(most.min(CONNECTION_WINDOW))
-        }
+        let most = STREAM_WINDOW.saturating_mul(self.under_way());
+        let waiting = without(self.arrived.load(Relaxed), self.gone());
+        waiting.min(most.min(CONNECTION_WINDOW))
+    }
+
+    /// Bytes of bodies that were read or discarded; wraps around.
+    fn gone(&self) -> usize {
+        let received = self.received.load(Relaxed);
+        received.wrapping_add(self.discarded.load(Relaxed))
     }
 
     /// Charges waiting bodies, and releases the charge of ended streams. Called at the end of every turn.
@@ -147,7 +144,7 @@ impl Traffic {
         }
         if self.protocol == Protocol::Http2 {
             if self.under_way() == 0 {
-                self.arrived.store(self.received.load(Relaxed), Relaxed);
+                self.arrived.store(self.gone(), Relaxed);
             }
             if self.pay_for_waiting().is_err() {
                 self.refuse_all();
@@ -181,12 +178,27 @@ impl Traffic {
         }
     }
 
-    /// Records that a request has read all that has arrived for it. If it is the only one in progress, any other bytes of bodies
-    /// have been discarded.
-    pub(crate) fn rest(&self) {
-        let received = self.received.load(Relaxed);
-        if self.arrived.load(Relaxed) != received && self.under_way() == 1 {
-            self.arrived.store(received, Relaxed);
+    /// Bytes that h2 has passed to their bodies; wraps around.
+    pub(crate) fn delivered(&self) -> usize {
+        self.delivered.load(Relaxed)
+    }
+
+    /// Records that h2 has passed everything that arrived to the bodies.
+    pub(crate) fn deliver(&self) {
+        self.delivered.store(self.arrived.load(Relaxed), Relaxed);
+    }
+
+    /// Records that a request has read all that was `delivered` before it looked. If it is the only one in progress, any other of
+    /// these bytes have been discarded. Its handler may run on another thread, and more may arrive meanwhile.
+    pub(crate) fn rest(&self, delivered: usize) {
+        let discarded = self.discarded.load(Relaxed);
+        let rest = without(delivered, self.gone());
+        if rest > 0 && self.under_way() == 1 {
+            let more = discarded.wrapping_add(rest);
+            // It fails only after another request has recorded the same.
+            let (Ok(_) | Err(_)) = self
+                .discarded
+                .compare_exchange(discarded, more, Relaxed, Relaxed);
         }
     }
 
@@ -202,4 +214,11 @@ impl Traffic {
         let arrived = self.arrived.load(Relaxed).wrapping_add(bytes);
         self.arrived.store(arrived, Relaxed);
     }
+}
+
+/// The bytes of `all` that are not `gone`; both wrap around. More bytes are gone than arrived if a body is read after its request
+/// has ended.
+fn without(all: usize, gone: usize) -> usize {
+    let left = all.wrapping_sub(gone);
+    if left > usize::MAX / 2 { 0 } else { left }
 }

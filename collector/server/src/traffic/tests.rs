@@ -169,6 +169,24 @@ fn bytes_that_arrive_while_a_handler_reads_are_not_charged_by_it() {
     assert_eq!(connections.held(), 2 * WAITING_BLOCK);
 }
 
+#[test]
+fn bytes_that_arrive_while_a_handler_waits_on_another_thread_stay_charged() {
+    let traffic = traffic(64 * WAITING_BLOCK);
+    let _working = traffic.begin().unwrap();
+    traffic.arrive(1000);
+    traffic.deliver();
+    // The handler found nothing, and these bytes arrive before it records that.
+    let delivered = traffic.delivered();
+    traffic.arrive(2 * WAITING_BLOCK);
+    traffic.rest(delivered);
+    assert_eq!(traffic.waiting(), 2 * WAITING_BLOCK);
+    traffic.deliver();
+    traffic.rest(delivered);
+    assert_eq!(traffic.waiting(), 2 * WAITING_BLOCK);
+    traffic.rest(traffic.delivered());
+    assert_eq!(traffic.waiting(), 0);
+}
+
 /// Sends a body to a handler that does not read it.
 async fn send_unread(server: &Running) -> tokio::task::JoinHandle<hyper::Result<u16>> {
     let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
