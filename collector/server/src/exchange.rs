@@ -20,8 +20,8 @@ use super::fault::{Exchange, Fault, MOST_FIELDS};
 use super::inbound::{Inbound, discard};
 use super::message::is_grpc;
 use super::outbound::{Outbound, Paid};
-use super::refusal::Refusal;
-use super::traffic::{Answering, Reading, Traffic, Working};
+use super::refusal::{Refusal, Refused};
+use super::traffic::{Answering, Reading, Refusing, Traffic, Working};
 
 #[cfg(test)]
 mod tests;
@@ -53,14 +53,14 @@ where
         let working = match self.traffic.begin() {
             Ok(working) if fields <= MOST_FIELDS => working,
             begun => {
-                let (fault, answering) = match begun {
-                    Ok(working) => (Fault::TooManyFields(fields), Some(working.answer())),
-                    Err(over) => (over.into(), None),
+                let (fault, stream) = match begun {
+                    Ok(working) => (Fault::TooManyFields(fields), working.answer().into()),
+                    Err(over) => (over.into(), Refusing::new(&self.traffic).into()),
                 };
                 let is_last = exchange.is_some() && self.traffic.is_http1();
                 discard(pin!(request.into_body()), &self.traffic);
                 return AnswerFuture::Refused {
-                    refusal: Some((Refusal::of(fault, is_grpc), answering)),
+                    refusal: Some((Refusal::of(fault, is_grpc), stream)),
                     is_last,
                 };
             }
@@ -103,7 +103,7 @@ pin_project! {
             is_grpc: bool,
             deadline: Deadline,
         },
-        Refused { refusal: Option<(Refusal, Option<Answering>)>, is_last: bool },
+        Refused { refusal: Option<(Refusal, Refused)>, is_last: bool },
     }
 }
 
@@ -117,10 +117,10 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (answer, working, is_grpc, deadline) = match self.project() {
             AnswerFutureProjection::Refused { refusal, is_last } => {
-                let Some((refusal, answering)) = refusal.take() else {
+                let Some((refusal, stream)) = refusal.take() else {
                     return Poll::Pending; // answered already
                 };
-                let mut response = refusal.into_response(answering);
+                let mut response = refusal.into_response(stream);
                 announce_end(&mut response, *is_last);
                 return Poll::Ready(Ok(response));
             }
@@ -166,7 +166,7 @@ where
     let paid = head.extensions.remove::<Paid>();
     match Outbound::begin(body, paid, answering, context) {
         Ok(body) => Response::from_parts(head, body),
-        Err((over, answering)) => Refusal::of(over.into(), is_grpc).into_response(Some(answering)),
+        Err((over, answering)) => Refusal::of(over.into(), is_grpc).into_response(answering.into()),
     }
 }
 
@@ -179,7 +179,7 @@ fn refuse<B>(fault: Fault, is_grpc: bool, answering: Answering) -> Response<Outb
         Fault::OverBudget(_) => 0,    // the budget counts its refusals
         Fault::TooManyFields(_) => 0, // refused before its handler runs
     };
-    Refusal::of(fault, is_grpc).into_response(Some(answering))
+    Refusal::of(fault, is_grpc).into_response(answering.into())
 }
 
 /// Announces the end of the connection if the answer is the last one: after the answer to a request that was not wholly read,

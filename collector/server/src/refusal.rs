@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 
 use super::fault::Fault;
 use super::outbound::Outbound;
-use super::traffic::Answering;
+use super::traffic::{Answering, Refusing};
 
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("error-message");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -19,13 +19,59 @@ pub(super) struct Refusal {
     is_grpc: bool,
 }
 
+/// The stream that is refused.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// It is charged and counts as an answer.
+    Charged(Answering),
+    /// The budget has no room for it.
+    Uncharged(Refusing),
+}
+
+impl From<Answering> for Refused {
+    fn from(answering: Answering) -> Self {
+        Self::Charged(answering)
+    }
+}
+
+impl From<Refusing> for Refused {
+    fn from(refusing: Refusing) -> Self {
+        Self::Uncharged(refusing)
+    }
+}
+
+/// The text of a refusal, counted while it is in memory.
+struct Text {
+    text: String,
+    _counted: Refusing,
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+impl Refused {
+    /// A body with this text.
+    fn body<B>(self, text: String) -> Outbound<B> {
+        match self {
+            Self::Charged(answering) => Outbound::text(text.into(), Some(answering)),
+            Self::Uncharged(_) if text.is_empty() => Outbound::text(Bytes::new(), None),
+            Self::Uncharged(_counted) => {
+                Outbound::text(Bytes::from_owner(Text { text, _counted }), None)
+            }
+        }
+    }
+}
+
 impl Refusal {
     pub(super) fn of(fault: Fault, is_grpc: bool) -> Self {
         Self { fault, is_grpc }
     }
 
-    /// The whole response. `answering` counts it as an answer; without it, the response has no body.
-    pub(super) fn into_response<B>(self, answering: Option<Answering>) -> Response<Outbound<B>> {
+    /// The whole response.
+    pub(super) fn into_response<B>(self, stream: Refused) -> Response<Outbound<B>> {
         let message = match self.fault {
             Fault::OverBudget(over) => match (key(over.budget), over.peer) {
                 (Some(key), None) => format!("{over}; the limit is {key}"),
@@ -40,7 +86,7 @@ impl Refusal {
         let header = HeaderValue::try_from(&message);
         let header = header.unwrap_or(HeaderValue::from_static("refused"));
         if self.is_grpc {
-            let mut response = Response::new(Outbound::text(Bytes::new(), answering));
+            let mut response = Response::new(stream.body(String::new()));
             // DEADLINE_EXCEEDED and RESOURCE_EXHAUSTED.
             let code = match self.fault {
                 Fault::TooSlow(_) | Fault::Deadline(_) => HeaderValue::from_static("4"),
@@ -52,15 +98,8 @@ impl Refusal {
             headers.insert(GRPC_MESSAGE, header);
             return response;
         }
-        let body = match &answering {
-            Some(_) => {
-                let body = serde_json::json!({"error": {"field": null, "message": message}});
-                Bytes::from(body.to_string())
-            }
-            // The stream is not charged. The flow control of its peer could keep a body in memory.
-            None => Bytes::new(),
-        };
-        let mut response = Response::new(Outbound::text(body, answering));
+        let body = serde_json::json!({"error": {"field": null, "message": message}});
+        let mut response = Response::new(stream.body(body.to_string()));
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,

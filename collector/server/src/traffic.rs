@@ -23,7 +23,7 @@ mod requests;
 mod tests;
 
 pub(super) use charges::TooManyRefused;
-pub(super) use requests::{Answering, Reading, Unread, Working};
+pub(super) use requests::{Answering, Reading, Refusing, Unread, Working};
 
 /// Streams charged together. The first block is part of [`CONNECTION_COST`].
 const BLOCK: usize = 2;
@@ -107,6 +107,8 @@ pub(super) struct Traffic {
     waiting_paid: AtomicUsize,
     /// Streams that were refused and whose refusals may not be written yet.
     refused: AtomicUsize,
+    /// Refusals of such streams whose text is in memory, for example because their peer opens no window for it.
+    refusing: AtomicUsize,
     /// The budget has no room for what the peer sends, so the connection must be closed.
     is_over_budget: AtomicBool,
     account: Mutex<Account>,
@@ -159,6 +161,7 @@ impl Traffic {
             paid: AtomicUsize::new(BLOCK),
             waiting_paid: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
+            refusing: AtomicUsize::new(0),
             is_over_budget: AtomicBool::new(false),
             account: Mutex::new(Account {
                 charge,

@@ -1,11 +1,13 @@
 use axum::Router;
 use axum::routing::post;
 use http::header::CONTENT_TYPE;
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty};
+use rollcall_limits::Budget;
 
 use super::*;
-use crate::Serving;
-use crate::tests::{everything, http2, local, serve, serve_with};
+use crate::tests::{everything, http2, local, request, serve, serve_with};
+use crate::traffic::CONNECTION_COST;
+use crate::{Budgets, Serving};
 
 #[tokio::test]
 async fn a_request_with_too_many_fields_is_refused_over_http2() {
@@ -27,6 +29,49 @@ async fn a_request_with_too_many_fields_is_refused_over_http2() {
             let status = answer.headers().get("grpc-status");
             let status = status.map(|status| status.to_str().unwrap());
             assert_eq!((answer.status().as_u16(), status), expected);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_without_memory_is_refused_with_a_text() {
+    local(async {
+        let generous = Serving::generous();
+        let server = serve(Serving {
+            budgets: Budgets {
+                connections: Budget::new("connections", 2 * CONNECTION_COST),
+                ..generous.budgets
+            },
+            ..generous
+        })
+        .await;
+        let mut sender = http2(server.address).await;
+        let mut slow = Vec::new();
+        for _ in 0..2 {
+            let answer = sender.send_request(request(server.address, "/slow"));
+            slow.push(tokio::task::spawn_local(answer));
+            server.wait_for_slow().await;
+        }
+        let text = "the share of 127.0.0.1 in the memory budget `connections` is exhausted";
+        let key = "three quarters of server.default.connection_memory";
+        let answer = sender.send_request(request(server.address, "/")).await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), 503);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let message = body["error"]["message"].as_str().unwrap();
+        assert!(message.contains(text) && message.contains(key), "{message}");
+        let call = Request::post(format!("http://{}/", server.address))
+            .header(CONTENT_TYPE, "application/grpc")
+            .body(Empty::new());
+        let answer = sender.send_request(call.unwrap()).await.unwrap();
+        let field = |name| answer.headers()[name].to_str().unwrap();
+        assert_eq!((answer.status().as_u16(), field("grpc-status")), (200, "8"));
+        assert!(field("grpc-message").contains(text));
+        server.permits.add_permits(2);
+        for answer in slow {
+            assert_eq!(answer.await.unwrap().unwrap().status(), 200);
         }
     })
     .await;

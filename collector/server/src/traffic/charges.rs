@@ -34,7 +34,8 @@ impl Traffic {
         }
         let unpaid = self.unpaid.load(Relaxed) + 1;
         self.unpaid.store(unpaid, Relaxed);
-        if self.refused.load(Relaxed) + unpaid > MOST_REFUSED {
+        let refused = self.refused.load(Relaxed);
+        if refused.max(self.refusing.load(Relaxed)) + unpaid > MOST_REFUSED {
             return Err(TooManyRefused);
         }
         Ok(())

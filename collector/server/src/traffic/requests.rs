@@ -72,6 +72,23 @@ impl Drop for Answering {
     }
 }
 
+/// The refusal of a stream that is not charged, until its text is written.
+#[derive(Debug)]
+pub(crate) struct Refusing(Arc<Traffic>);
+
+impl Refusing {
+    pub(crate) fn new(traffic: &Arc<Traffic>) -> Self {
+        traffic.refusing.fetch_add(1, Relaxed);
+        Self(Arc::clone(traffic))
+    }
+}
+
+impl Drop for Refusing {
+    fn drop(&mut self) {
+        self.0.refusing.fetch_sub(1, Relaxed);
+    }
+}
+
 /// A piece of an answer that is not written yet.
 #[derive(Debug)]
 pub(crate) struct Unread(Arc<Traffic>);

@@ -108,6 +108,18 @@ fn refusals_that_were_written_do_not_close_a_connection() {
 }
 
 #[test]
+fn refusals_whose_text_stays_in_memory_close_a_connection() {
+    let traffic = traffic(0);
+    let _streams: Vec<_> = (0..BLOCK).map(|_| traffic.begin().unwrap()).collect();
+    let mut texts: Vec<_> = (1..MOST_REFUSED).map(|_| Refusing::new(&traffic)).collect();
+    assert!(open_refused(&traffic));
+    texts.push(Refusing::new(&traffic));
+    assert!(!open_refused(&traffic));
+    texts.clear();
+    assert!(open_refused(&traffic));
+}
+
+#[test]
 fn pieces_of_answers_are_not_refused_streams() {
     let traffic = traffic(0);
     let answer = traffic.begin().unwrap().answer();
