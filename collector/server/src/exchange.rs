@@ -49,14 +49,9 @@ where
         if exchange.is_none() {
             self.traffic.end_message();
         }
-        let fields = request.headers().len();
-        let working = match self.traffic.begin() {
-            Ok(working) if fields <= MOST_FIELDS => working,
-            begun => {
-                let (fault, stream) = match begun {
-                    Ok(working) => (Fault::TooManyFields(fields), working.answer().into()),
-                    Err(over) => (over.into(), Refusing::new(&self.traffic).into()),
-                };
+        let working = match self.begin(&request) {
+            Ok(working) => working,
+            Err((fault, stream)) => {
                 let is_last = exchange.is_some() && self.traffic.is_http1();
                 discard(pin!(request.into_body()), &self.traffic);
                 return AnswerFuture::Refused {
@@ -84,6 +79,21 @@ where
 }
 
 impl<S> Exchanging<S> {
+    /// Counts and charges a request and its head.
+    fn begin<R>(&self, request: &Request<R>) -> Result<Working, (Fault, Refused)> {
+        let begun = self.traffic.begin();
+        let mut working =
+            begun.map_err(|over| (over.into(), Refusing::new(&self.traffic).into()))?;
+        let fields = request.headers().len();
+        if fields > MOST_FIELDS {
+            return Err((Fault::TooManyFields(fields), working.answer().into()));
+        }
+        match self.traffic.pay_for_head(request, &mut working) {
+            Ok(()) => Ok(working),
+            Err(over) => Err((over.into(), working.answer().into())),
+        }
+    }
+
     /// The longest time of a gRPC call, whatever its caller sets. A stream has no limit.
     fn limit(&self, path: &str) -> Option<Duration> {
         let serving = &self.traffic.serving;

@@ -42,7 +42,9 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const ACK: u8 = 1;
+const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 
 /// Parses the frame headers of one connection.
@@ -53,12 +55,46 @@ pub(super) struct Frames {
     length: usize,
     /// The bytes before the next head.
     skip: usize,
+    /// The head of a request that may not have arrived completely.
+    block: Option<Block>,
+    /// The bytes of it that were recorded.
+    held: Option<Block>,
     /// The next byte is the length of the padding of a DATA frame.
     is_padded: bool,
     control: Allowance,
     settings: Allowance,
     /// The bytes of answers that have been credited.
     sent: usize,
+}
+
+/// The received frames of one head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Block {
+    /// Their length.
+    bytes: usize,
+    /// Whether no further frame continues the head.
+    is_last: bool,
+    /// Whether h2 has decoded some of them: it decodes each frame that has arrived completely.
+    is_decoded: bool,
+}
+
+impl Block {
+    fn begin(bytes: usize, flags: u8) -> Self {
+        let is_last = flags & END_HEADERS != 0;
+        Self {
+            bytes,
+            is_last,
+            is_decoded: !is_last,
+        }
+    }
+
+    fn and(self, bytes: usize, flags: u8) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(bytes),
+            is_last: flags & END_HEADERS != 0,
+            is_decoded: true,
+        }
+    }
 }
 
 /// Why a connection must be closed.
@@ -103,6 +139,8 @@ impl Frames {
             head: [0; HEAD],
             length: 0,
             skip: PREFACE,
+            block: None,
+            held: None,
             is_padded: false,
             control: Allowance::new(BURST, EACH),
             settings: Allowance::new(SETTINGS_BURST, SETTINGS_EACH),
@@ -130,6 +168,7 @@ impl Frames {
             self.length += part;
             bytes = &bytes[part..];
             if self.length < HEAD {
+                self.hold(traffic);
                 return Ok(());
             }
             self.length = 0;
@@ -139,11 +178,30 @@ impl Frames {
         }
     }
 
+    /// Records what h2 holds of an incomplete head.
+    fn hold(&mut self, traffic: &Traffic) {
+        let is_over = self.skip == 0 && self.block.is_some_and(|block| block.is_last);
+        if is_over {
+            self.block = None;
+        }
+        if self.block != self.held {
+            self.held = self.block;
+            let held = self.block.map(|block| (block.bytes, block.is_decoded));
+            let (bytes, is_decoded) = held.unwrap_or_default();
+            traffic.hold_head(bytes, is_decoded);
+        }
+    }
+
     fn count(&mut self, kind: u8, flags: u8, traffic: &Traffic) -> Result<(), Abuse> {
+        self.block = match self.block {
+            Some(block) if kind == CONTINUATION => Some(block.and(self.skip, flags)),
+            _ => None,
+        };
         match kind {
             HEADERS => {
                 self.control.earn(PER_REQUEST);
                 traffic.announce()?;
+                self.block = Some(Block::begin(self.skip, flags));
             }
             DATA if self.skip > 0 || flags & END_STREAM != 0 => {
                 traffic.arrive(self.skip);

@@ -18,6 +18,7 @@ use super::protocol::Protocol;
 use super::{Budgets, Serving, Stats};
 
 mod charges;
+mod heads;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -103,7 +104,12 @@ pub(super) struct Traffic {
     unpaid: AtomicUsize,
     /// Streams that are charged for.
     paid: AtomicUsize,
-    /// Bytes of unread bodies that are charged for.
+    /// The most memory that a head which has not arrived completely may take, in bytes; over HTTP/1 that of the largest one so
+    /// far, because hyper keeps its buffer.
+    head: AtomicUsize,
+    /// Bytes over HTTP/1 that are not known to complete a request.
+    message: AtomicUsize,
+    /// Bytes of unread bodies and incomplete heads that are charged for.
     waiting_paid: AtomicUsize,
     /// Streams that were refused and whose refusals may not be written yet.
     refused: AtomicUsize,
@@ -159,6 +165,8 @@ impl Traffic {
             announced: AtomicUsize::new(0),
             unpaid: AtomicUsize::new(0),
             paid: AtomicUsize::new(BLOCK),
+            head: AtomicUsize::new(0),
+            message: AtomicUsize::new(0),
             waiting_paid: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
             refusing: AtomicUsize::new(0),
@@ -306,12 +314,15 @@ impl Traffic {
         self.is_draining.store(true, Relaxed);
     }
 
-    pub(super) fn begin_message(&self) {
+    /// Records bytes that arrived over HTTP/1.
+    pub(super) fn begin_message(&self, bytes: usize) {
         self.is_mid_message.store(true, Relaxed);
+        self.buffer(bytes);
     }
 
     pub(super) fn end_message(&self) {
         self.is_mid_message.store(false, Relaxed);
+        self.message.store(0, Relaxed);
     }
 
     /// Whether the connection waits for its peer to close after the last answer. A drain does not wait for a peer that has sent

@@ -121,7 +121,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         let Some(frames) = &mut this.frames else {
-            this.traffic.begin_message(); // also at the end of input, after which there is nothing to discard
+            let read = buffer.filled().len() - before;
+            this.traffic.begin_message(read); // also at the end of input, after which there is nothing to discard
             return Poll::Ready(Ok(()));
         };
         let read = buffer.filled().get(before..).unwrap_or_default();

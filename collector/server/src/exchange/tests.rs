@@ -5,7 +5,7 @@ use http_body_util::{BodyExt, Empty};
 use rollcall_limits::Budget;
 
 use super::*;
-use crate::tests::{everything, http2, local, request, serve, serve_with};
+use crate::tests::{PATIENCE, everything, http2, local, request, serve, serve_with};
 use crate::traffic::CONNECTION_COST;
 use crate::{Budgets, Serving};
 
@@ -87,6 +87,86 @@ async fn a_body_of_grpc_web_is_not_cut_into_grpc_messages() {
                        content-length: 8\r\n\r\n\0\0\0\0\x09abc";
         let answer = everything(&mut server.send(request.as_bytes()).await).await;
         assert!(answer.ends_with("\r\n\0\0\0\0\x09abc"), "{answer:?}");
+    })
+    .await;
+}
+
+async fn wait_until(is_true: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_true() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_large_head_is_charged_until_its_request_is_answered() {
+    local(async {
+        let serving = Serving {
+            limits: crate::Limits {
+                max_header_size: 64 << 10,
+                ..crate::Limits::generous()
+            },
+            ..Serving::generous()
+        };
+        let connections = serving.budgets.connections.clone();
+        let server = serve(serving).await;
+        let value = "v".repeat(500);
+        let usual = http2(server.address)
+            .await
+            .send_request(request(server.address, "/slow"));
+        let usual = tokio::task::spawn_local(usual);
+        server.wait_for_slow().await;
+        assert_eq!(
+            connections.held(),
+            CONNECTION_COST,
+            "the usual head is free"
+        );
+        let mut large = request(server.address, "/slow");
+        for number in 0..MOST_FIELDS - 2 {
+            let name: http::HeaderName = format!("x-{number}").parse().unwrap();
+            large.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let large = http2(server.address).await.send_request(large);
+        let large = tokio::task::spawn_local(large);
+        server.wait_for_slow().await;
+        let held = connections.held();
+        assert!(held >= 2 * CONNECTION_COST + 98 * 500, "{held}");
+        server.permits.add_permits(2);
+        for answer in [usual, large] {
+            let answer = answer.await.unwrap().unwrap();
+            assert_eq!(answer.status(), 200);
+            answer.into_body().collect().await.unwrap();
+        }
+        wait_until(|| connections.held() == 0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_large_head_over_http1_is_charged_while_it_arrives_and_while_its_buffer_exists() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    local(async {
+        let serving = Serving {
+            limits: crate::Limits {
+                max_header_size: 64 << 10,
+                ..crate::Limits::generous()
+            },
+            ..Serving::generous()
+        };
+        let connections = serving.budgets.connections.clone();
+        let server = serve(serving).await;
+        let part = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}", "x".repeat(40_000));
+        let mut stream = server.send(part.as_bytes()).await;
+        wait_until(|| connections.held() >= CONNECTION_COST + 40_000).await;
+        stream.write_all(b"\r\n\r\n").await.unwrap();
+        let mut answer = [0; 1000];
+        let length = stream.read(&mut answer).await.unwrap();
+        assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+        assert!(connections.held() >= CONNECTION_COST + 40_000);
+        drop(stream);
+        wait_until(|| connections.held() == 0).await;
     })
     .await;
 }

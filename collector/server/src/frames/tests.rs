@@ -122,3 +122,36 @@ async fn requests_earn_no_settings() {
     tokio::time::advance(SETTINGS_EACH).await;
     assert_eq!(taken(&mut frames, &traffic, &settings, 1000), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_has_not_arrived_is_charged_until_it_has() {
+    const PART: u8 = 200;
+    for size in [1, 100, 100_000] {
+        let (mut frames, traffic) = (begun(), traffic());
+        let connections = traffic.serving.budgets.connections.clone();
+        let mut read = |bytes: &[u8]| {
+            for part in bytes.chunks(size) {
+                frames.read(part, &traffic).unwrap();
+                traffic.settle();
+            }
+        };
+        read(&frame(HEADERS, 0, PART));
+        read(&frame(CONTINUATION, 0, PART));
+        // Each byte may be a field of the table of headers.
+        let decoded = 2 * usize::from(PART) * 200;
+        assert!(connections.held() >= decoded, "{size}");
+        let last = frame(CONTINUATION, END_HEADERS, PART);
+        read(&last[..last.len() - 1]);
+        assert!(connections.held() >= decoded, "{size}");
+        read(&last[last.len() - 1..]);
+        assert_eq!(connections.held(), 0, "{size}");
+        // A single frame is not decoded before it has arrived.
+        let mut head = frame(HEADERS, END_HEADERS, 0);
+        head[1] = 0x40; // 16 KiB
+        head.resize(HEAD + (16 << 10), 0xff);
+        read(&head[..head.len() - 1]);
+        assert_eq!(connections.held(), 32 << 10, "{size}");
+        read(&head[head.len() - 1..]);
+        assert_eq!(connections.held(), 0, "{size}");
+    }
+}

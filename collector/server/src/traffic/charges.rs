@@ -76,11 +76,12 @@ impl Traffic {
     }
 
     /// The bytes that streams and bodies leave free for new connections. A peer leaves the same part of its share free.
-    fn reserve(&self) -> usize {
+    pub(super) fn reserve(&self) -> usize {
         self.serving.budgets.connections.limit() / 4
     }
 
-    /// Charges the bytes of bodies that wait for their handlers, and releases the charge for bytes that were read.
+    /// Charges an incomplete head and the bytes of bodies that wait for their handlers, and releases the charge for bytes that
+    /// were read.
     ///
     /// h2 discards bytes that arrive for ended streams without a report. They count as waiting until [`Traffic::rest`] or until
     /// no request is in progress.
@@ -114,9 +115,9 @@ impl Traffic {
         }
     }
 
-    /// The charge for the bytes that wait now.
+    /// The charge for the bytes that wait now, and for an incomplete head.
     fn due_for_waiting(&self) -> usize {
-        let waiting = self.waiting();
+        let waiting = self.waiting() + self.head();
         if waiting <= FREE_WAITING {
             0
         } else {
@@ -143,13 +144,11 @@ impl Traffic {
         if self.refused.load(Relaxed) > 0 && !self.is_blocked() {
             self.refused.store(0, Relaxed);
         }
-        if self.protocol == Protocol::Http2 {
-            if self.under_way() == 0 {
-                self.arrived.store(self.gone(), Relaxed);
-            }
-            if self.pay_for_waiting().is_err() {
-                self.refuse_all();
-            }
+        if self.protocol == Protocol::Http2 && self.under_way() == 0 {
+            self.arrived.store(self.gone(), Relaxed);
+        }
+        if self.pay_for_waiting().is_err() {
+            self.refuse_all();
         }
         let paid = self.paid.load(Relaxed);
         let used = self.streams().next_multiple_of(BLOCK).max(BLOCK);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use rollcall_limits::Charge;
+
 use super::Traffic;
 use crate::fault::Exchange;
 
@@ -12,6 +14,8 @@ pub(crate) struct Working {
     traffic: Arc<Traffic>,
     /// Present if the request has a body.
     exchange: Option<Arc<Exchange>>,
+    /// The charge for a large head.
+    head: Option<Charge>,
 }
 
 impl Working {
@@ -20,7 +24,13 @@ impl Working {
         Self {
             traffic: Arc::clone(traffic),
             exchange: None,
+            head: None,
         }
+    }
+
+    /// Holds the charge for the head until the answer has ended.
+    pub(super) fn hold(&mut self, head: Charge) {
+        self.head = Some(head);
     }
 
     /// The same request, with the state of its body.
@@ -34,9 +44,12 @@ impl Working {
     }
 
     /// Counts the request as answered from now on.
-    pub(crate) fn answer(self) -> Answering {
+    pub(crate) fn answer(mut self) -> Answering {
         self.traffic.answering.fetch_add(1, Relaxed);
-        Answering(Arc::clone(&self.traffic))
+        Answering {
+            traffic: Arc::clone(&self.traffic),
+            _head: self.head.take(),
+        }
     }
 }
 
@@ -52,23 +65,26 @@ impl Drop for Working {
 
 /// An answer whose body has not ended.
 #[derive(Debug)]
-pub(crate) struct Answering(Arc<Traffic>);
+pub(crate) struct Answering {
+    traffic: Arc<Traffic>,
+    _head: Option<Charge>,
+}
 
 impl Answering {
     /// Counts a piece of the answer until it is written.
     pub(crate) fn piece(&self) -> Unread {
-        self.0.unread.fetch_add(1, Relaxed);
-        Unread(Arc::clone(&self.0))
+        self.traffic.unread.fetch_add(1, Relaxed);
+        Unread(Arc::clone(&self.traffic))
     }
 
     pub(crate) fn traffic(&self) -> &Arc<Traffic> {
-        &self.0
+        &self.traffic
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.answering.fetch_sub(1, Relaxed);
+        self.traffic.answering.fetch_sub(1, Relaxed);
     }
 }
 
