@@ -174,7 +174,7 @@ where
 {
     let (mut head, body) = answer.into_parts();
     let paid = head.extensions.remove::<Paid>();
-    match Outbound::begin(body, paid, answering, context) {
+    match Outbound::begin(body, is_grpc, paid, answering, context) {
         Ok(body) => Response::from_parts(head, body),
         Err((over, answering)) => Refusal::of(over.into(), is_grpc).into_response(answering.into()),
     }

@@ -21,11 +21,13 @@ use rollcall_limits::{Budget, Charge, OfShare, OverBudget};
 
 use super::traffic::Answering;
 
+mod deadline;
 mod piece;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
+use self::deadline::Deadline;
 use self::piece::Held;
 pub(super) use self::piece::Piece;
 use self::waiting::Waiting;
@@ -44,6 +46,7 @@ pub(super) struct Outbound<B> {
     rest: Bytes,
     /// The body's last frame, while the budget has no room for it.
     waiting: Option<Waiting>,
+    deadline: Deadline,
     trailers: Option<HeaderMap>,
     failure: Option<BoxError>,
     charge: Option<Held>,
@@ -64,6 +67,7 @@ impl<B> Outbound<B> {
             body: None,
             rest: text,
             waiting: None,
+            deadline: Deadline::new(false),
             trailers: None,
             failure: None,
             charge: None,
@@ -84,6 +88,7 @@ where
     /// The budget has no room for it.
     pub(super) fn begin(
         body: B,
+        is_grpc: bool,
         paid: Option<Paid>,
         answering: Answering,
         context: &mut Context<'_>,
@@ -91,6 +96,7 @@ where
         let length = body.size_hint().exact();
         let mut outbound = Self {
             body: Some(body),
+            deadline: Deadline::new(is_grpc),
             ..Self::text(Bytes::new(), Some(answering))
         };
         let charged = match length {
@@ -143,12 +149,13 @@ where
         };
         match frame.into_data() {
             Ok(data) => {
+                self.deadline.see(&data);
                 if self.prepaid >= data.len() {
                     self.prepaid -= data.len();
                 } else if let Err(over) = self.pay_for(&data) {
                     self.waiting = match (&self.answering, patience) {
                         (Some(answering), Patience::Some) if data.len() <= over.limit => {
-                            Waiting::begin(data, answering.traffic())
+                            Waiting::begin(data, answering.traffic(), &mut self.deadline)
                         }
                         _ => None,
                     };

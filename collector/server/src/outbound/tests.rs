@@ -22,7 +22,13 @@ fn traffic(limit: usize) -> Arc<Traffic> {
 
 fn traffic_of(serving: Serving) -> Arc<Traffic> {
     let charge = serving.budgets.connections.nothing();
-    Traffic::new(serving.budgets.clone(), Arc::new(serving), Arc::default(), Protocol::Http2, charge)
+    Traffic::new(
+        serving.budgets.clone(),
+        Arc::new(serving),
+        Arc::default(),
+        Protocol::Http2,
+        charge,
+    )
 }
 
 fn begin<B>(traffic: &Arc<Traffic>, body: B) -> Result<Outbound<B>, OverBudget>
@@ -31,7 +37,7 @@ where
 {
     let answering = traffic.begin().unwrap().answer();
     let mut context = Context::from_waker(Waker::noop());
-    Outbound::begin(body, None, answering, &mut context).map_err(|(over, _)| over)
+    Outbound::begin(body, true, None, answering, &mut context).map_err(|(over, _)| over)
 }
 
 /// A body of unknown length.
@@ -104,7 +110,13 @@ async fn an_answer_that_its_handler_has_paid_for_is_not_charged_again() {
         let paid = Some(Paid::new(answers.try_charge(paid).unwrap()));
         let answering = traffic.begin().unwrap().answer();
         let mut context = Context::from_waker(Waker::noop());
-        Outbound::begin(Full::from(vec![7; length]), paid, answering, &mut context)
+        Outbound::begin(
+            Full::from(vec![7; length]),
+            false,
+            paid,
+            answering,
+            &mut context,
+        )
     };
     let mut body = begin(70_000, 60_000).unwrap();
     assert_eq!(answers.held(), 70_000);
@@ -214,6 +226,70 @@ async fn a_stream_that_waits_for_room_ends_before_its_peer_counts_as_silent() {
         let (waited, longest) = (began.elapsed(), Duration::from_secs(longest));
         assert!(waited >= longest && waited < longest + 2 * PAUSE);
         assert!(traffic.is_idle());
+    }
+}
+
+/// A gRPC message in two frames of these lengths.
+fn message(head: usize, tail: usize) -> [Bytes; 2] {
+    let length = u32::try_from(head - 5 + tail).unwrap();
+    let mut first = vec![0; head];
+    first[1..5].copy_from_slice(&length.to_be_bytes());
+    [first.into(), vec![7; tail].into()]
+}
+
+/// A stream that has yielded an empty message and then yields these frames.
+async fn begun(
+    traffic: &Arc<Traffic>,
+    frames: Vec<Bytes>,
+) -> impl Body<Data = Piece, Error = BoxError> + Unpin + use<> {
+    let empty = Bytes::from_static(&[0; 5]);
+    let frames = std::iter::once(empty).chain(frames);
+    let frames = frames.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+    let frames: Vec<_> = frames.collect();
+    let mut stream = begin(traffic, StreamBody::new(tokio_stream::iter(frames))).unwrap();
+    stream.frame().await.unwrap().unwrap();
+    stream
+}
+
+/// Reads this many bytes.
+async fn read(stream: &mut (impl Body<Data = Piece, Error = BoxError> + Unpin), mut bytes: usize) {
+    while bytes > 0 {
+        let piece = stream.frame().await.unwrap().unwrap();
+        bytes -= piece.into_data().unwrap().remaining();
+    }
+}
+
+/// Almost the longest time that a message waits.
+const ALMOST: Duration = Duration::from_millis(2600);
+
+#[tokio::test(start_paused = true)]
+async fn all_frames_of_a_message_wait_until_one_deadline() {
+    let traffic = traffic(100_000);
+    let answers = &traffic.serving.budgets.answers;
+    let mut other = answers.try_charge(100_000).unwrap();
+    let mut stream = begun(&traffic, message(20_000, 40_000).into()).await;
+    timeout(ALMOST, stream.frame()).await.unwrap_err();
+    other.shrink(20_000);
+    read(&mut stream, 20_000).await;
+    let began = Instant::now();
+    let over = stream.collect().await.unwrap_err();
+    assert!(over.is::<OverBudget>());
+    let waited = began.elapsed();
+    assert!(waited < Duration::from_secs(1), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_message_waits_as_long_as_the_one_before() {
+    let traffic = traffic(100_000);
+    let answers = &traffic.serving.budgets.answers;
+    let mut other = answers.try_charge(100_000).unwrap();
+    let frames = [message(20_000, 10), message(20_000, 10)].concat();
+    let mut stream = begun(&traffic, frames).await;
+    for _ in 0..2 {
+        timeout(ALMOST, stream.frame()).await.unwrap_err();
+        other.shrink(20_000);
+        read(&mut stream, 20_010).await;
+        other.try_grow(20_000).unwrap();
     }
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rollcall_limits::Shared;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::deadline::Deadline;
 use crate::traffic::Traffic;
 
 /// The pause before a stream that waits for room looks again.
@@ -29,12 +30,14 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Waits for at most the write timeout or [`LONGEST`]; `None` if too many bytes wait already.
-    pub(super) fn begin(bytes: Bytes, traffic: &Traffic) -> Option<Self> {
+    /// Waits until the deadline of the message, at most the write timeout or [`LONGEST`] after its first wait; `None` if too many
+    /// bytes wait already.
+    pub(super) fn begin(bytes: Bytes, traffic: &Traffic, message: &mut Deadline) -> Option<Self> {
         let charge = traffic.budgets.waiting.try_charge_shared(&bytes).ok()?;
+        let longest = traffic.serving.limits.write_timeout.min(LONGEST);
         Some(Self {
             bytes,
-            until: Instant::now() + traffic.serving.limits.write_timeout.min(LONGEST),
+            until: *message.until.get_or_insert(Instant::now() + longest),
             pause: Box::pin(sleep(PAUSE)),
             charge,
         })
