@@ -257,11 +257,11 @@ fn limits(config: &config::Nacos) -> catalog::Config {
     catalog::Config {
         limits: Limits {
             services: config.max_services,
-            services_per_peer: config.max_services_per_peer,
+            services_per_peer: config.services_per_peer(),
             instances_per_service: config.max_instances_per_service,
             instances_per_connection: config.max_instances_per_connection,
             bytes: config.memory,
-            bytes_per_peer: config.memory_per_peer,
+            bytes_per_peer: config.bytes_per_peer(),
             metadata_bytes: config.max_metadata,
             subscriptions: config.max_subscriptions,
             namespaces: config.max_namespaces,

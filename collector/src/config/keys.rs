@@ -172,7 +172,7 @@ keys! {
         detection_timeout SW_NACOS_DETECTION_TIMEOUT Duration "Time for the client to answer the probe; then its connection is closed and its instances are removed" => nacos.detection_timeout;
         warm_up SW_NACOS_WARM_UP Duration "Time after a start for which lists are refused if the store has no recent list of instances, so that no client sees an incomplete list" => nacos.warm_up;
         max_services SW_NACOS_MAX_SERVICES Count "Most services" => nacos.max_services;
-        max_services_per_peer SW_NACOS_MAX_SERVICES_PER_PEER Count "Most services that one address (IPv6: a /64 network) has registered at this collector since its start and that still exist" => nacos.max_services_per_peer;
+        max_services_per_peer SW_NACOS_MAX_SERVICES_PER_PEER OptionalCount "Most services that one address (IPv6: a /64 network) has registered at this collector since its start and that still exist; empty: half of `nacos.default.max_services`" => nacos.max_services_per_peer;
         max_instances_per_service SW_NACOS_MAX_INSTANCES_PER_SERVICE Count "Most instances of one service" => nacos.max_instances_per_service;
         max_instances_per_connection SW_NACOS_MAX_INSTANCES_PER_CONNECTION Count "Most instances of one gRPC connection" => nacos.max_instances_per_connection;
         max_subscriptions SW_NACOS_MAX_SUBSCRIPTIONS Count "Most subscriptions of all clients; those that poll take at most a tenth" => nacos.max_subscriptions;
@@ -183,7 +183,7 @@ keys! {
         max_namespaces SW_NACOS_MAX_NAMESPACES Count "Most namespaces" => nacos.max_namespaces;
         max_metadata SW_NACOS_MAX_METADATA Bytes "Most bytes of the metadata of one instance or service" => nacos.max_metadata;
         memory SW_NACOS_MEMORY Bytes "Most bytes that all services, with their settings and overrides, and instances take" => nacos.memory;
-        memory_per_peer SW_NACOS_MEMORY_PER_PEER Bytes "Most bytes of the services, with their settings and overrides, and instances that one address (IPv6: a /64 network) has registered at this collector since its start and that still exist" => nacos.memory_per_peer;
+        memory_per_peer SW_NACOS_MEMORY_PER_PEER OptionalBytes "Most bytes of the services, with their settings and overrides, and instances that one address (IPv6: a /64 network) has registered at this collector since its start and that still exist; empty: half of `nacos.default.memory`" => nacos.memory_per_peer;
         body_cache SW_NACOS_BODY_CACHE Bytes "Most bytes of the cache of encoded lists" => nacos.body_cache;
         override_term SW_NACOS_OVERRIDE_TERM Duration "Time for which the weight, state or metadata that an operator set is kept after its instance was removed" => nacos.override_term;
         empty_service_term SW_NACOS_EMPTY_SERVICE_TERM Duration "Time after which a service without instances is removed, unless it was created explicitly" => nacos.empty_service_term;

@@ -51,8 +51,8 @@ pub struct Nacos {
     pub warm_up: Duration,
     /// The most services.
     pub max_services: usize,
-    /// The most services that are charged to one peer.
-    pub max_services_per_peer: usize,
+    /// The most services that are charged to one peer. `None`: see [`Nacos::services_per_peer`].
+    pub max_services_per_peer: Option<usize>,
     /// The most instances of one service.
     pub max_instances_per_service: usize,
     /// The most instances of one connection.
@@ -73,8 +73,8 @@ pub struct Nacos {
     pub max_metadata: usize,
     /// The most bytes of all services and instances.
     pub memory: usize,
-    /// The most bytes of services and instances that are charged to one peer.
-    pub memory_per_peer: usize,
+    /// The most bytes of services and instances that are charged to one peer. `None`: see [`Nacos::bytes_per_peer`].
+    pub memory_per_peer: Option<usize>,
     /// The most bytes of encoded lists that are kept.
     pub body_cache: usize,
     /// The time for which an override survives its instance.
@@ -102,6 +102,19 @@ pub enum NacosProvider {
 }
 
 impl Nacos {
+    /// The most services that are charged to one peer: as set, or half of all.
+    #[must_use]
+    pub fn services_per_peer(&self) -> usize {
+        let half = (self.max_services / 2).max(1);
+        self.max_services_per_peer.unwrap_or(half)
+    }
+
+    /// The most bytes that are charged to one peer: as set, or half of all.
+    #[must_use]
+    pub fn bytes_per_peer(&self) -> usize {
+        self.memory_per_peer.unwrap_or(self.memory / 2)
+    }
+
     /// Whether there are Nacos faces.
     #[must_use]
     pub fn is_on(&self) -> bool {

@@ -124,6 +124,9 @@ pub(super) fn broken(config: &Config) -> Broken {
         let path = key.path();
         let allowed = match key.field {
             Field::Count(at) => number(&path, *at(&mut config), usize::to_string),
+            Field::OptionalCount(at) => {
+                at(&mut config).and_then(|count| number(&path, count, usize::to_string))
+            }
             Field::Bytes(at) => size(&path, *at(&mut config)),
             Field::OptionalBytes(at) => at(&mut config).and_then(|bytes| size(&path, bytes)),
             Field::Duration(at) | Field::Millis(at) => duration(&path, *at(&mut config)),
@@ -222,7 +225,10 @@ mod tests {
         let numbers = KEYS.iter().filter(|key| {
             matches!(
                 key.field,
-                Field::Count(_) | Field::Bytes(_) | Field::OptionalBytes(_)
+                Field::Count(_)
+                    | Field::OptionalCount(_)
+                    | Field::Bytes(_)
+                    | Field::OptionalBytes(_)
             )
         });
         for path in numbers.map(Key::path) {

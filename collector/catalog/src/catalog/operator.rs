@@ -132,6 +132,9 @@ impl Catalog {
                         registry.admits_override(&service, &endpoint, &after, peer)?;
                     }
                     registry.set_override(&service, &endpoint, after, effects)?;
+                    if !is_removal {
+                        registry.charge_service(&service, peer);
+                    }
                     Ok(())
                 })
             });

@@ -31,6 +31,8 @@ pub(in crate::config) enum Field {
     /// A number of bytes, or nothing.
     OptionalBytes(fn(&mut Config) -> &mut Option<usize>),
     Count(fn(&mut Config) -> &mut usize),
+    /// A number, or nothing.
+    OptionalCount(fn(&mut Config) -> &mut Option<usize>),
     /// A token, or nothing.
     Secret(fn(&mut Config) -> &mut Secret),
     /// A file, or nothing.
@@ -91,6 +93,8 @@ impl Field {
             Self::OptionalBytes(at) if text.is_empty() => *at(config) = None,
             Self::OptionalBytes(at) => *at(config) = Some(value::parse_bytes(text)?),
             Self::Count(at) => *at(config) = value::parse_count(text)?,
+            Self::OptionalCount(at) if text.is_empty() => *at(config) = None,
+            Self::OptionalCount(at) => *at(config) = Some(value::parse_count(text)?),
             Self::Secret(at) => *at(config) = Secret::new(value::parse_token(text)?),
             Self::File(at) => *at(config) = PathBuf::from(text),
             Self::Password(at) => *at(config) = Secret::new(value::parse_password(text)?),
@@ -144,6 +148,7 @@ impl Field {
             | Self::Listening(_)
             | Self::LogFormat(_)
             | Self::Count(_)
+            | Self::OptionalCount(_)
             | Self::Flag(_) => false,
         }
     }
@@ -184,6 +189,9 @@ impl Field {
             Self::LogFormat(at) => at(config).name().to_owned(),
             Self::OptionalBytes(at) => at(config).map_or_else(String::new, value::print_bytes),
             Self::Count(at) => at(config).to_string(),
+            Self::OptionalCount(at) => {
+                at(config).map_or_else(String::new, |count| count.to_string())
+            }
             Self::Secret(at) | Self::Password(at) | Self::Credentials(at) => {
                 let is_set = !at(config).expose().is_empty();
                 if is_set { value::HIDDEN } else { "" }.to_owned()

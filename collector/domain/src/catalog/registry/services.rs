@@ -89,7 +89,7 @@ impl Registry {
     }
 
     /// Checks whether there is room for this override. [`Registry::set_override`] does not check it. If a peer sets it, the share
-    /// of the service limits it.
+    /// that the service is charged to limits it: that of `peer` for a service that is charged to no peer.
     ///
     /// # Errors
     /// There is no room.
@@ -103,8 +103,14 @@ impl Registry {
         let before = self.overridden(key, endpoint);
         let before = before.map_or(0, |before| override_cost(endpoint, before));
         let added = override_cost(endpoint, set).saturating_sub(before);
-        if let (Some(_), Some((_, service))) = (peer, self.service(key)) {
-            self.share_of_payer(service.payer, added)?;
+        match self.service(key) {
+            Some((_, service)) if service.payer != Payer::default() && peer.is_some() => {
+                self.share_of_payer(service.payer, added)?;
+            }
+            Some((_, service)) if service.payer == Payer::default() => {
+                self.share_in_bytes(peer, added)?;
+            }
+            _ => {}
         }
         self.room_in_bytes(added)
     }

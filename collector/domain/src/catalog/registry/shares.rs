@@ -4,7 +4,11 @@
 //! registers again is charged to that peer. Such a registration adds nothing, so it is admitted even if the share is used up. What
 //! an operator adds or a store restores is charged to no peer until a peer registers it again.
 //!
-//! Settings and overrides are charged to the peer of their service.
+//! Settings and overrides are charged to the peer of their service. A service that is charged to no peer is charged to the first
+//! peer that sets some.
+//!
+//! The shares are those of one collector since its start: a peer has a share at each collector that it registers at, and what a
+//! start restores is in no share until a peer registers or sets it again. The limits of the whole registry count it.
 
 use std::{collections::HashMap, net::IpAddr, num::NonZeroU32};
 

@@ -130,6 +130,41 @@ fn overrides_are_charged_to_the_peer_of_the_service() {
 }
 
 #[test]
+fn an_override_on_a_service_of_no_peer_is_limited_by_the_share_of_its_peer() {
+    let mut fixture = Fixture::with(Limits {
+        bytes_per_peer: 1_500,
+        ..Limits::default()
+    });
+    // Restored from a store.
+    fixture.register(&Publisher::Restored, "a", registration("1"));
+    let (registry, effects) = (&mut fixture.registry, &mut fixture.effects);
+    let at = endpoint("1");
+    let set = |length: usize| Override {
+        metadata: Some(MetadataChange::Merge(metadata(&[(
+            "k",
+            &"v".repeat(length),
+        )]))),
+        ..Override::none(Timestamp::from_millis(0))
+    };
+    let admits = |registry: &Registry, length, peer| {
+        let admitted = registry.admits_override(&key("a"), &at, &set(length), peer);
+        admitted.map_err(Refused::from)
+    };
+    let refused = full(Resource::BytesPerPeer, 1_500);
+    assert_eq!(admits(registry, 2_000, Some(ONE)), refused);
+    admits(registry, 2_000, None).unwrap();
+    admits(registry, 100, Some(ONE)).unwrap();
+    registry
+        .set_override(&key("a"), &at, set(100), effects)
+        .unwrap();
+    registry.charge_service(&key("a"), Some(ONE));
+    registry.check_shares();
+    let share = registry.largest_shares();
+    assert!(share.services == 1 && share.bytes > 100, "{share:?}");
+    assert_eq!(admits(registry, 2_000, Some(OTHER)), refused);
+}
+
+#[test]
 fn a_registration_that_adds_nothing_is_admitted_and_charged_to_its_peer() {
     let mut fixture = Fixture::with(Limits {
         services_per_peer: 1,
