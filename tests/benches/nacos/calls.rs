@@ -19,9 +19,10 @@ use crate::{
 
 /// Concurrent callers.
 const CALLERS: u8 = 16;
-/// Services of the callers over HTTP, and instances that they register before they start again.
+/// Services of the callers over HTTP, the most instances that they register, and those that they register again.
 const SERVICES: u64 = 1_000;
 const INSTANCES: u64 = 50_000;
+const AGAIN: u64 = 10_000;
 /// Services of each caller over gRPC.
 const OWN_SERVICES: u64 = 100;
 
@@ -69,7 +70,7 @@ pub(crate) async fn list(server: &Server, period: Duration, service: &str, least
     };
     over_http(
         server,
-        period,
+        (period, u64::MAX),
         "GET",
         |_| path.clone(),
         |body| body.len() >= least,
@@ -77,16 +78,29 @@ pub(crate) async fn list(server: &Server, period: Duration, service: &str, least
     .await
 }
 
-/// CPU of a registration of a new instance.
+/// CPU of a registration of a new instance: of at most [`INSTANCES`], because their leases expire during later measurements.
 pub(crate) async fn register(server: &Server, period: Duration) -> f64 {
-    let path = |number| format!("{INSTANCE}?{}", place(number % INSTANCES));
-    over_http(server, period, "POST", path, |body| body == "ok").await
+    let most = (period, INSTANCES);
+    over_http(server, most, "POST", registration, |body| body == "ok").await
+}
+
+/// CPU of a registration that repeats an earlier one and changes nothing.
+pub(crate) async fn register_again(server: &Server, period: Duration) -> f64 {
+    let path = |number| registration(number % AGAIN);
+    let once = (Duration::MAX, AGAIN);
+    over_http(server, once, "POST", path, |body| body == "ok").await;
+    let most = (period, u64::MAX);
+    over_http(server, most, "POST", path, |body| body == "ok").await
+}
+
+fn registration(number: u64) -> String {
+    format!("{INSTANCE}?{}", place(number))
 }
 
 /// CPU of a light beat of an instance that [`register`] registered.
 pub(crate) async fn beat(server: &Server, period: Duration) -> f64 {
     let path = |number| format!("{BEAT}?{}", place(number % SERVICES));
-    over_http(server, period, "PUT", path, |body| {
+    over_http(server, (period, u64::MAX), "PUT", path, |body| {
         body.contains("\"code\":10200")
     })
     .await
@@ -97,9 +111,10 @@ fn place(number: u64) -> String {
     format!("serviceName=bench.{service}&ip=10.1.{a}.{b}&port=80")
 }
 
+/// CPU of a call. The calls end after this time or this number of them.
 async fn over_http(
     server: &Server,
-    period: Duration,
+    (period, most): (Duration, u64),
     method: &str,
     path: impl Fn(u64) -> String,
     is_expected: impl Fn(&str) -> bool,
@@ -108,7 +123,13 @@ async fn over_http(
     let callers = (0..CALLERS).map(|_| async {
         let http = Http::new(server.faces.http);
         while start.elapsed() < period {
-            let path = path(number.fetch_add(1, Ordering::Relaxed));
+            let next = number.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |number| {
+                (number < most).then_some(number + 1)
+            });
+            let Ok(next) = next else {
+                return;
+            };
+            let path = path(next);
             let reply = http.call(method, &path, None, &BTreeMap::new()).await;
             let text = reply.expect("a reply").text();
             assert!(is_expected(&text), "{method} {path}: {text}");

@@ -32,10 +32,11 @@ pub(crate) enum Goal {
 /// The values of one round, in the order of [`MEASURES`]; not a number where none was measured.
 pub(crate) type Round = [f64; MEASURES.len()];
 
-pub(crate) const MEASURES: [Measure; 9] = [
+pub(crate) const MEASURES: [Measure; 10] = [
     cpu("list of 200 hosts over HTTP", 0.1),
     cpu("list of 50 hosts over HTTP", 0.1),
-    cpu("register over HTTP", 0.5),
+    cpu("register a new instance over HTTP", 0.5),
+    cpu("register an instance again over HTTP", 0.5),
     cpu("beat over HTTP", 0.5),
     cpu("register over gRPC", 0.5),
     Measure {
@@ -121,13 +122,14 @@ async fn measure(server: &Server, period: Duration, place: usize, round: &mut Ro
         0 => calls::list(server, period, "bench.200", 20_000).await,
         1 => calls::list(server, period, "bench.50", 5_000).await,
         2 => calls::register(server, period).await,
-        3 => calls::beat(server, period).await,
-        4 => calls::register_over_grpc(server, period).await,
+        3 => calls::register_again(server, period).await,
+        4 => calls::beat(server, period).await,
+        5 => calls::register_over_grpc(server, period).await,
         _ if server.kind == Kind::Bare => f64::NAN,
-        5 => memory(server).await,
+        6 => memory(server).await,
         _ => {
             let fan_out::Cost { cpu, first, last } = fan_out::measure(server).await;
-            round[6..].copy_from_slice(&[cpu, first, last]);
+            round[7..].copy_from_slice(&[cpu, first, last]);
             return;
         }
     };
