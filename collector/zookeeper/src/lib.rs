@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod dial;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use tokio::{
     time::{Instant, error::Elapsed, sleep_until, timeout, timeout_at},
 };
 
+use dial::dial;
 pub use error::{Error, NODE_EXISTS};
 use error::{NO_NODE, SESSION_EXPIRED};
 use wire::{Acl, Head, Malformed, Op};
@@ -91,7 +93,7 @@ impl<'s> Client<'s> {
 
     async fn open(server: &str, term: Duration, session: &'s mut Session) -> Result<Self, Error> {
         let lost = |error| lost(server, error);
-        let stream = TcpStream::connect(server).await.map_err(lost)?;
+        let stream = dial(server, term / 3).await.map_err(lost)?;
         stream.set_nodelay(true).map_err(lost)?;
         let now = Instant::now();
         let mut client = Self {

@@ -104,3 +104,20 @@ async fn an_event_between_question_and_answer_is_not_lost() {
     client.changed().await.unwrap();
     assert_eq!(session.seen, 41);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_drops_packets_leaves_time_for_another() {
+    // Its queue of new connections is full.
+    let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    silent.bind(&any.into()).unwrap();
+    silent.listen(0).unwrap();
+    let full = silent.local_addr().unwrap().as_socket().unwrap();
+    let connect = || std::net::TcpStream::connect_timeout(&full, Duration::from_millis(50));
+    let _queued: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let accepting = listener.local_addr().unwrap();
+    let connecting = dial::first_of(vec![full, accepting], TERM);
+    let stream = timeout(TERM, connecting).await.unwrap().unwrap();
+    assert_eq!(stream.peer_addr().unwrap(), accepting);
+}

@@ -96,6 +96,7 @@ pub(super) fn open(
         Some(certificates) => endpoint.connect_with_connector_lazy(Connector {
             certificates: certificates.clone(),
             refusal: refusal.clone(),
+            patience: config.patience,
         }),
     };
     let room = config.buffer_size.min(Semaphore::MAX_PERMITS);

@@ -5,10 +5,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::Uri;
-use hyper_util::rt::TokioIo;
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use rollcall_tls::{Certificates, Side, explain};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -23,6 +24,8 @@ pub(super) struct Connector {
     pub(super) certificates: Certificates,
     /// Why TLS failed last.
     pub(super) refusal: Refusal,
+    /// The time for connecting, before TLS.
+    pub(super) patience: Duration,
 }
 
 impl Service<Uri> for Connector {
@@ -38,9 +41,10 @@ impl Service<Uri> for Connector {
         let Self {
             certificates,
             refusal,
+            patience,
         } = self.clone();
         Box::pin(async move {
-            let connected = connect(&certificates, &refusal, &member).await;
+            let connected = connect(&certificates, &refusal, &member, patience).await;
             connected.map(|stream| TokioIo::new(refusal.watch(stream)))
         })
     }
@@ -50,18 +54,23 @@ async fn connect(
     certificates: &Certificates,
     refusal: &Refusal,
     member: &Uri,
+    patience: Duration,
 ) -> io::Result<TlsStream<TcpStream>> {
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());
     let host = member.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = member.port_u16().ok_or_else(|| invalid("no port"))?;
     let settings = certificates
         .client()
         .ok_or_else(|| invalid("tls.default.trusted_ca_path is empty"))?;
     let name = ServerName::try_from(host.to_owned());
     let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let socket = TcpStream::connect((host, port)).await?;
-    socket.set_nodelay(true)?;
+    // Tries every address of the host, and shares the time among them.
+    let mut addresses = HttpConnector::new();
+    addresses.set_nodelay(true);
+    addresses.set_connect_timeout(Some(patience));
+    addresses.enforce_http(false);
+    let socket = addresses.call(member.clone()).await;
+    let socket = socket.map_err(io::Error::other)?.into_inner();
     let connector = TlsConnector::from(Arc::clone(&settings));
     let connected = connector.connect(name, socket).await;
     connected.map_err(|error| {

@@ -44,6 +44,7 @@ async fn a_member_is_reached_only_with_a_certificate_that_both_sides_accept() {
     let connector = Connector {
         certificates: certificates(&own, &own, &Request::default()),
         refusal: Refusal::default(),
+        patience: Duration::from_secs(30),
     };
     let test = async {
         let foreign = Authority::new("foreign");
