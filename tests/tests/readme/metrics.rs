@@ -1,17 +1,20 @@
 //! Tests that the README lists every metric with its type and meaning.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
-use rollcall_tests::process::Collector;
+use rollcall_tests::{
+    cluster::Cluster,
+    process::{Collector, Options},
+};
 
 use crate::blocks;
 
-const BEGIN: &str = "<!-- metrics: begin (a test compares this with a running collector) -->";
+const BEGIN: &str = "<!-- metrics: begin (a test compares this with running collectors) -->";
 const END: &str = "<!-- metrics: end -->";
 
-/// The table of the metrics in an exposition.
-fn table(exposition: &str) -> String {
-    let mut rows = Vec::new();
+/// The rows of the metrics in an exposition.
+fn rows(exposition: &str) -> BTreeSet<String> {
+    let mut rows = BTreeSet::new();
     let mut help = String::new();
     for line in exposition.lines() {
         if let Some(text) = line.strip_prefix("# HELP ") {
@@ -26,10 +29,13 @@ fn table(exposition: &str) -> String {
                 "info" => "_info",
                 _ => "",
             };
-            rows.push(format!("| `{name}{suffix}` | {kind} | {help} |"));
+            rows.insert(format!("| `{name}{suffix}` | {kind} | {help} |"));
         }
     }
-    rows.sort();
+    rows
+}
+
+fn table(rows: BTreeSet<String>) -> String {
     let mut table = "| Metric | Type | Meaning |\n|---|---|---|".to_owned();
     for row in rows {
         write!(table, "\n{row}").expect("writing to a string");
@@ -37,11 +43,22 @@ fn table(exposition: &str) -> String {
     table
 }
 
-#[tokio::test]
+/// Some metrics exist only in a cluster, or if agents need a token.
+fn with_token() -> Options {
+    let options = Collector::options().env("SW_AUTHENTICATION", "t0ken");
+    options.env("SW_AGENT_JETTY_AUTHENTICATION", "t0ken")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_readme_lists_every_metric() {
-    let collector = Collector::start().await;
-    let admin = collector.http(collector.listeners().ui);
-    let expected = table(&admin.get("/metrics").await.unwrap().text());
+    let alone = Collector::start().await;
+    let cluster = Cluster::start_with(1, with_token).await;
+    let mut all = BTreeSet::new();
+    for collector in [&alone, &cluster.members[0].collector] {
+        let admin = collector.http(collector.listeners().ui);
+        all.extend(rows(&admin.get("/metrics").await.unwrap().text()));
+    }
+    let expected = table(all);
     let page = blocks::page();
     let found = page
         .split_once(BEGIN)
