@@ -1,8 +1,8 @@
 //! The listening period after a lost store.
 //!
-//! A collector that starts on an empty store cannot know which ids its predecessor assigned. Running agents up to 7.0 hold such
-//! ids, and use them in their next sign of life. So when the first agent names an id that this store has never assigned, the
-//! collector listens for a while: it adopts the ids that agents hold, and assigns no new ids to agents that use them. These
+//! A collector that starts on an empty store, or on an older copy of its store, cannot know which ids its predecessor assigned.
+//! Running agents up to 7.0 hold such ids, and use them in their next sign of life. So when the first agent names an id that an
+//! empty store has never assigned, or after every start with `Mode::Always`, the collector listens for a while: it adopts the ids that agents hold, and assigns no new ids to agents that use them. These
 //! agents get the answer "not yet" of their generation and retry. Known names are answered, and agents of 8.0 and later, which
 //! use no ids, register as usual.
 //!
@@ -27,7 +27,7 @@ pub enum Mode {
     /// After a start on an empty store, once an agent names an id that the store has never assigned.
     #[default]
     Auto,
-    /// After every start on an empty store.
+    /// After every start, also on a store that is not empty: it may be a restored copy that lacks the latest ids.
     Always,
     /// After no start: new ids are assigned at once.
     Never,
@@ -46,6 +46,7 @@ pub struct Config {
 #[derive(Debug)]
 pub(super) struct Listening {
     period: Duration,
+    is_empty: bool,
     /// Whether new ids are withheld at present. Read for each new name.
     is_on: AtomicBool,
     phase: Mutex<Phase>,
@@ -71,7 +72,7 @@ const ARMED: Duration = Duration::from_secs(600);
 const LISTENING: &str = "listening";
 
 impl Listening {
-    /// The state at the start of a collector, whose store may be empty.
+    /// The state at the start of a collector. `is_empty`: agents may hold ids, and the store has none.
     pub(super) fn new(
         config: Config,
         is_empty: bool,
@@ -80,14 +81,15 @@ impl Listening {
     ) -> Self {
         let listening = Self {
             period: config.period,
+            is_empty,
             is_on: AtomicBool::new(false),
             phase: Mutex::new(Phase::Off),
             readiness,
             refused: metrics.dropped("registrations_while_listening"),
         };
         match config.mode {
-            _ if !is_empty => {}
             Mode::Never => {}
+            Mode::Auto if !is_empty => {}
             Mode::Auto => {
                 let until = Instant::now() + ARMED;
                 *listening.phase.lock() = Phase::Armed { until };
@@ -139,11 +141,16 @@ impl Listening {
         let until = Instant::now() + period;
         *phase = Phase::On { until };
         self.is_on.store(true, Ordering::Release);
+        let why = if self.is_empty {
+            "the store is empty and agents hold ids"
+        } else {
+            "the store may be an older copy and agents hold later ids"
+        };
         tracing::warn!(
             ?period,
-            "the store is empty and agents hold ids: listening, new ids for agents up to 7.0 are assigned when the period ends"
+            "{why}: listening, new ids for agents up to 7.0 are assigned when the period ends"
         );
-        let reason = "the store was empty and agents hold ids of an earlier one: until the listening period ends \
+        let reason = "agents may hold ids that the store does not have: until the listening period ends \
                       (register.default.listening_period) new names of agents up to 7.0 get no ids";
         self.readiness.degraded(LISTENING, reason);
     }
@@ -190,7 +197,7 @@ mod tests {
     async fn a_store_with_rows_a_late_id_and_never_do_not_listen() {
         for (mode, is_empty) in [
             (Mode::Auto, false),
-            (Mode::Always, false),
+            (Mode::Never, false),
             (Mode::Never, true),
         ] {
             let (listening, _) = listening(mode, is_empty);
@@ -201,7 +208,9 @@ mod tests {
         advance(ARMED).await;
         late.observe_unknown_id();
         assert!(!late.refuses(1));
-        let (always, _) = listening(Mode::Always, true);
-        assert!(always.refuses(1));
+        for is_empty in [true, false] {
+            let (always, _) = listening(Mode::Always, is_empty);
+            assert!(always.refuses(1), "{is_empty}");
+        }
     }
 }

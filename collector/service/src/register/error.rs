@@ -74,9 +74,9 @@ pub enum Error {
     /// No id was durable in time, but may be soon: retry.
     #[error("no id was durable within the deadline: retry")]
     DeadlineExceeded,
-    /// After a start on an empty store no ids are assigned for a while, because agents may hold them: retry.
+    /// After a start on an empty or restored store no ids are assigned for a while, because agents may hold them: retry.
     #[error(
-        "the store is empty and agents hold ids of an earlier one: new ids are assigned when the listening period ends \
+        "agents may hold ids that the store does not have: new ids are assigned when the listening period ends \
         (register.default.listening_period), retry later"
     )]
     Listening,
