@@ -11,6 +11,7 @@
 //! * An adopted id, one that an agent already held, is never assigned to another key.
 
 mod allocator;
+mod blocks;
 mod cost;
 mod description;
 mod digest;

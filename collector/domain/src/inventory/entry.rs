@@ -51,7 +51,7 @@ pub(super) trait Entry: Clone + Into<Row> {
     /// A borrowed key.
     type KeyRef<'a>: Copy + Hash;
     /// The entry in the memory of a table, which knows its id.
-    type Kept;
+    type Kept: Clone;
 
     const DICTIONARY: Dictionary;
     /// The order in which ids are assigned.

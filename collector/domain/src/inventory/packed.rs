@@ -3,7 +3,7 @@
 use super::{Generation, Instance, InstanceView, Properties, properties::PropertiesView};
 use crate::{ApplicationId, InstanceId, Timestamp};
 
-/// An instance without its id, which is the key of the map that holds it.
+/// An instance without its id, which selects its place in a block.
 #[derive(Clone)]
 pub(super) struct PackedInstance {
     registered_at: Timestamp,
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_node_of_a_map_with_its_key_takes_40_bytes() {
-        assert_eq!(size_of::<(InstanceId, PackedInstance)>(), 40);
+    fn a_place_in_a_block_takes_40_bytes() {
+        assert_eq!(size_of::<std::sync::OnceLock<PackedInstance>>(), 40);
     }
 }

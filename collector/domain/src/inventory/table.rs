@@ -5,12 +5,11 @@ use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use super::{entry::Entry, keys::KeyIndex};
-use crate::id::IdMap;
+use super::{blocks::Blocks, entry::Entry, keys::KeyIndex};
 
 /// Key to id and id to entry. The owner of the allocator writes it; any thread reads it.
 pub(super) struct Table<E: Entry> {
-    by_id: IdMap<E::Id, E::Kept>,
+    by_id: Blocks<E::Kept>,
     by_key: KeyIndex,
     /// Hashes keys, which agents choose, with a secret seed.
     hashing: RandomState,
@@ -74,7 +73,7 @@ pub(super) enum Conflict<I> {
 impl<E: Entry> Table<E> {
     pub(super) fn new() -> Self {
         Self {
-            by_id: IdMap::default(),
+            by_id: Blocks::new(),
             by_key: KeyIndex::new(),
             hashing: RandomState::new(),
             keyed: AtomicUsize::new(0),
@@ -92,18 +91,19 @@ impl<E: Entry> Table<E> {
 
     fn find(&self, hash: u64, key: E::KeyRef<'_>) -> Option<E::Id> {
         let by_id = self.by_id.pin();
-        let has_key = |id: &E::Id| by_id.get(id).is_some_and(|kept| E::has_key(*id, kept, key));
+        let kept = |id: E::Id| by_id.get(E::number(id));
+        let has_key = |id: &E::Id| kept(*id).is_some_and(|kept| E::has_key(*id, kept, key));
         self.by_key
             .find(hash, |number| E::numbered(number).filter(has_key))
     }
 
     pub(super) fn contains(&self, id: E::Id) -> bool {
-        self.by_id.pin().contains_key(&id)
+        self.by_id.pin().get(E::number(id)).is_some()
     }
 
     /// Applies `read` to the entry with this id.
     pub(super) fn read<R>(&self, id: E::Id, read: impl FnOnce(&E::Kept) -> R) -> Option<R> {
-        self.by_id.pin().get(&id).map(read)
+        self.by_id.pin().get(E::number(id)).map(read)
     }
 
     /// A copy of the entry with this id.
@@ -126,8 +126,9 @@ impl<E: Entry> Table<E> {
     pub(super) fn put(&self, entry: &E) {
         let id = entry.id();
         let by_id = self.by_id.pin();
-        let before = by_id.insert(id, entry.keep());
+        let before = by_id.get(E::number(id));
         let before = before.map(|kept| Weight::of(&E::of(id, kept)));
+        by_id.put(E::number(id), entry.keep());
         self.account(Weight::of(entry), before);
         if before.is_none() {
             let hash = entry.key_ref().map(|key| self.hashing.hash_one(key));
@@ -145,19 +146,17 @@ impl<E: Entry> Table<E> {
             return Err(Conflict::Key(other));
         }
         let by_id = self.by_id.pin();
-        let known = match by_id.try_insert(id, new.kept) {
-            Ok(_) => {
-                self.account(new.weight, None);
-                self.account_new(id, new.hash, new.is_adopted);
-                return Ok(None);
-            }
-            Err(known) => known,
+        let Some(known) = by_id.get(E::number(id)) else {
+            by_id.put(E::number(id), new.kept);
+            self.account(new.weight, None);
+            self.account_new(id, new.hash, new.is_adopted);
+            return Ok(None);
         };
-        let before = E::of(id, known.current);
-        if !before.may_become(&E::of(id, &known.not_inserted)) {
+        let before = E::of(id, known);
+        if !before.may_become(&E::of(id, &new.kept)) {
             return Err(Conflict::Id);
         }
-        by_id.insert(id, known.not_inserted);
+        by_id.put(E::number(id), new.kept);
         self.account(new.weight, Some(Weight::of(&before)));
         Ok(Some(before))
     }
@@ -201,7 +200,7 @@ impl<E: Entry> Table<E> {
 
     /// Reserves capacity, so that loading many entries does not resize the maps repeatedly.
     pub(super) fn reserve(&self, entries: usize) {
-        self.by_id.pin().reserve(entries);
+        self.by_id.reserve(entries);
         self.by_key.reserve(entries);
     }
 

@@ -1,0 +1,102 @@
+//! The entries of a dictionary by their ids, in blocks of neighbouring ids.
+//!
+//! Ids are dense, so a block costs less than a node for each entry, and a loop over ids in their order finds most entries in the
+//! cache of its processor. Readers take no lock. A place is set once; a replaced entry has its block replaced with it, because
+//! readers may still use the earlier one. Only one thread adds and replaces entries, and none is ever removed.
+
+use std::{array, sync::OnceLock};
+
+use papaya::{HashMapRef, LocalGuard};
+
+use crate::id::{IdHashing, IdMap};
+
+/// The number of entries in a block. A larger block costs less for each entry of a dense range of ids, and more for an id far from
+/// all others, which an agent may bring after the loss of a store.
+pub(super) const BLOCK: u32 = 8;
+
+/// The places of a block.
+pub(super) type Block<T> = [OnceLock<T>; BLOCK as usize];
+
+/// See the module.
+pub(super) struct Blocks<T>(IdMap<u32, Block<T>>);
+
+/// Access to the blocks while none is freed.
+pub(super) struct Pinned<'a, T>(HashMapRef<'a, u32, Block<T>, IdHashing, LocalGuard<'a>>);
+
+impl<T> Blocks<T> {
+    pub(super) fn new() -> Self {
+        Self(IdMap::default())
+    }
+
+    pub(super) fn pin(&self) -> Pinned<'_, T> {
+        Pinned(self.0.pin())
+    }
+
+    /// Reserves capacity for this many entries with neighbouring ids.
+    pub(super) fn reserve(&self, entries: usize) {
+        self.0.pin().reserve(entries / BLOCK as usize + 1);
+    }
+}
+
+impl<T> Pinned<'_, T> {
+    /// The entry with this id.
+    #[inline]
+    pub(super) fn get(&self, id: i32) -> Option<&T> {
+        let (block, place) = split(id);
+        self.0.get(&block)?.get(place)?.get()
+    }
+}
+
+impl<T: Clone> Pinned<'_, T> {
+    /// Adds an entry, or replaces the one with this id.
+    pub(super) fn put(&self, id: i32, entry: T) {
+        let (number, place) = split(id);
+        let block = self
+            .0
+            .get_or_insert_with(number, || array::from_fn(|_| OnceLock::new()));
+        let Some(Err(entry)) = block.get(place).map(|free| free.set(entry)) else {
+            return;
+        };
+        let mut entry = Some(entry);
+        let replaced = array::from_fn(|at| match entry.take_if(|_| at == place) {
+            Some(entry) => OnceLock::from(entry),
+            None => block[at].clone(),
+        });
+        self.0.insert(number, replaced);
+    }
+}
+
+/// The number of the block, and the place in it.
+#[inline]
+const fn split(id: i32) -> (u32, usize) {
+    let id = id.cast_unsigned();
+    (id / BLOCK, (id % BLOCK) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_both_signs_are_found_and_replaced_among_their_neighbours() {
+        let blocks = Blocks::new();
+        let ids = [i32::MIN, -9, -8, -1, 1, 7, 8, i32::MAX];
+        let pinned = blocks.pin();
+        for id in ids {
+            assert_eq!(pinned.get(id), None);
+            pinned.put(id, id.to_string());
+        }
+        let before = pinned.get(-8).unwrap();
+        pinned.put(-8, "replaced".to_owned());
+        assert_eq!(before, "-8");
+        for id in ids {
+            let expected = if id == -8 {
+                "replaced".to_owned()
+            } else {
+                id.to_string()
+            };
+            assert_eq!(pinned.get(id), Some(&expected));
+        }
+        assert_eq!(pinned.get(2), None);
+    }
+}
