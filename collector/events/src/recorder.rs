@@ -5,7 +5,12 @@ use std::{io, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{event::Lane, inner::Inner, journal::Journal};
+use super::{
+    event::Lane,
+    inner::Inner,
+    journal::Journal,
+    state::{BACKLOG, SKIPPED},
+};
 
 /// Events in one write.
 const BATCH: usize = 4096;
@@ -13,6 +18,11 @@ const BATCH: usize = 4096;
 const GATHER: Duration = Duration::from_millis(20);
 /// The time between a write and its synchronisation with the disk.
 const SYNC: Duration = Duration::from_secs(1);
+/// So many events are synchronised at once. When a large fleet falls silent, a second has more events than a run may assign numbers
+/// to before one of them is durable.
+const SYNC_AFTER: usize = 1 << 16;
+
+const _: () = assert!(BACKLOG as u64 + (SYNC_AFTER + BATCH) as u64 * 2 < SKIPPED);
 /// The pause between two log lines about a disk that refuses writes.
 const REPORT: Duration = Duration::from_secs(60);
 
@@ -24,6 +34,8 @@ pub struct Recorder {
     inner: Arc<Inner>,
     /// When the bytes that are not synchronised yet are due; `None` if there are none.
     due: Option<Instant>,
+    /// The number of events in those bytes.
+    unsynchronised: usize,
     reported: Option<Instant>,
     /// The number of the last event that was appended to the journal of each lane.
     appended: [Option<u64>; Lane::ALL.len()],
@@ -47,6 +59,7 @@ impl Recorder {
         Self {
             inner,
             due: None,
+            unsynchronised: 0,
             reported: None,
             appended: Default::default(),
             conditions: Default::default(),
@@ -110,6 +123,7 @@ impl Recorder {
 
     async fn sync(&mut self) {
         self.due = None;
+        self.unsynchronised = 0;
         for lane in Lane::ALL {
             let synced = self.blocking(lane, Journal::sync).await.flatten();
             self.conditions[lane.index()].fails = synced.is_err();
@@ -154,7 +168,12 @@ impl Recorder {
         result: io::Result<()>,
     ) {
         if appended > 0 {
-            self.due.get_or_insert(Instant::now() + SYNC);
+            self.unsynchronised += appended;
+            let now = Instant::now();
+            let due = self.due.get_or_insert(now + SYNC);
+            if self.unsynchronised >= SYNC_AFTER {
+                *due = now;
+            }
         }
         self.conditions[lane.index()].refuses = result.is_err();
         if let Err(error) = result {
