@@ -92,10 +92,15 @@ impl<K: Key, G: Group> Tallies<K, G> {
         self.unknown.remove(&key);
     }
 
+    /// Whether a key is counted, and its group was unknown so far.
+    pub(super) fn is_unknown(&self, key: K) -> bool {
+        self.unknown.contains(&key)
+    }
+
     /// Moves a key to its group if that has become known. `state` is the state in which the key is counted; `None` if it is
     /// forgotten.
     pub(super) fn learn(&mut self, key: K, state: Option<State>) {
-        if !self.unknown.contains(&key) || (self.group_of)(key) == G::default() {
+        if !self.is_unknown(key) || (self.group_of)(key) == G::default() {
             return;
         }
         if let Some(state) = state {

@@ -61,11 +61,14 @@ impl<K: Key, G: Group> Lessor<K, G> {
 
     /// Counts a lease in its group, if that has become known.
     pub fn learn_group(&self, key: K) {
+        let mut ledger = self.ledger.lock();
+        if !ledger.tallies.is_unknown(key) {
+            return;
+        }
         let leases = self.leases.pin();
         let Some(lease) = leases.get(key) else {
             return;
         };
-        let mut ledger = self.ledger.lock();
         let standing = lease.standing();
         if !standing.has(Flag::Removed) {
             let is_counted = !standing.has(Flag::Forgotten);
