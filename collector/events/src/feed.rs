@@ -100,6 +100,7 @@ impl Feed {
             inner: Arc::new(Inner {
                 state: Mutex::new(state),
                 sender: broadcast::Sender::new(capacity),
+                changes: broadcast::Sender::new(capacity),
                 last: watch::Sender::new(newest),
                 wake: Notify::new(),
                 journals,
@@ -117,7 +118,7 @@ impl Feed {
     /// As [`Feed::instance`], for an event that a peer caused: it counts against the share of the peer.
     pub fn instance_by(&self, source: Option<Peer>, at: Timestamp, event: InstanceEvent) {
         let event = Event::Instance(event);
-        self.publish(&event);
+        self.inner.publish(&event);
         self.record(source, at, event);
     }
 
@@ -135,7 +136,7 @@ impl Feed {
     /// Records an event of the collector.
     pub fn collector(&self, at: Timestamp, event: CollectorEvent) {
         let event = Event::Collector(Box::new(event));
-        self.publish(&event);
+        self.inner.publish(&event);
         self.record(None, at, event);
     }
 
@@ -158,13 +159,6 @@ impl Feed {
         self.inner.announce(state.newest);
     }
 
-    fn publish(&self, event: &Event) {
-        if self.inner.sender.receiver_count() > 0 && self.inner.sender.send(event.clone()).is_err()
-        {
-            tracing::trace!("the event feed has no subscriber");
-        }
-    }
-
     fn record(&self, source: Option<Peer>, at: Timestamp, event: Event) {
         let mut state = self.inner.state.lock();
         state.record(source, at, event);
@@ -176,6 +170,13 @@ impl Feed {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.inner.sender.subscribe()
+    }
+
+    /// All later changes of state of the instances of agents, for a subscriber that no other event is to wake. It loses events as
+    /// one of [`Feed::subscribe`] does.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<InstanceEvent> {
+        self.inner.changes.subscribe()
     }
 
     /// A reader of all events after the one with this number; without a number, of all later events.

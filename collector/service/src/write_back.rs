@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Core,
-    events::{Changed, Event, InstanceEvent, InstanceKind},
+    events::{Changed, InstanceEvent, InstanceKind},
     register,
 };
 
@@ -54,7 +54,7 @@ impl WriteBack {
     pub async fn run(self, cancel: CancellationToken) {
         let mut ticks = interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut changes = self.core.events.feed().subscribe();
+        let mut changes = self.core.events.feed().changes();
         let mut written = self.core.clock.now();
         ticks.tick().await;
         loop {
@@ -122,7 +122,7 @@ impl WriteBack {
 /// The instances that changed state within [`GATHER`] of the first change. If no other collector reads the store, only those
 /// that left, because an agent announces its stop only once. The next round writes changes that are missed because the feed
 /// overflowed.
-async fn gather(changes: &mut Receiver<Event>, shared: bool) -> BTreeSet<InstanceId> {
+async fn gather(changes: &mut Receiver<InstanceEvent>, shared: bool) -> BTreeSet<InstanceId> {
     let mut changed = BTreeSet::new();
     while changed.is_empty() {
         match changes.recv().await {
@@ -138,14 +138,11 @@ async fn gather(changes: &mut Receiver<Event>, shared: bool) -> BTreeSet<Instanc
     changed
 }
 
-fn change(event: &Event, shared: bool) -> Option<InstanceId> {
-    match event {
-        Event::Instance(InstanceEvent {
-            instance,
-            kind: InstanceKind::Changed(Changed { to, .. }),
-        }) => (shared || *to == State::Left).then_some(*instance),
-        Event::Instance(_) | Event::Service(_) | Event::Collector(_) => None,
-    }
+fn change(event: &InstanceEvent, shared: bool) -> Option<InstanceId> {
+    let InstanceKind::Changed(Changed { to, .. }) = event.kind else {
+        return None;
+    };
+    (shared || to == State::Left).then_some(event.instance)
 }
 
 fn warn(written: Result<(), register::Error>) {
