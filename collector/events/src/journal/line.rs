@@ -19,6 +19,8 @@ use service::ServiceLine;
 /// The format of the lines. A release that cannot read a later one leaves its lines out.
 const FORMAT: u32 = 1;
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// A readable line.
 #[derive(Debug)]
 pub(super) enum Item {
@@ -126,9 +128,17 @@ pub(super) fn encode(recorded: &Recorded, bytes: &mut Vec<u8>) -> io::Result<()>
 }
 
 fn seal(line: &Line, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let text = serde_json::to_vec(line)?;
-    bytes.extend_from_slice(format!("{:08x} ", crc32fast::hash(&text)).as_bytes());
-    bytes.extend_from_slice(&text);
+    let start = bytes.len();
+    bytes.extend_from_slice(b"00000000 ");
+    let text = bytes.len();
+    if let Err(error) = serde_json::to_writer(&mut *bytes, line) {
+        bytes.truncate(start);
+        return Err(error.into());
+    }
+    let checksum = crc32fast::hash(&bytes[text..]);
+    for (digit, shift) in bytes[start..].iter_mut().zip((0..8).rev()) {
+        *digit = HEX[(checksum >> (4 * shift)) as usize & 0xf];
+    }
     bytes.push(b'\n');
     Ok(())
 }
