@@ -274,6 +274,14 @@ pub fn kept() -> Option<Arc<Seen>> {
     CURRENT.try_with(Arc::clone).ok()
 }
 
+/// Runs `work` within a link that [`kept`] returned.
+pub fn within<R>(seen: Option<&Arc<Seen>>, work: impl FnOnce() -> R) -> R {
+    match seen {
+        Some(seen) => CURRENT.sync_scope(Arc::clone(seen), work),
+        None => work(),
+    }
+}
+
 /// Runs a future within the link of the running call, also in a task that outlives the call.
 pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let seen = kept();

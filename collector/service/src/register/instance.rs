@@ -33,10 +33,11 @@ impl Handle {
                 let due = self.due();
                 self.forward_to_owner(due, || vec![Registration::Instance(process.clone())])
                     .await;
-                self.shared
+                return self
+                    .shared
                     .queue
-                    .propose(due, move |proposal| Ok(proposal.instance(process.clone())?))
-                    .await?
+                    .register(due, move |proposal| Ok(proposal.instance(process.clone())?))
+                    .await;
             }
         };
         self.shared.core.renew_or_grant(id, Signal::Register);

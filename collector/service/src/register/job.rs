@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TrySendError};
-use rollcall_domain::inventory::Proposal;
+use rollcall_domain::{InstanceId, inventory::Proposal, liveness::Signal};
+use rollcall_link as link;
 use rollcall_storage::LastSeen;
 use tokio::{
     sync::oneshot,
@@ -14,6 +15,7 @@ use tokio::{
 };
 
 use super::{Error, reads};
+use crate::Core;
 
 /// A request to the writer.
 pub(super) enum Message {
@@ -33,6 +35,9 @@ pub(super) trait Job: Send {
     fn is_awaited(&self) -> bool;
     /// Whether the last proposal refused the job for a reason that another collector's write may have changed.
     fn is_doubtful(&self) -> bool;
+    /// Applies what a durable result changes besides the inventory, if the caller still waits. Called for all jobs of a batch
+    /// before the first is settled.
+    fn announce(&self, core: &Core);
     /// Answers the caller after the batch is durable.
     fn settle(self: Box<Self>);
     /// Refuses the call; no batch follows.
@@ -133,15 +138,42 @@ impl Queue {
             .await
     }
 
+    /// As [`Queue::propose`], for the registration of the calling instance, which is then up. The writer marks it as up, a whole
+    /// batch at a time: the leases and the rows of neighbouring ids are still in the cache of its processor.
+    pub(super) async fn register(
+        &self,
+        due: Instant,
+        mut propose: impl FnMut(&mut Proposal<'_>) -> Result<InstanceId, Error> + Send + 'static,
+    ) -> Result<InstanceId, Error> {
+        let connection = link::kept();
+        let announce = move |core: &Core, id: &InstanceId| {
+            link::within(connection.as_ref(), || {
+                core.renew_or_grant(*id, Signal::Register);
+            });
+        };
+        self.run(due, move |proposal, _seen| propose(proposal), announce)
+            .await
+    }
+
     /// As [`Queue::propose`]; the same batch also records when instances were last seen.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         due: Instant,
         propose: impl FnMut(&mut Proposal<'_>, &mut Vec<LastSeen>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        self.run(due, propose, |_core, _result| {}).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        due: Instant,
+        propose: impl FnMut(&mut Proposal<'_>, &mut Vec<LastSeen>) -> Result<T, Error> + Send + 'static,
+        announce: impl Fn(&Core, &T) + Send + 'static,
+    ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let job = ProposeJob {
             propose,
+            announce,
             result: None,
             reply,
         };
@@ -204,15 +236,17 @@ impl Queue {
     }
 }
 
-struct ProposeJob<F, T> {
+struct ProposeJob<F, P, T> {
     propose: F,
+    announce: P,
     result: Option<Result<T, Error>>,
     reply: oneshot::Sender<Result<T, Error>>,
 }
 
-impl<F, T> Job for ProposeJob<F, T>
+impl<F, P, T> Job for ProposeJob<F, P, T>
 where
     F: FnMut(&mut Proposal<'_>, &mut Vec<LastSeen>) -> Result<T, Error> + Send,
+    P: Fn(&Core, &T) + Send,
     T: Send,
 {
     fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<LastSeen>) {
@@ -225,6 +259,14 @@ where
 
     fn is_doubtful(&self) -> bool {
         matches!(&self.result, Some(Err(error)) if error.is_doubtful())
+    }
+
+    fn announce(&self, core: &Core) {
+        if let Some(Ok(result)) = &self.result
+            && self.is_awaited()
+        {
+            (self.announce)(core, result);
+        }
     }
 
     fn settle(self: Box<Self>) {

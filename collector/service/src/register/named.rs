@@ -60,12 +60,10 @@ impl Handle {
                     properties: properties.clone(),
                 };
                 self.forward_to_owner(due, || vec![registration()]).await;
-                self.shared
-                    .queue
-                    .propose(due, move |proposal| {
-                        Ok(propose(proposal, &code, &uuid, &properties)?)
-                    })
-                    .await?
+                let propose = move |proposal: &mut Proposal<'_>| {
+                    Ok(propose(proposal, &code, &uuid, &properties)?)
+                };
+                return self.shared.queue.register(due, propose).await.map(drop);
             }
         };
         self.shared.core.renew_or_grant(id, Signal::Register);

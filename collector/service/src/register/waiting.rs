@@ -10,6 +10,7 @@ use super::{
     Error,
     job::{self, Job, Message},
 };
+use crate::Core;
 
 /// The requests of one batch, with their callers.
 #[derive(Default)]
@@ -69,7 +70,10 @@ impl PendingBatch {
         }
     }
 
-    pub(super) fn settle(&mut self) {
+    /// Answers the callers of a durable batch. Their changes are announced before the first answer, because an answer wakes the
+    /// task of a connection, and that task is to find the answers to all of its calls.
+    pub(super) fn settle(&mut self, core: &Core) {
+        self.jobs.iter().for_each(|job| job.announce(core));
         self.jobs.drain(..).for_each(Job::settle);
         self.answer_replies(|| Ok(()));
     }

@@ -188,7 +188,7 @@ impl Writer {
             self.room.observe(&self.core, &self.readiness, refused);
             self.pacer.committed(changes);
             self.grant(&waiting.first_signs);
-            waiting.settle();
+            waiting.settle(&self.core);
             return Ok(());
         }
     }
