@@ -140,6 +140,15 @@ enum Restored {
     LastSeen(LastSeen),
 }
 
+impl Restored {
+    const fn row(&self) -> Option<&PreparedRow> {
+        match self {
+            Self::Row(row) | Self::Changed(row) => Some(row),
+            Self::LastSeen(_) => None,
+        }
+    }
+}
+
 /// Reads, decodes and prepares the records, which is half of the work, and sends them to the thread that does the other half.
 fn read(
     storage: &mut dyn Storage,
@@ -166,9 +175,7 @@ fn read(
             }
             Record::Unchanged(_) | Record::Digest(_) => return,
         };
-        if let Restored::Row(row) | Restored::Changed(row) = &restored {
-            bytes += row.bytes();
-        }
+        bytes += restored.row().map_or(0, PreparedRow::bytes);
         chunk.push(restored);
         if chunk.len() == CHUNK || bytes >= CHUNK_BYTES {
             bytes = 0;
@@ -189,24 +196,27 @@ fn fill(
 ) -> Result<usize, Error> {
     let mut instances = 0;
     let inventory = allocator.inventory();
-    for restored in chunks.into_iter().flatten() {
-        let (row, is_first) = match restored {
-            Restored::Row(row) => (row, true),
-            Restored::Changed(row) => (row, false),
-            Restored::LastSeen(seen) => {
-                lease(seen);
-                continue;
+    for chunk in chunks {
+        inventory.anticipate(chunk.iter().filter_map(Restored::row));
+        for restored in chunk {
+            let (row, is_first) = match restored {
+                Restored::Row(row) => (row, true),
+                Restored::Changed(row) => (row, false),
+                Restored::LastSeen(seen) => {
+                    lease(seen);
+                    continue;
+                }
+            };
+            let instance = row.instance();
+            allocator.insert(row)?;
+            // The record of its lease may have arrived first.
+            if let Some(instance) = instance {
+                instances += usize::from(is_first);
+                lessor.learn_group(instance);
             }
-        };
-        let instance = row.instance();
-        allocator.insert(row)?;
-        // The record of its lease may have arrived first.
-        if let Some(instance) = instance {
-            instances += usize::from(is_first);
-            lessor.learn_group(instance);
-        }
-        if inventory.bytes() > ceiling {
-            return Err(Error::TooLarge { ceiling });
+            if inventory.bytes() > ceiling {
+                return Err(Error::TooLarge { ceiling });
+            }
         }
     }
     Ok(instances)

@@ -1,10 +1,13 @@
 //! The ids of a dictionary by the hash of their key. The entries hold the keys.
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicU64, AtomicUsize,
-        Ordering::{Acquire, Relaxed, Release},
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -58,6 +61,16 @@ impl KeyIndex {
         let word = pack(tag(hash), id);
         self.slots.load().put(word);
         self.len.fetch_add(1, Relaxed);
+    }
+
+    /// Brings the slots of these hashes into the cache of the processor. The searches for them would each wait for memory in turn;
+    /// these reads do not depend on each other, so the processor waits for several at once.
+    pub(super) fn touch(&self, hashes: impl Iterator<Item = u64>) {
+        let slots = self.slots.load();
+        let word = |hash| slots.from(tag(hash)).next().map(|slot| slot.load(Relaxed));
+        hashes.for_each(|hash| {
+            black_box(word(hash));
+        });
     }
 
     /// Makes room for this many more ids.

@@ -62,6 +62,17 @@ impl Inventory {
     }
 }
 
+impl Inventory {
+    /// Speeds up the insertion of the instances among these rows, by the thread that calls it next. An insertion takes as long as
+    /// its reads of memory, and those of many rows together take hardly longer than those of one.
+    pub fn anticipate<'a>(&self, rows: impl Iterator<Item = &'a PreparedRow>) {
+        self.instances.touch(rows.filter_map(|row| match &row.0 {
+            Kind::Instance(row) => Some(row),
+            Kind::Application(_) | Kind::Operation(_) | Kind::Address(_) => None,
+        }));
+    }
+}
+
 /// A row contradicts another one. The numbers are ids of the dictionary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

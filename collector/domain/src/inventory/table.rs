@@ -122,6 +122,14 @@ impl<E: Entry> Table<E> {
         }
     }
 
+    /// Prepares the memory that the insertion of these entries reads, for the cache of this thread's processor.
+    pub(super) fn touch<'a>(&self, entries: impl Iterator<Item = &'a Prepared<E>>)
+    where
+        E: 'a,
+    {
+        self.by_key.touch(entries.filter_map(|entry| entry.hash));
+    }
+
     /// Inserts or replaces an entry. Its id resolves before its key is found, so a reader never holds an id without an entry.
     pub(super) fn put(&self, entry: &E) {
         let id = entry.id();
