@@ -2,9 +2,13 @@
 
 #![warn(missing_docs)]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use rollcall_domain::{
@@ -125,6 +129,19 @@ impl Services {
     /// instances.
     pub fn stopping(&self) {
         self.core.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Leaves the memory of the inventory and of the leases to the operating system, because the process is about to end: to free
+    /// millions of entries one by one takes seconds.
+    pub fn leave_memory(&self) {
+        mem::forget(Arc::clone(&self.core.inventory));
+        mem::forget(Arc::clone(&self.core.lessor));
+    }
+
+    /// The time that the last write-back takes at most, which follows the number of instances.
+    #[must_use]
+    pub fn last_write_back(&self) -> Duration {
+        write_back::last_round(self.core.instances())
     }
 
     /// Records that an operator (`who`: an address or a user) did `what` to `target`.
@@ -271,4 +288,12 @@ struct Core {
     /// The tag of this collector.
     own: Tag,
     is_stopping: Arc<AtomicBool>,
+}
+
+impl Core {
+    /// The number of instances in the inventory.
+    fn instances(&self) -> usize {
+        let Count { keyed, adopted } = self.inventory.count(Dictionary::Instances);
+        keyed.saturating_add(adopted)
+    }
 }

@@ -184,6 +184,7 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
         write_back: write_back::Config {
             interval: Duration::from_secs(10),
             chunk: 2,
+            last_chunk: 3,
             shared: false,
         },
         listening: listening::Config {

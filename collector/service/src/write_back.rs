@@ -9,7 +9,7 @@ use rollcall_domain::{
 };
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,8 @@ pub struct Config {
     pub interval: Duration,
     /// Instances in one commit; the limit keeps registrations from waiting long for it.
     pub chunk: usize,
+    /// The same in the round at the stop, when no registration waits: a large commit costs less for each instance.
+    pub last_chunk: usize,
     /// Whether other collectors read the store. Changes of state are then written at once.
     pub shared: bool,
 }
@@ -40,6 +42,17 @@ pub struct WriteBack {
 
 /// Changes of state are gathered for this time and written together, because instances often fall silent in groups.
 const GATHER: Duration = Duration::from_millis(500);
+
+/// The time limit of the last round of any fleet.
+const LAST: Duration = Duration::from_secs(10);
+/// The additional time for each instance: several times of what a disk needs that is not overloaded.
+const LAST_PER_INSTANCE: Duration = Duration::from_micros(4);
+
+/// The time limit of the last round of a fleet of this size.
+pub(super) fn last_round(instances: usize) -> Duration {
+    let instances = u32::try_from(instances).unwrap_or(u32::MAX);
+    LAST.saturating_add(LAST_PER_INSTANCE.saturating_mul(instances))
+}
 
 impl WriteBack {
     pub(super) fn new(config: &Config, core: &Core, register: &register::Handle) -> Self {
@@ -63,19 +76,37 @@ impl WriteBack {
                 () = cancel.cancelled() => true,
                 _ = ticks.tick() => false,
                 changed = gather(&mut changes, self.config.shared) => {
-                    warn(self.record(self.leases(changed)).await);
+                    let leases = self.leases(changed);
+                    warn(self.record(leases, self.config.chunk).await);
                     continue;
                 }
             };
+            if last {
+                return self.last(written).await;
+            }
             let now = self.core.clock.now();
-            let done = self.round(written).await;
+            let done = self.round(written, self.config.chunk, &mut 0).await;
             if done.is_ok() {
                 written = now;
             }
             warn(done);
-            if last {
-                return;
-            }
+        }
+    }
+
+    /// The round before the collector stops, with a time limit: a disk that has become slow must not hold up the stop.
+    async fn last(&self, written: Moment) {
+        let instances = self.core.instances();
+        let limit = last_round(instances);
+        let mut examined = 0;
+        let round = self.round(written, self.config.last_chunk, &mut examined);
+        match timeout(limit, round).await {
+            Ok(done) => warn(done),
+            Err(_elapsed) => tracing::warn!(
+                ?limit,
+                left = instances.saturating_sub(examined),
+                instances,
+                "the last write-back took too long and has ended: the instances that were left keep the times of the one before"
+            ),
         }
     }
 
@@ -87,13 +118,20 @@ impl WriteBack {
         records.collect()
     }
 
-    async fn round(&self, since: Moment) -> Result<(), register::Error> {
-        let limit = self.config.chunk.max(1);
+    /// Writes the leases that changed since then, `chunk` at a time, and counts the instances whose leases need no more writing.
+    async fn round(
+        &self,
+        since: Moment,
+        chunk: usize,
+        examined: &mut usize,
+    ) -> Result<(), register::Error> {
+        let limit = chunk.max(1);
         let mut cursor = None;
         let mut leases = Vec::new();
         loop {
             let positions = self.core.inventory.positions(cursor, limit);
-            let is_last = positions.len() < limit;
+            let count = positions.len();
+            let is_last = count < limit;
             cursor = positions.last().copied();
             let instances = positions.into_iter().map(|position| position.instance);
             self.core
@@ -101,15 +139,20 @@ impl WriteBack {
                 .changed_since(since, instances, &mut leases);
             // Sorted in the order of the store, so that neighbours share pages.
             leases.sort_unstable_by_key(|lease| lease.key);
-            self.record(std::mem::take(&mut leases)).await?;
+            self.record(std::mem::take(&mut leases), limit).await?;
+            *examined += count;
             if is_last {
                 return Ok(());
             }
         }
     }
 
-    async fn record(&self, leases: Vec<LeaseRecord<InstanceId>>) -> Result<(), register::Error> {
-        for leases in leases.chunks(self.config.chunk) {
+    async fn record(
+        &self,
+        leases: Vec<LeaseRecord<InstanceId>>,
+        chunk: usize,
+    ) -> Result<(), register::Error> {
+        for leases in leases.chunks(chunk.max(1)) {
             let seen = leases
                 .iter()
                 .map(|lease| self.core.last_seen(lease, self.config.shared));

@@ -6,7 +6,8 @@ use rollcall_cluster as cluster;
 use rollcall_runtime::{Clock, Failure, StillRunning, TaskSet};
 use rollcall_service::Services;
 
-/// The time limit for the loops and the writer to end after the last request.
+/// The time limit for the writer to end after the last request, and for the loops to end after the last write-back, which has a
+/// limit of its own.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 /// The time that the listeners get after the grace to close the remaining connections.
 const CUT_OFF: Duration = Duration::from_secs(1);
@@ -72,7 +73,10 @@ impl Running {
         let served = serving.shutdown(grace + CUT_OFF).await;
         session.leave(ANNOUNCED).await;
         let left = membership.shutdown(LAST_WRITES).await;
-        let looped = loops.shutdown(LAST_WRITES).await;
+        let looped = loops
+            .shutdown(services.last_write_back() + LAST_WRITES)
+            .await;
+        services.leave_memory();
         services.register.stop();
         services.events.stopped(clock.wall());
         let wrote = writing.shutdown(LAST_WRITES).await;

@@ -11,8 +11,11 @@ use crate::config::{self, Config};
 const STALL: Duration = Duration::from_secs(5);
 /// Instances whose last-seen times are written back in one commit; the limit keeps registrations from waiting long for it.
 const WRITE_BACK_CHUNK: usize = 4096;
+/// The same for the last write-back, after which nothing is registered. The requests to a shared store have limits of their own.
+const LAST_CHUNK: usize = 1 << 16;
 
 pub(super) fn use_cases(config: &Config, suspect: sweep::Suspect) -> service::Config {
+    let is_shared = config.storage.provider == config::StorageProvider::Etcd;
     service::Config {
         register: register::Config {
             queue_capacity: config.register.queue_capacity,
@@ -39,7 +42,12 @@ pub(super) fn use_cases(config: &Config, suspect: sweep::Suspect) -> service::Co
         write_back: write_back::Config {
             interval: config.liveness.write_back_interval,
             chunk: WRITE_BACK_CHUNK,
-            shared: config.storage.provider == config::StorageProvider::Etcd,
+            last_chunk: if is_shared {
+                WRITE_BACK_CHUNK
+            } else {
+                LAST_CHUNK
+            },
+            shared: is_shared,
         },
         listening: config.register.listening,
     }

@@ -1,5 +1,9 @@
 //! The state of an instance over time, with and without signals.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::*;
 
 #[tokio::test]
@@ -86,6 +90,30 @@ async fn the_last_signals_are_written_back_when_the_collector_stops() {
     writer.join().unwrap().unwrap();
     let expected: Vec<_> = (1..=5).map(|id| (id, Signal::Heartbeat)).collect();
     assert_eq!(signs_in(&mut store), expected);
+}
+
+#[tokio::test]
+async fn the_last_write_back_ends_although_the_store_does_not_answer() {
+    let (storage, gate) = gated();
+    let (services, workers) = parts(storage);
+    let writer = start(workers.writer);
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(workers.write_back.run(stop.clone()));
+    tokio::task::yield_now().await;
+    gate.pass.send(()).unwrap();
+    let renewed = services.heartbeat.renew(sign(1, Signal::Heartbeat));
+    renewed.await.unwrap();
+    tokio::time::pause();
+    let start = Instant::now();
+    stop.cancel();
+    tasks.join_next().await.unwrap().unwrap();
+    // The timer has a resolution of a millisecond.
+    let late = start.elapsed() - services.last_write_back();
+    assert!(late < Duration::from_millis(2), "{late:?}");
+    drop(gate.pass);
+    services.register.stop();
+    assert!(writer.join().is_err(), "the gate is gone");
 }
 
 pub(super) fn signs_in(store: &mut Memory) -> Vec<(i32, Signal)> {
