@@ -12,9 +12,11 @@ use rollcall_tests::{
     grpc::Client,
     process::{Collector, Options, Run, free_addresses},
 };
-use rustix::process::geteuid;
+use rustix::process::{Resource, geteuid};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use tonic::Code;
 
 /// The exit code of a collector that cannot start or continue.
 const FAILURE: Option<i32> = Some(1);
@@ -143,65 +145,125 @@ async fn a_second_collector_on_the_same_directory_is_refused() {
         .expect("the first collector continues");
 }
 
-/// Registers new applications until the collector refuses, and returns the acknowledged ids.
+/// Registers new applications until the collector refuses, because the disk is full. Returns the acknowledged ids.
 async fn fill(client: Client, writer: u32) -> BTreeMap<String, i32> {
     let mut acknowledged = BTreeMap::new();
     for n in 0.. {
         let code = format!("{writer}.{n}.{}", "x".repeat(200));
         match client.application(&code).await {
             Ok(id) => acknowledged.insert(code, id),
-            Err(_refused) => break,
+            Err(refused) => {
+                assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+                assert!(refused.message().contains("disk"), "{refused}");
+                break;
+            }
         };
     }
     acknowledged
 }
 
-#[tokio::test]
-async fn a_full_disk_ends_the_collector_and_loses_nothing_acknowledged() {
-    let store = Store::used().await;
+/// The ids of applications, each with its code.
+type Owners = BTreeMap<i32, String>;
+
+/// A collector on a disk that is full, with the ids that it has acknowledged.
+async fn on_full_disk(store: &Store) -> (Collector, Owners) {
     // The shell counts in blocks of 512 bytes. Free space within the file is still used.
     let blocks = fs::metadata(store.file()).expect("a store").len() / 512 + 1;
     let mut collector = store
         .options()
-        .ulimit(&format!("-f {blocks}"))
+        .ulimit(&format!("-S -f {blocks}"))
         .start()
         .await;
-    collector.expect_log(STOPPING);
-    collector.expect_log(NO_ROOM);
-    let probe = collector.http(collector.listeners().ui);
+    collector.expect_log("store unavailable, new registrations are refused");
     let mut writers = JoinSet::new();
     for writer in 0..16 {
         writers.spawn(fill(collector.grpc().await, writer));
     }
-    let acknowledged = writers.join_all().await;
-    eventually(PATIENCE, async || match probe.get("/readyz").await {
-        Ok(reply) if reply.status == 200 => Err("still ready"),
-        _unready_or_stopped => Ok(()),
-    })
-    .await;
-    assert_eq!(collector.exit().await.code(), FAILURE);
-    for wanted in [STOPPING, NO_ROOM] {
-        assert!(
-            collector
-                .log()
-                .iter()
-                .any(|line| line.message.contains(wanted)),
-            "{wanted}"
-        );
-    }
-
-    let collector = store.options().start().await;
-    let client = collector.grpc().await;
-    let mut owners = BTreeMap::new();
-    for (code, id) in acknowledged.into_iter().flatten() {
-        assert_eq!(
-            client.application(&code).await.expect("an id"),
-            id,
-            "{code}"
-        );
+    let mut owners = Owners::new();
+    for (code, id) in writers.join_all().await.into_iter().flatten() {
         assert_eq!(owners.insert(id, code), None, "{id} was assigned twice");
     }
     assert!(!owners.is_empty());
+    (collector, owners)
+}
+
+/// Checks that the collector still answers these names, with the same ids.
+async fn assert_known(collector: &Collector, owners: &Owners) {
+    let client = collector.grpc().await;
+    for (id, code) in owners {
+        assert_eq!(
+            client.application(code).await.expect("an id"),
+            *id,
+            "{code}"
+        );
+    }
+}
+
+/// The status of the collector, and its reason about the store.
+async fn readiness(collector: &Collector) -> Result<(String, String), String> {
+    let client = collector.http(collector.listeners().ui);
+    let reply = client.get("/readyz").await?;
+    assert_eq!(reply.status, 200, "it is up: {}", reply.text());
+    let body: Value = reply.json();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok((text(&body["status"]), text(&body["reasons"]["storage"])))
+}
+
+#[tokio::test]
+async fn on_a_full_disk_the_collector_answers_known_names_until_there_is_room() {
+    let store = Store::used().await;
+    let (mut collector, owners) = on_full_disk(&store).await;
+    let (status, reason) = readiness(&collector).await.expect("an answer");
+    assert_eq!(status, "degraded", "{reason}");
+    let file = store.file();
+    for part in [NO_ROOM, file.to_str().expect("a path in UTF-8")] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert_known(&collector, &owners).await;
+
+    collector.lift_limit(Resource::Fsize);
+    // No call is needed for that.
+    eventually(PATIENCE, async || match readiness(&collector).await? {
+        (status, _) if status == "ready" => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let client = collector.grpc().await;
+    let new = client.application("new").await.expect("an id");
+    assert!(!owners.contains_key(&new), "{new} was assigned twice");
+    assert_eq!(collector.terminate().await.code(), Some(0));
+    let collector = store.options().start().await;
+    assert_known(&collector, &owners).await;
+    let client = collector.grpc().await;
+    assert_eq!(client.application("new").await.expect("an id"), new);
+}
+
+#[tokio::test]
+async fn a_collector_that_is_killed_on_a_full_disk_has_lost_nothing_acknowledged() {
+    let store = Store::used().await;
+    let (mut collector, owners) = on_full_disk(&store).await;
+    collector.kill();
+    let collector = store.options().start().await;
+    assert_known(&collector, &owners).await;
+    let client = collector.grpc().await;
+    let new = client.application("new").await.expect("an id");
+    assert!(!owners.contains_key(&new), "{new} was assigned twice");
+}
+
+#[tokio::test]
+async fn a_data_directory_that_is_removed_while_the_disk_is_full_ends_the_collector() {
+    let store = Store::used().await;
+    let (mut collector, _) = on_full_disk(&store).await;
+    collector.expect_log(STOPPING);
+    collector.expect_log(MOVED);
+    collector.expect_log("the journal of events cannot be written");
+    fs::remove_dir_all(store.path()).expect("the data directory");
+    assert_eq!(collector.exit().await.code(), FAILURE);
+    let log = collector.log();
+    assert!(
+        log.iter().any(|line| line.message.contains(MOVED)),
+        "{log:#?}"
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@ mod adoption;
 mod agreement;
 mod doubt;
 mod first_sign;
+mod full;
 mod limits;
 mod liveness;
 mod owner;

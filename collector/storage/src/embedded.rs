@@ -10,6 +10,8 @@
 //!   file is not covered, and only after a crash: the bit that selects the engine's active commit slot.)
 //! * The next commit detects a store that was removed, renamed or replaced while it is open, and fails: nothing is acknowledged
 //!   that the next start would not find.
+//! * A commit that finds the disk full is written again by [`Embedded::catch_up`] once there is room ([`resume`]). After any other
+//!   failure of a commit the store accepts no more, because it cannot know what is on the disk.
 //!
 //! Like every local store, it trusts the disk to keep synced data. It cannot detect that the file was replaced by an older copy
 //! by itself while no collector had it open.
@@ -61,20 +63,24 @@ mod first;
 mod load;
 pub mod maintenance;
 mod namespace;
+mod resume;
 mod version;
 
 #[cfg(test)]
 mod tests;
 
-use std::{fs::File, io, path::PathBuf};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTableMetadata as _,
-    StorageBackend, TableDefinition, WriteTransaction, backends::FileBackend,
+    Builder, Database, StorageBackend, TableDefinition, WriteTransaction, backends::FileBackend,
 };
 use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row};
 
-use self::directory::Directory;
+use self::{directory::Directory, resume::State};
 use super::{
     Batch, Commit, Counts, Error, FirstIds, Record, Storage,
     codec::{self, Entry},
@@ -115,10 +121,19 @@ enum Purpose {
 #[derive(Debug)]
 pub struct Embedded {
     store: PathBuf,
-    database: Database,
-    poisoned: bool,
-    /// Dropped last: the directory stays locked until the database is closed. `None` with a test's own backend.
-    directory: Option<Directory>,
+    state: State,
+    /// Dropped last: the directory stays locked until the database is closed.
+    medium: Box<dyn Medium>,
+}
+
+/// The disk of a store, as far as the engine does not see it.
+trait Medium: std::fmt::Debug + Send {
+    /// Opens the engine again on the file that was opened as the store, after the engine was closed.
+    fn reopen(&mut self) -> Result<Database, Error>;
+
+    /// Whether the next start would find the file that was opened as the store. If it was removed, renamed or replaced, what is
+    /// written to it is lost with this process.
+    fn holds_store(&self) -> io::Result<bool>;
 }
 
 /// Opens the store in a directory, or creates it there. Verifies the whole file, which takes about half a second per
@@ -146,7 +161,7 @@ fn open_for(config: &Config, purpose: Purpose) -> Result<Embedded, Error> {
         return Err(failure::corrupt(&store, "the file is empty".into()));
     }
     let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
-    let opened = open_backend(backend, store, Some(directory), purpose)?;
+    let opened = open_backend(backend, store, Box::new(directory), purpose)?;
     namespace::claim(&opened, &config.namespace, purpose)?;
     Ok(opened)
 }
@@ -182,34 +197,30 @@ fn initialize(backend: impl StorageBackend) -> Result<(), redb::Error> {
 fn open_backend(
     backend: impl StorageBackend,
     store: PathBuf,
-    directory: Option<Directory>,
+    medium: Box<dyn Medium>,
     purpose: Purpose,
 ) -> Result<Embedded, Error> {
-    let database = Builder::new()
-        .set_cache_size(CACHE_BYTES)
-        .set_check_integrity_on_open(true)
-        .create_with_backend(backend)
-        .map_err(|error| failure::engine(&store, error))?;
+    let database = open_engine(backend, &store)?;
     version::check(&database, &store, purpose)?;
     Ok(Embedded {
         store,
-        database,
-        poisoned: false,
-        directory,
+        state: State::Open(database),
+        medium,
     })
+}
+
+/// Opens the engine on the store at `store`, and verifies all of it.
+fn open_engine(backend: impl StorageBackend, store: &Path) -> Result<Database, Error> {
+    Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true)
+        .create_with_backend(backend)
+        .map_err(|error| failure::engine(store, error))
 }
 
 impl Storage for Embedded {
     fn counts(&mut self) -> Result<Counts, Error> {
-        let transaction = self.database.begin_read().map_err(|e| self.engine(e))?;
-        let count = |table| count(&transaction, table).map_err(|e| self.engine(e));
-        Ok(Counts {
-            applications: count(APPLICATIONS)?,
-            instances: count(INSTANCES)?,
-            operations: count(OPERATIONS)?,
-            addresses: count(ADDRESSES)?,
-            seen: count(SEEN)?,
-        })
+        self.count_all().map_err(|error| self.engine(error))
     }
 
     fn first_ids(&mut self) -> Result<FirstIds, Error> {
@@ -221,42 +232,28 @@ impl Storage for Embedded {
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
-        if self.poisoned {
-            let path = self.store.clone();
-            return Err(Error::Poisoned { path });
+        let database = self.state.open(&self.store)?;
+        let written = self.write(database, batch);
+        if let Err(error) = &written {
+            self.state = State::after(error, batch);
         }
-        let written = self.write(batch).map_err(|error| self.engine(error));
-        let durable = written.and_then(|()| self.check_place());
-        self.poisoned = durable.is_err();
-        durable.map(|()| Commit::Durable)
+        written.map(|()| Commit::Durable)
+    }
+
+    fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.resume(sink)
     }
 }
 
 impl Embedded {
-    fn write(&self, batch: Batch<'_>) -> Result<(), redb::Error> {
-        let mut transaction = self.database.begin_write()?;
-        // A one-phase commit saves a sync. But after a crash it cannot distinguish an unfinished last commit from a damaged one
-        // and drops either. With two phases, damage to acknowledged data is always reported.
-        transaction.set_two_phase_commit(true);
-        let rows = || batch.rows.iter();
-        write_table(&transaction, APPLICATIONS, rows().filter_map(application))?;
-        write_table(&transaction, INSTANCES, rows().filter_map(instance))?;
-        write_table(&transaction, OPERATIONS, rows().filter_map(operation))?;
-        write_table(&transaction, ADDRESSES, rows().filter_map(address))?;
-        write_table(&transaction, SEEN, batch.seen.iter())?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    /// Checks that the next start will find the file that was written.
-    fn check_place(&self) -> Result<(), Error> {
-        let Some(directory) = &self.directory else {
-            return Ok(());
-        };
-        let store = || self.store.clone();
-        match directory.holds_store() {
+    /// Makes a batch durable, in a file that the next start will find.
+    fn write(&self, database: &Database, batch: Batch<'_>) -> Result<(), Error> {
+        write(database, batch).map_err(|error| self.engine(error))?;
+        match self.medium.holds_store() {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Error::Moved { path: store() }),
+            Ok(false) => Err(Error::Moved {
+                path: self.store.clone(),
+            }),
             Err(error) => Err(failure::io(&self.store, error)),
         }
     }
@@ -266,11 +263,19 @@ impl Embedded {
     }
 }
 
-/// The number of entries of a table, which the engine keeps next to the table's root.
-fn count(transaction: &ReadTransaction, table: Table) -> Result<usize, redb::Error> {
-    let entries = transaction.open_table(table)?.len()?;
-    // A table keyed by `i32` never has more entries than a usize can hold.
-    Ok(usize::try_from(entries).unwrap_or(usize::MAX))
+fn write(database: &Database, batch: Batch<'_>) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    // A one-phase commit saves a sync. But after a crash it cannot distinguish an unfinished last commit from a damaged one
+    // and drops either. With two phases, damage to acknowledged data is always reported.
+    transaction.set_two_phase_commit(true);
+    let rows = || batch.rows.iter();
+    write_table(&transaction, APPLICATIONS, rows().filter_map(application))?;
+    write_table(&transaction, INSTANCES, rows().filter_map(instance))?;
+    write_table(&transaction, OPERATIONS, rows().filter_map(operation))?;
+    write_table(&transaction, ADDRESSES, rows().filter_map(address))?;
+    write_table(&transaction, SEEN, batch.seen.iter())?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Writes entries to a table. Does not open it if there are none: opening costs pages in the commit.

@@ -88,8 +88,11 @@ pub enum Error {
         error: io::Error,
     },
 
-    /// The disk or quota is full.
-    #[error("no room left to write {} ({error}): free some space or raise the limit, then start again", path.display())]
+    /// The disk or quota is full. Nothing is lost: a later write may succeed.
+    #[error(
+        "no room left to write {} ({error}): free some space or raise the limit; until then new names get no ids",
+        path.display()
+    )]
     Full {
         /// The file or directory.
         path: PathBuf,
@@ -197,7 +200,16 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unavailable { .. } | Self::NoSpace { .. } | Self::Refused { .. }
+            Self::Unavailable { .. }
+                | Self::NoSpace { .. }
+                | Self::Full { .. }
+                | Self::Refused { .. }
         )
+    }
+
+    /// Whether the store, its disk or its quota is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::NoSpace { .. } | Self::Full { .. })
     }
 }

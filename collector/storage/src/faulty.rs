@@ -1,10 +1,17 @@
 //! Storages that fail on request, for tests of their callers.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use rollcall_domain::inventory::Row;
 
-use super::{Batch, Commit, Counts, Error, Record, Storage};
+use super::{Batch, Commit, Counts, Error, LastSeen, Record, Storage};
 
 /// Forwards every call to another storage until its n-th commit. That commit fails, as does every later one.
 #[derive(Debug)]
@@ -73,6 +80,68 @@ impl<S: Storage> Storage for Picky<S> {
             return Err(Error::Invalid { store, reason });
         }
         self.0.commit(batch)
+    }
+}
+
+/// Forwards every call to another storage, on a disk that a test fills. A batch that finds it full is written by the first
+/// `catch_up` that finds room, as by [`Embedded`](crate::embedded::Embedded).
+#[derive(Debug)]
+pub struct Tight<S> {
+    inner: S,
+    is_full: Arc<AtomicBool>,
+    unwritten: Option<(Vec<Row>, Vec<LastSeen>)>,
+}
+
+impl<S: Storage> Tight<S> {
+    /// A storage whose disk is full while `is_full`.
+    pub fn new(inner: S, is_full: &Arc<AtomicBool>) -> Self {
+        Self {
+            inner,
+            is_full: Arc::clone(is_full),
+            unwritten: None,
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.is_full.load(Ordering::Acquire) {
+            let path = PathBuf::from("tight");
+            let error = io::ErrorKind::StorageFull.into();
+            return Err(Error::Full { path, error });
+        }
+        Ok(())
+    }
+}
+
+impl<S: Storage> Storage for Tight<S> {
+    fn counts(&mut self) -> Result<Counts, Error> {
+        self.inner.counts()
+    }
+
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.inner.load(sink)
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
+        if let Err(full) = self.check() {
+            self.unwritten = Some((batch.rows.to_vec(), batch.seen.to_vec()));
+            return Err(full);
+        }
+        self.inner.commit(batch)
+    }
+
+    fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        let Some((rows, seen)) = &self.unwritten else {
+            return Ok(());
+        };
+        self.check()?;
+        let _only_writer = self.inner.commit(Batch {
+            rows,
+            seen,
+            digest: None,
+        })?;
+        rows.iter().cloned().map(Record::Row).for_each(sink);
+        self.unwritten = None;
+        Ok(())
     }
 }
 

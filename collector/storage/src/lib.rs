@@ -267,16 +267,20 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
     /// store; a store with one owner holds all or none of them.
     ///
     /// # Errors
-    /// The state of the batch on disk is unknown, and the writer must not acknowledge it. After [`Error::Unavailable`] the next
-    /// `catch_up` reads it. After any other error every further call returns [`Error::Poisoned`] until the store is opened
-    /// again.
+    /// The state of the batch on disk is unknown, and the writer must not acknowledge it. After a transient error
+    /// ([`Error::is_transient`]) the next `catch_up` emits what became durable. After any other error every further call returns
+    /// [`Error::Poisoned`] until the store is opened again.
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error>;
 
     /// Emits what other collectors made durable since the store was loaded or last caught up: rows as in [`Storage::load`], and
-    /// each changed [`LastSeen`]. It may also emit this collector's own writes. A store with one owner emits nothing.
+    /// each changed [`LastSeen`]. It may also emit this collector's own writes.
+    ///
+    /// A store with one owner has nothing to read. After a commit with a transient error it writes the batch again, and emits the
+    /// rows of the batch; otherwise it emits nothing.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: the emitted records are valid, a later call reads the rest. Otherwise as [`Storage::load`].
+    /// A transient error ([`Error::is_transient`]): the emitted records are valid, a later call reads the rest. Otherwise as
+    /// [`Storage::load`].
     fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         let _only_writer = sink;
         Ok(())

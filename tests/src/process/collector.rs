@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use tempfile::TempDir;
 
 use super::{Child, Level, Line, Listeners, Options};
@@ -146,6 +146,20 @@ impl Collector {
             .nth(1)
             .and_then(|number| number.parse::<u64>().ok());
         kilobytes.expect("a size in kB") * 1024
+    }
+
+    /// Lifts a resource limit that [`Options::ulimit`] has lowered with `-S`.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn lift_limit(&self, resource: Resource) {
+        let hard = getrlimit(resource).maximum;
+        let own = Rlimit {
+            current: hard,
+            maximum: hard,
+        };
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        prlimit(id, resource, own).expect("a limit that this process has, too");
     }
 
     /// Kills it (SIGKILL) and returns when it has ended.

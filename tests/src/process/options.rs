@@ -61,7 +61,7 @@ impl Options {
     }
 
     /// Starts it with resource limits: arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`. A write beyond the limit
-    /// on file size then fails with an error instead of a signal.
+    /// on file size then fails with an error instead of a signal. [`Collector::lift_limit`] lifts a limit with `-S`.
     pub fn ulimit(self, limits: &str) -> Self {
         let script = format!("ulimit {limits} && trap '' XFSZ && exec \"$0\" \"$@\"");
         self.through(&["/bin/sh", "-c", &script])

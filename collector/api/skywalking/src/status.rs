@@ -53,19 +53,16 @@ impl From<&register::Error> for Status {
                 false,
                 Outcome::Failed,
             ),
-            Error::NoRoom { .. } => (
+            Error::NoRoom { .. } | Error::PeerLimit | Error::Overloaded => (
                 Code::ResourceExhausted,
                 StatusCode::SERVICE_UNAVAILABLE,
-                false,
+                !matches!(error, Error::NoRoom { .. }),
                 Outcome::Overloaded,
             ),
-            Error::PeerLimit | Error::Overloaded => (
-                Code::ResourceExhausted,
-                StatusCode::SERVICE_UNAVAILABLE,
-                true,
-                Outcome::Overloaded,
-            ),
-            Error::DeadlineExceeded | Error::Listening | Error::StoreUnavailable => (
+            Error::DeadlineExceeded
+            | Error::Listening
+            | Error::StoreUnavailable
+            | Error::StoreFull => (
                 Code::Unavailable,
                 StatusCode::SERVICE_UNAVAILABLE,
                 true,

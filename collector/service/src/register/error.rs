@@ -83,6 +83,11 @@ pub enum Error {
     /// The store is unavailable: retry here or at another collector.
     #[error("the store is unavailable, and without it there are no new ids: retry later")]
     StoreUnavailable,
+    /// The disk or the quota of the store is full: retry here or at another collector.
+    #[error(
+        "the store has no room left (its disk or quota is full), and without it there are no new ids: retry later"
+    )]
+    StoreFull,
     /// The writer has ended, because the collector stops or its storage failed: try another collector.
     #[error("this collector no longer assigns ids: try another")]
     Stopped,
@@ -139,6 +144,7 @@ impl Error {
             | Self::DeadlineExceeded
             | Self::Listening
             | Self::StoreUnavailable
+            | Self::StoreFull
             | Self::Stopped => true,
         }
     }

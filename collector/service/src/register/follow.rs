@@ -25,6 +25,9 @@ struct Replay<'a> {
     allocator: &'a mut Allocator,
     pacer: &'a mut Pacer,
     core: &'a Core,
+    /// Whether the rows are those of other collectors. The own rows of a batch that was written late had callers that were refused:
+    /// their instances get a lease with their next signal.
+    is_shared: bool,
     contradiction: Option<inventory::restore::Error>,
     /// The digest that the inventory should have once all records are applied, if the last writer published one.
     digest: Option<u64>,
@@ -51,7 +54,9 @@ impl Replay<'_> {
                 match self.allocator.restore(row) {
                     Ok(()) => {
                         let unseen = |seen: &LastSeen| self.core.is_unseen(seen.instance);
-                        self.registered.extend(registered.filter(unseen));
+                        if self.is_shared {
+                            self.registered.extend(registered.filter(unseen));
+                        }
                         if let Some(instance) = instance {
                             self.core.lessor.learn_group(instance);
                         }
@@ -114,6 +119,7 @@ impl Writer {
             allocator: &mut self.allocator,
             pacer: &mut self.pacer,
             core: &self.core,
+            is_shared: self.storage.is_shared(),
             contradiction: None,
             digest: None,
             registered: Vec::new(),

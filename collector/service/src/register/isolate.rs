@@ -45,15 +45,15 @@ impl Writer {
                     None => part.reject(&error),
                 },
                 Err(Failure::Write(error)) if error.is_transient() => {
-                    self.failed(Operation::Write, &error);
+                    let outage = self.failed(Operation::Write, &error);
                     parts.push(part);
-                    parts.iter_mut().for_each(|part| self.refuse(part));
+                    parts.iter_mut().for_each(|part| self.refuse(part, &outage));
                     return Ok(());
                 }
                 Err(Failure::Read(error)) if error.is_transient() => {
-                    self.failed(Operation::Read, &error);
+                    let outage = self.failed(Operation::Read, &error);
                     parts.push(part);
-                    parts.iter_mut().for_each(|part| self.refuse(part));
+                    parts.iter_mut().for_each(|part| self.refuse(part, &outage));
                     return Ok(());
                 }
                 Err(failure) => return Err(failure),

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::{
     Error,
     job::{self, Job, Message},
+    outage::Outage,
 };
 use crate::Core;
 
@@ -78,10 +79,10 @@ impl PendingBatch {
         self.answer_replies(|| Ok(()));
     }
 
-    pub(super) fn refuse(&mut self) {
-        let refuse = |job: Box<dyn Job>| job.refuse(Error::StoreUnavailable);
+    pub(super) fn refuse(&mut self, outage: &Outage) {
+        let refuse = |job: Box<dyn Job>| job.refuse(outage.refusal());
         self.jobs.drain(..).for_each(refuse);
-        self.answer_replies(|| Err(Error::StoreUnavailable));
+        self.answer_replies(|| Err(outage.refusal()));
     }
 
     /// Splits the requests into two halves; `None` if they cannot be split.

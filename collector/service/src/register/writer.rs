@@ -92,19 +92,19 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.outage.is_some_and(|outage| outage.is_backing_off()) {
-                self.refuse(&mut waiting);
+            if let Some(outage) = self.outage.filter(Outage::is_backing_off) {
+                self.refuse(&mut waiting, &outage);
                 continue;
             }
             match self.batch(&mut waiting) {
                 Ok(()) => {}
                 Err(Failure::Read(error)) if error.is_transient() => {
-                    self.failed(Operation::Read, &error);
-                    self.refuse(&mut waiting);
+                    let outage = self.failed(Operation::Read, &error);
+                    self.refuse(&mut waiting, &outage);
                 }
                 Err(Failure::Write(error)) if error.is_transient() => {
-                    self.failed(Operation::Write, &error);
-                    self.refuse(&mut waiting);
+                    let outage = self.failed(Operation::Write, &error);
+                    self.refuse(&mut waiting, &outage);
                 }
                 Err(Failure::Write(error)) if error.is_invalid() => {
                     self.isolate(&mut waiting, &error)?;
@@ -220,23 +220,31 @@ impl Writer {
         }
         self.repair()?;
         self.succeeded(Operation::Read);
+        if !self.storage.is_shared() {
+            // It has written the batch that failed.
+            self.succeeded(Operation::Write);
+        }
         Ok(())
     }
 
     /// Answers every waiting caller that the store is unavailable.
-    pub(super) fn refuse(&self, waiting: &mut PendingBatch) {
-        waiting.refuse();
+    pub(super) fn refuse(&self, waiting: &mut PendingBatch, outage: &Outage) {
+        waiting.refuse(outage);
         self.inbox.pending.refuse();
     }
 
-    pub(super) fn failed(&mut self, operation: Operation, error: &storage::Error) {
+    pub(super) fn failed(&mut self, operation: Operation, error: &storage::Error) -> Outage {
         if self.outage.is_none() {
             tracing::error!(%error, "store unavailable, new registrations are refused until the store is back");
         }
         self.readiness.degraded(STORAGE, error.to_string());
-        // Other collectors may see signs that this one cannot read, or that they cannot write.
-        self.core.lessor.lose_contact();
-        self.outage = Some(Outage::after(self.outage, operation));
+        if self.storage.is_shared() {
+            // Other collectors may see signs that this one cannot read, or that they cannot write.
+            self.core.lessor.lose_contact();
+        }
+        let outage = Outage::after(self.outage, operation, error.is_full());
+        self.outage = Some(outage);
+        outage
     }
 
     fn succeeded(&mut self, operation: Operation) {

@@ -47,6 +47,10 @@ impl Contested {
 }
 
 impl Storage for Contested {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn counts(&mut self) -> Result<storage::Counts, storage::Error> {
         self.inner.counts()
     }

@@ -8,7 +8,9 @@ use std::{
     process,
 };
 
-use super::failure;
+use redb::{Database, backends::FileBackend};
+
+use super::{Medium, failure, open_engine};
 use crate::Error;
 
 const LOCK: &str = "lock";
@@ -88,18 +90,6 @@ impl Directory {
         }
     }
 
-    /// Whether the next start would find the file that was opened as the store. If it was removed, renamed or replaced, what is
-    /// written to it is lost with this process.
-    pub(super) fn holds_store(&self) -> io::Result<bool> {
-        match fs::metadata(self.store()) {
-            Ok(metadata) => Ok(self.opened == Some(Identity::of(&metadata))),
-            Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
-                _ => Err(error),
-            },
-        }
-    }
-
     /// Creates an empty file for a new store, which [`Self::adopt_store`] makes the store. Discards the file of an interrupted
     /// attempt.
     pub(super) fn new_store(&self) -> io::Result<File> {
@@ -116,6 +106,33 @@ impl Directory {
         sync_up(&fs::canonicalize(&self.path)?, &mut |directory| {
             File::open(directory)?.sync_all()
         })
+    }
+}
+
+impl Medium for Directory {
+    fn reopen(&mut self) -> Result<Database, Error> {
+        let (store, before) = (self.store(), self.opened);
+        let at_store = |error| failure::io(&store, error);
+        let file = self.open_store().map_err(at_store)?;
+        let found = self.opened;
+        self.opened = before;
+        match file {
+            Some(file) if found == before => {
+                let backend = FileBackend::new(file).map_err(|e| failure::engine(&store, e))?;
+                open_engine(backend, &store)
+            }
+            _ => Err(Error::Moved { path: store }),
+        }
+    }
+
+    fn holds_store(&self) -> io::Result<bool> {
+        match fs::metadata(self.store()) {
+            Ok(metadata) => Ok(self.opened == Some(Identity::of(&metadata))),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
+                _ => Err(error),
+            },
+        }
     }
 }
 

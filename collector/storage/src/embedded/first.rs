@@ -13,7 +13,7 @@ pub(super) fn read(store: &Embedded) -> Result<FirstIds, Error> {
 }
 
 fn recorded(store: &Embedded) -> Result<FirstIds, redb::Error> {
-    let transaction = store.database.begin_read()?;
+    let transaction = store.database()?.begin_read()?;
     let table = match transaction.open_table(FIRST) {
         Ok(table) => table,
         Err(TableError::TableDoesNotExist(_)) => return Ok(FirstIds::default()),
@@ -38,7 +38,7 @@ pub(super) fn raise(store: &Embedded, ids: &FirstIds) -> Result<(), Error> {
 }
 
 fn write(store: &Embedded, ids: &FirstIds) -> Result<(), redb::Error> {
-    let mut transaction = store.database.begin_write()?;
+    let mut transaction = store.database()?.begin_write()?;
     transaction.set_two_phase_commit(true);
     {
         let mut table = transaction.open_table(FIRST)?;

@@ -1,20 +1,37 @@
 //! Reads the whole store.
 
 use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableHandle as _,
+    ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
+    ReadableTableMetadata as _, TableHandle as _,
 };
 use rollcall_domain::inventory::{Instance, Row};
 
 use super::{ADDRESSES, APPLICATIONS, Embedded, INSTANCES, OPERATIONS, SEEN, Table, failure};
 use crate::{
-    Error, LastSeen, Record,
+    Counts, Error, LastSeen, Record,
     codec::{self, Entry},
 };
 
 impl Embedded {
+    pub(super) fn begin_read(&self) -> Result<ReadTransaction, Error> {
+        let begin = || Ok(self.database()?.begin_read()?);
+        begin().map_err(|error: redb::Error| self.engine(error))
+    }
+
+    pub(super) fn count_all(&self) -> Result<Counts, redb::Error> {
+        let transaction = self.database()?.begin_read()?;
+        Ok(Counts {
+            applications: count(&transaction, APPLICATIONS)?,
+            instances: count(&transaction, INSTANCES)?,
+            operations: count(&transaction, OPERATIONS)?,
+            addresses: count(&transaction, ADDRESSES)?,
+            seen: count(&transaction, SEEN)?,
+        })
+    }
+
     /// Emits every row and every last-seen time.
     pub(super) fn load_all(&self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
-        let transaction = self.database.begin_read().map_err(|e| self.engine(e))?;
+        let transaction = self.begin_read()?;
         let from = &transaction;
         self.load_table(from, APPLICATIONS, |row| {
             sink(Record::Row(Row::Application(row)))
@@ -93,4 +110,11 @@ impl Embedded {
             failure::corrupt(&self.store, what)
         })
     }
+}
+
+/// The number of entries of a table, which the engine keeps next to the table's root.
+fn count(transaction: &ReadTransaction, table: Table) -> Result<usize, redb::Error> {
+    let entries = transaction.open_table(table)?.len()?;
+    // A table keyed by `i32` never has more entries than a usize can hold.
+    Ok(usize::try_from(entries).unwrap_or(usize::MAX))
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use redb::ReadableDatabase as _;
 use rollcall_domain::properties::Caps;
 use rollcall_domain::{
     Timestamp,
@@ -11,6 +10,7 @@ use rollcall_domain::{
 
 use super::{
     Config, Embedded, INSTANCES, Purpose, SEEN, directory::STORE, failure, first, open_for,
+    resume::State,
 };
 use crate::{Batch, Counts, Error, FirstIds, LastSeen, Storage};
 
@@ -144,14 +144,21 @@ impl Embedded {
             from = page.next;
         }
         if !pruning.dry_run && pruned.bytes > 0 {
-            let compacted = self.database.compact();
-            compacted.map_err(|error| self.engine(error))?;
+            self.compact()?;
         }
         Ok(pruned)
     }
 
+    fn compact(&mut self) -> Result<(), Error> {
+        let State::Open(database) = &mut self.state else {
+            return Ok(());
+        };
+        let compacted = database.compact();
+        compacted.map(drop).map_err(|error| self.engine(error))
+    }
+
     fn page(&self, first: i32) -> Result<Page, Error> {
-        let transaction = self.database.begin_read().map_err(|e| self.engine(e))?;
+        let transaction = self.begin_read()?;
         let rows = transaction
             .open_table(INSTANCES)
             .map_err(|e| self.engine(e))?;

@@ -27,7 +27,7 @@ pub(super) fn claim(store: &Embedded, own: &str, purpose: Purpose) -> Result<(),
 }
 
 fn recorded(store: &Embedded) -> Result<Option<String>, redb::Error> {
-    let transaction = store.database.begin_read()?;
+    let transaction = store.database()?.begin_read()?;
     let table = match transaction.open_table(NAMESPACE) {
         Ok(table) => table,
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -37,7 +37,7 @@ fn recorded(store: &Embedded) -> Result<Option<String>, redb::Error> {
 }
 
 fn record(store: &Embedded, own: &str) -> Result<(), redb::Error> {
-    let mut transaction = store.database.begin_write()?;
+    let mut transaction = store.database()?.begin_write()?;
     transaction.set_two_phase_commit(true);
     transaction.open_table(NAMESPACE)?.insert(OWN, own)?;
     transaction.commit()?;

@@ -15,7 +15,7 @@ fn changes_collector(code: Code) -> bool {
     )
 }
 
-fn every_error() -> [(Error, Code, u16); 15] {
+fn every_error() -> [(Error, Code, u16); 16] {
     let invalid = Error::InvalidKey {
         field: "application code",
         reason: KeyFault::Empty,
@@ -69,6 +69,7 @@ fn every_error() -> [(Error, Code, u16); 15] {
         (Error::Listening, Code::Unavailable, 503),
         (Error::DeadlineExceeded, Code::Unavailable, 503),
         (Error::StoreUnavailable, Code::Unavailable, 503),
+        (Error::StoreFull, Code::Unavailable, 503),
         (Error::Stopped, Code::Unavailable, 503),
     ]
 }

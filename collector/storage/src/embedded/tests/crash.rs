@@ -1,20 +1,24 @@
-//! Wherever the disk fails: acknowledged batches survive, no batch survives in part, and no more are accepted.
+//! Wherever the disk fails: acknowledged batches survive, no batch survives in part, and no more are accepted, until a disk that
+//! was only full has room again.
 
 use std::path::PathBuf;
+
+use rollcall_domain::inventory::Row;
 
 use super::{
     super::{Embedded, Purpose, initialize, open_backend},
     disk::{Disk, Fault},
 };
 use crate::{
-    Batch, Error, Storage as _,
+    Batch, Error, Record, Storage as _,
     contract::{Contents, Random, apply, contents, random_batch},
 };
 
 const BATCHES: usize = 12;
 
 fn mount(disk: &Disk) -> Result<Embedded, Error> {
-    open_backend(disk.clone(), PathBuf::from("disk"), None, Purpose::Write)
+    let medium = Box::new(disk.clone());
+    open_backend(disk.clone(), PathBuf::from("disk"), medium, Purpose::Write)
 }
 
 fn empty_store() -> Vec<u8> {
@@ -52,10 +56,11 @@ fn run(image: Vec<u8>, fault: Fault) -> Run {
             };
             if storage.commit(batch).is_err() {
                 let refused = storage.commit(batch);
-                assert!(
-                    matches!(refused, Err(Error::Poisoned { .. })),
-                    "{refused:?}"
-                );
+                let is_refused = match fault {
+                    Fault::FullAtWrite(_) => matches!(refused, Err(Error::Full { .. })),
+                    _ => matches!(refused, Err(Error::Poisoned { .. })),
+                };
+                assert!(is_refused, "{refused:?}");
                 break;
             }
             acknowledged += 1;
@@ -126,4 +131,63 @@ fn a_full_disk_is_reported_as_such() {
     };
     let error = (0..100).find_map(|_| storage.commit(batch).err());
     assert!(matches!(error, Some(Error::Full { .. })), "{error:?}");
+}
+
+/// Repeats [`Embedded::catch_up`], which pauses between its attempts, until it succeeds.
+fn resume(storage: &mut Embedded) -> Vec<Row> {
+    loop {
+        let mut rows = Vec::new();
+        let resumed = storage.catch_up(&mut |record| match record {
+            Record::Row(row) => rows.push(row),
+            other => panic!("{other:?}"),
+        });
+        match resumed {
+            Ok(()) => return rows,
+            Err(Error::Full { .. }) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_was_full_at_any_write_gets_the_batch_that_failed_and_all_later_ones() {
+    let image = empty_store();
+    for n in 1.. {
+        let disk = Disk::new(image.clone(), Fault::FullAtWrite(n));
+        let Ok(mut storage) = mount(&disk) else {
+            continue;
+        };
+        let (mut random, mut expected) = (Random(7), Contents::new());
+        let mut has_failed = false;
+        for round in 0..BATCHES {
+            let (rows, seen) = random_batch(&mut random, round);
+            let batch = Batch {
+                rows: &rows,
+                seen: &seen,
+                digest: None,
+            };
+            apply(&mut expected, &rows, &seen);
+            match storage.commit(batch) {
+                Ok(_durable) => continue,
+                Err(Error::Full { .. }) => {}
+                Err(error) => panic!("write {n}: {error}"),
+            }
+            assert!(!has_failed, "write {n}: full again");
+            has_failed = true;
+            let still_full = storage.catch_up(&mut |record| panic!("{record:?}"));
+            assert!(
+                matches!(still_full, Err(Error::Full { .. })),
+                "write {n}: {still_full:?}"
+            );
+            disk.make_room();
+            assert_eq!(resume(&mut storage), rows, "write {n}");
+            assert!(resume(&mut storage).is_empty(), "write {n}: once");
+        }
+        assert_eq!(contents(&mut storage), expected, "write {n}");
+        let lost = Disk::new(disk.image_after_power_loss(&mut Random(0)), Fault::Never);
+        assert_eq!(contents(&mut mount(&lost).unwrap()), expected, "write {n}");
+        if !has_failed {
+            return;
+        }
+    }
 }

@@ -16,8 +16,13 @@ use crate::{
 fn stores() -> ([Vec<u8>; 2], Contents) {
     let disk = Disk::new(Vec::new(), Fault::Never);
     initialize(disk.clone()).unwrap();
-    let mut storage =
-        open_backend(disk.clone(), PathBuf::from("disk"), None, Purpose::Write).unwrap();
+    let mut storage = open_backend(
+        disk.clone(),
+        PathBuf::from("disk"),
+        Box::new(disk.clone()),
+        Purpose::Write,
+    )
+    .unwrap();
     let (mut random, mut expected) = (Random(3), Contents::new());
     for round in 0..50 {
         let (rows, seen) = random_batch(&mut random, round);
@@ -41,8 +46,13 @@ fn stores() -> ([Vec<u8>; 2], Contents) {
 fn refused(image: Vec<u8>, expected: &Contents, what: &str) -> bool {
     let disk = Disk::new(image, Fault::Never);
     let mut found = Contents::new();
-    let result = open_backend(disk, PathBuf::from("disk"), None, Purpose::Write)
-        .and_then(|mut storage| storage.load(&mut |record| apply_record(&mut found, record)));
+    let result = open_backend(
+        disk.clone(),
+        PathBuf::from("disk"),
+        Box::new(disk),
+        Purpose::Write,
+    )
+    .and_then(|mut storage| storage.load(&mut |record| apply_record(&mut found, record)));
     match result {
         Ok(()) => assert!(found == *expected, "{what}: other contents"),
         Err(Error::Corrupt { .. }) => return true,

@@ -1,11 +1,12 @@
 //! A disk in memory that fails on request and records which writes were synced.
 
-use std::{io, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use parking_lot::Mutex;
-use redb::StorageBackend;
+use redb::{Database, StorageBackend};
 
-use crate::contract::Random;
+use super::super::{Medium, open_engine};
+use crate::{Error, contract::Random};
 
 /// When a disk fails. Calls are counted from 1 since its creation.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +14,7 @@ pub(super) enum Fault {
     Never,
     /// The power fails during the n-th sync: it fails, as does every later call.
     PowerLossAtSync(usize),
-    /// The n-th write finds the disk full, as does every later one.
+    /// The n-th write finds the disk full, as does every later one until there is room again.
     FullAtWrite(usize),
 }
 
@@ -71,6 +72,11 @@ impl Disk {
         self.0.lock().failed
     }
 
+    /// Makes room on a full disk.
+    pub(super) fn make_room(&self) {
+        self.0.lock().fault = Fault::Never;
+    }
+
     /// The bytes that the process reads.
     pub(super) fn image(&self) -> Vec<u8> {
         self.0.lock().current.clone()
@@ -121,6 +127,16 @@ impl State {
 
 fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap()
+}
+
+impl Medium for Disk {
+    fn reopen(&mut self) -> Result<Database, Error> {
+        open_engine(self.clone(), Path::new("disk"))
+    }
+
+    fn holds_store(&self) -> io::Result<bool> {
+        Ok(true)
+    }
 }
 
 impl StorageBackend for Disk {

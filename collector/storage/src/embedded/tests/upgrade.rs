@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use redb::TableDefinition;
+use redb::{ReadableDatabase as _, TableDefinition};
 use rollcall_domain::{
     inventory::{Generation, Row, SpanType},
     liveness::Signal,
