@@ -151,6 +151,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
                 allocator,
                 lessor,
                 opened: Opened { storage, watcher },
+                is_lost,
             },
         events: (events, recorder),
         nacos,
@@ -171,6 +172,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
         allocator,
         lessor,
         storage,
+        is_lost,
         owner,
         metrics,
         events,
@@ -178,9 +180,8 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
         members: cluster.view(),
     };
     let (services, workers) = service::build(&use_cases(&config, edge.suspect()), foundation);
-    let by_application = services
-        .roster
-        .by_application(config.ui.max_application_metrics);
+    let limit = config.ui.max_application_metrics;
+    let by_application = services.roster.by_application(limit);
     services.metrics.watch(by_application);
     services
         .readiness

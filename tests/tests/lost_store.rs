@@ -3,7 +3,7 @@
 //! The conformance tests have this scenario with real agents. Here it is tested with every call by which an agent shows that it
 //! is alive, and with a fleet of several generations on the wire.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use rollcall_proto::{
     common::KeyWithStringValue,
@@ -332,10 +332,41 @@ async fn held_ids_are_adopted_before_new_ones_are_assigned() {
     assert!(ready.text().contains("\"ready\""), "{}", ready.text());
 }
 
-/// A new installation does not wait.
+/// Other data in the directory shows that there was a store, so no agent has to name an unknown id first.
+#[tokio::test]
+async fn a_collector_that_lost_only_its_store_listens_from_its_start() {
+    for nacos in ["", "none"] {
+        let options = Collector::options().env("SW_REGISTER_LISTENING_PERIOD", "3s");
+        let options = match nacos {
+            "" => options,
+            nacos => options.env("SW_NACOS", nacos),
+        };
+        let mut collector = options.start().await;
+        collector.expect_log("the store of earlier runs is missing");
+        let client = collector.grpc().await;
+        let id = client.application("orders").await.unwrap();
+        assert_eq!(client.instance(id, "a").await.unwrap(), 1);
+        collector.kill();
+        fs::remove_file(collector.data_dir().join("rollcall.redb")).unwrap();
+        for _start in 0..2 {
+            collector.restart().await;
+            let client = collector.grpc().await;
+            let refused = client.application("new").await.unwrap_err();
+            assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+            assert!(refused.message().contains("listening"), "{refused}");
+        }
+        let client = collector.grpc().await;
+        client.recover(id, 1).await.unwrap();
+        let new = eventually(PATIENCE, async || client.application("new").await).await;
+        assert_eq!(client.instance(new, "b").await.unwrap(), 2, "1 is held");
+    }
+}
+
+/// A new installation does not wait, also if it was started before.
 #[tokio::test]
 async fn a_collector_that_no_agent_knows_assigns_ids_at_once() {
-    let collector = Collector::start().await;
+    let mut collector = Collector::start().await;
+    collector.restart().await;
     let client = collector.grpc().await;
     let id = client.application("orders").await.unwrap();
     let instance = client.instance(id, "a").await.unwrap();

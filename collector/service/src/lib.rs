@@ -25,7 +25,7 @@ use rollcall_storage::Storage;
 use tokio::sync::watch;
 
 use events::Events;
-use listening::Listening;
+use listening::{Beginning, Listening};
 use members::Names;
 pub use members::{Departure, Witness};
 use stray::Strays;
@@ -88,6 +88,8 @@ pub struct Foundation {
     pub lessor: Leases,
     /// The open store. Only the writer uses it.
     pub storage: Box<dyn Storage>,
+    /// Whether the store replaces one that was lost.
+    pub is_lost: bool,
     /// Selects the collector that commits new registrations, if the store is shared.
     pub owner: Option<Arc<dyn register::Owner>>,
     /// The metrics that the use cases count in.
@@ -197,6 +199,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         allocator,
         lessor,
         storage,
+        is_lost,
         owner,
         metrics,
         events,
@@ -204,8 +207,8 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         members,
     } = foundation;
     let readiness = readiness::Readiness::default();
-    let is_empty = is_empty(&allocator);
-    let listening = Listening::new(config.listening, is_empty, readiness.clone(), &metrics);
+    let store = beginning(&allocator, is_lost);
+    let listening = Listening::new(config.listening, store, readiness.clone(), &metrics);
     show(&events, &metrics);
     let core = Core {
         inventory: allocator.inventory(),
@@ -251,14 +254,19 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     (services, workers)
 }
 
-/// Whether agents may hold no id of this inventory.
-fn is_empty(allocator: &Allocator) -> bool {
+/// Whether agents may hold ids that this inventory does not have.
+fn beginning(allocator: &Allocator, is_lost: bool) -> Beginning {
     let inventory = allocator.inventory();
     // If the allocator starts above the ids of an earlier inventory, it assigns no id that agents still hold.
-    !allocator.draws_later()
+    let is_empty = !allocator.draws_later()
         && Dictionary::ALL
             .iter()
-            .all(|dictionary| inventory.count(*dictionary) == Count::default())
+            .all(|dictionary| inventory.count(*dictionary) == Count::default());
+    match (is_empty, is_lost) {
+        (false, _) => Beginning::Known,
+        (true, false) => Beginning::Empty,
+        (true, true) => Beginning::Lost,
+    }
 }
 
 /// Exposes what the events take.

@@ -1,10 +1,12 @@
 //! The listening period after a lost store.
 //!
 //! A collector that starts on an empty store, or on an older copy of its store, cannot know which ids its predecessor assigned.
-//! Running agents up to 7.0 hold such ids, and use them in their next sign of life. So when the first agent names an id that an
-//! empty store has never assigned, or after every start with `Mode::Always`, the collector listens for a while: it adopts the ids that agents hold, and assigns no new ids to agents that use them. These
-//! agents get the answer "not yet" of their generation and retry. Known names are answered, and agents of 8.0 and later, which
-//! use no ids, register as usual.
+//! Running agents up to 7.0 hold such ids, and use them in their next sign of life. The collector therefore listens for a while: it
+//! adopts the ids that agents hold, and assigns no new ids to agents that use them. These agents get the answer "not yet" of their
+//! generation and retry. Known names are answered, and agents of 8.0 and later, which use no ids, register as usual.
+//!
+//! The period begins when the first agent names an id that an empty store has never assigned. It begins at the start if other
+//! files of the data directory show that a store was lost, and at every start with `Mode::Always`.
 //!
 //! Two agents can still hold one id in two cases: it was assigned before the first sign of life arrived, or its holder sends
 //! nothing during the whole period. `Mode::Always` closes the first gap, a longer period the second.
@@ -24,7 +26,8 @@ use super::readiness::Readiness;
 /// When a collector listens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// After a start on an empty store, once an agent names an id that the store has never assigned.
+    /// After a start on an empty store, once an agent names an id that the store has never assigned; from the start, if an
+    /// earlier store was lost.
     #[default]
     Auto,
     /// After every start, also on a store that is not empty: it may be a restored copy that lacks the latest ids.
@@ -42,11 +45,21 @@ pub struct Config {
     pub period: Duration,
 }
 
+/// The store at the start of a collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// It has rows.
+    Known,
+    /// It is empty, perhaps because it is new.
+    Empty,
+    /// It is empty and replaces one that was lost.
+    Lost,
+}
+
 /// The state of the listening period; see the module.
 #[derive(Debug)]
 pub(super) struct Listening {
     period: Duration,
-    is_empty: bool,
     /// Whether new ids are withheld at present. Read for each new name.
     is_on: AtomicBool,
     phase: Mutex<Phase>,
@@ -70,18 +83,21 @@ enum Phase {
 const ARMED: Duration = Duration::from_secs(600);
 /// The readiness condition.
 const LISTENING: &str = "listening";
+/// The causes of a listening period.
+const EMPTY: &str = "the store is empty and agents may hold ids of an earlier one";
+const COPY: &str = "the store may be an older copy and agents may hold later ids";
+const LOST: &str = "the store of earlier runs is missing and agents may hold ids of it";
 
 impl Listening {
-    /// The state at the start of a collector. `is_empty`: agents may hold ids, and the store has none.
+    /// The state at the start of a collector.
     pub(super) fn new(
         config: Config,
-        is_empty: bool,
+        store: Beginning,
         readiness: Readiness,
         metrics: &Metrics,
     ) -> Self {
         let listening = Self {
             period: config.period,
-            is_empty,
             is_on: AtomicBool::new(false),
             phase: Mutex::new(Phase::Off),
             readiness,
@@ -89,12 +105,18 @@ impl Listening {
         };
         match config.mode {
             Mode::Never => {}
-            Mode::Auto if !is_empty => {}
+            Mode::Auto if store == Beginning::Known => {}
+            Mode::Auto | Mode::Always if store == Beginning::Lost => {
+                listening.begin(&mut listening.phase.lock(), LOST);
+            }
             Mode::Auto => {
                 let until = Instant::now() + ARMED;
                 *listening.phase.lock() = Phase::Armed { until };
             }
-            Mode::Always => listening.begin(&mut listening.phase.lock()),
+            Mode::Always => {
+                let cause = if store == Beginning::Known { COPY } else { EMPTY };
+                listening.begin(&mut listening.phase.lock(), cause);
+            }
         }
         listening
     }
@@ -104,7 +126,7 @@ impl Listening {
         let mut phase = self.phase.lock();
         if let Phase::Armed { until } = *phase {
             if Instant::now() < until {
-                self.begin(&mut phase);
+                self.begin(&mut phase, EMPTY);
             } else {
                 *phase = Phase::Off;
             }
@@ -136,22 +158,18 @@ impl Listening {
         }
     }
 
-    fn begin(&self, phase: &mut Phase) {
+    fn begin(&self, phase: &mut Phase, cause: &'static str) {
         let period = self.period;
         let until = Instant::now() + period;
         *phase = Phase::On { until };
         self.is_on.store(true, Ordering::Release);
-        let why = if self.is_empty {
-            "the store is empty and agents hold ids"
-        } else {
-            "the store may be an older copy and agents hold later ids"
-        };
         tracing::warn!(
             ?period,
-            "{why}: listening, new ids for agents up to 7.0 are assigned when the period ends"
+            "{cause}: listening, new ids for agents up to 7.0 are assigned when the period ends"
         );
-        let reason = "agents may hold ids that the store does not have: until the listening period ends \
-                      (register.default.listening_period) new names of agents up to 7.0 get no ids";
+        let reason = format!(
+            "{cause}: until the listening period ends (register.default.listening_period) new names of agents up to 7.0 get no ids"
+        );
         self.readiness.degraded(LISTENING, reason);
     }
 }
@@ -164,19 +182,19 @@ mod tests {
 
     const PERIOD: Duration = Duration::from_secs(60);
 
-    fn listening(mode: Mode, is_empty: bool) -> (Listening, Readiness) {
+    fn listening(mode: Mode, store: Beginning) -> (Listening, Readiness) {
         let (readiness, metrics) = (Readiness::default(), Metrics::new());
         let config = Config {
             mode,
             period: PERIOD,
         };
-        let listening = Listening::new(config, is_empty, readiness.clone(), &metrics);
+        let listening = Listening::new(config, store, readiness.clone(), &metrics);
         (listening, readiness)
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_empty_store_listens_from_the_first_unknown_id_for_one_period() {
-        let (listening, readiness) = listening(Mode::Auto, true);
+        let (listening, readiness) = listening(Mode::Auto, Beginning::Empty);
         assert!(
             !listening.refuses(1),
             "a new installation assigns ids at once"
@@ -195,22 +213,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_store_with_rows_a_late_id_and_never_do_not_listen() {
-        for (mode, is_empty) in [
-            (Mode::Auto, false),
-            (Mode::Never, false),
-            (Mode::Never, true),
+        for (mode, store) in [
+            (Mode::Auto, Beginning::Known),
+            (Mode::Never, Beginning::Known),
+            (Mode::Never, Beginning::Empty),
+            (Mode::Never, Beginning::Lost),
         ] {
-            let (listening, _) = listening(mode, is_empty);
+            let (listening, _) = listening(mode, store);
             listening.observe_unknown_id();
             assert!(!listening.refuses(1), "{mode:?}");
         }
-        let (late, _) = listening(Mode::Auto, true);
+        let (late, _) = listening(Mode::Auto, Beginning::Empty);
         advance(ARMED).await;
         late.observe_unknown_id();
         assert!(!late.refuses(1));
-        for is_empty in [true, false] {
-            let (always, _) = listening(Mode::Always, is_empty);
-            assert!(always.refuses(1), "{is_empty}");
+        for store in [Beginning::Known, Beginning::Empty, Beginning::Lost] {
+            let (always, _) = listening(Mode::Always, store);
+            assert!(always.refuses(1), "{store:?}");
         }
+        let (lost, readiness) = listening(Mode::Auto, Beginning::Lost);
+        assert!(lost.refuses(1) && readiness.is_degraded(LISTENING));
+        advance(PERIOD).await;
+        assert!(!lost.refuses(1));
     }
 }

@@ -222,6 +222,7 @@ fn foundation(
         allocator,
         lessor,
         storage: Box::new(storage),
+        is_lost: false,
         owner: None,
         metrics: Metrics::new(),
         events: feed(),

@@ -10,7 +10,7 @@ use rollcall_runtime::Clock;
 use rollcall_storage::{self as storage, Opened, embedded};
 use tokio::runtime::Handle;
 
-use super::Error;
+use super::{Error, timeline};
 use crate::config::{self, Config};
 
 /// Opens the store without reading it. Blocks; network calls run on `runtime`.
@@ -18,10 +18,11 @@ pub(super) fn open(config: &Config, clock: Clock, runtime: &Handle) -> Result<Op
     let namespace = config.namespace();
     match config.storage.provider {
         config::StorageProvider::Embedded => {
-            let storage = embedded::open(&embedded::Config {
+            let store = embedded::Config {
                 path: config.storage.embedded.path.clone(),
                 namespace: namespace.to_owned(),
-            })?;
+            };
+            let storage = embedded::open_beside(&store, &[timeline::DIRECTORY, CATALOG_FILE])?;
             Ok(Opened {
                 storage: Box::new(storage),
                 watcher: None,
@@ -41,6 +42,8 @@ pub(super) fn open(config: &Config, clock: Clock, runtime: &Handle) -> Result<Op
 
 /// The name of the catalog's files, and of its part of etcd.
 const CATALOG: &str = "catalog";
+/// The file of the catalog's store in the data directory.
+const CATALOG_FILE: &str = "catalog.redb";
 
 /// Opens the stores of the catalog. In a shared store the roster is in memory: it belongs to this process, and its clients
 /// register again. Blocks; network calls run on `runtime`.

@@ -42,6 +42,8 @@ pub(super) struct Store {
     pub(super) allocator: Allocator,
     pub(super) lessor: Leases,
     pub(super) opened: Opened,
+    /// Whether the store replaces one that was lost.
+    pub(super) is_lost: bool,
 }
 
 /// Opens the store, once it is available.
@@ -76,6 +78,7 @@ impl Store {
         mut opened: Opened,
         progress: &Progress,
     ) -> Result<Self, Error> {
+        let is_lost = opened.storage.is_lost()?;
         let memory = Memory::of(config.register.inventory_memory, memory::available());
         memory.announce(budgets(config));
         let mut allocator = Allocator::new(Limits {
@@ -98,6 +101,7 @@ impl Store {
             allocator,
             lessor,
             opened,
+            is_lost,
         })
     }
 }

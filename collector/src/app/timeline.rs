@@ -16,6 +16,9 @@ use crate::config::{Config, StorageProvider, Timeline};
 /// Events of each kind that a slow reader may be behind without reading the journal.
 const BACKLOG: usize = 1024;
 
+/// The directory of the journal beside the store. It is created after the store.
+pub(super) const DIRECTORY: &str = "events";
+
 /// When many instances that fall silent at once are reported.
 pub(super) fn mass(config: &Timeline) -> MassConfig {
     MassConfig {
@@ -67,7 +70,7 @@ fn directory(config: &Config) -> Option<PathBuf> {
         return Some(configured.clone());
     }
     match config.storage.provider {
-        StorageProvider::Embedded => Some(config.storage.embedded.path.join("events")),
+        StorageProvider::Embedded => Some(config.storage.embedded.path.join(DIRECTORY)),
         StorageProvider::Etcd => None,
     }
 }

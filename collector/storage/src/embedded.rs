@@ -38,6 +38,7 @@
 //! |---|---|---|
 //! | `meta` | `"format"` | `u32`: the version of this format; `storage/version.rs` explains both versions |
 //! | `meta` | `"reader"` | `u32`: the oldest version whose builds read the store; absent in version 1 |
+//! | `meta` | `"lost"` | `u32`: 1 if the store replaces one that was lost; absent otherwise |
 //! | `namespace` | `""` | text: the namespace of the collectors that use the store; absent in stores of 0.1.0 until their next start |
 //! | `application`, `instance`, `operation`, `address` | `i32`: the id | bytes: one row |
 //! | `first` | text: the name of one of the tables of the line above | `i32`: the lowest id that is assigned, on either side of 0; absent unless set by `store import` |
@@ -145,16 +146,25 @@ trait Medium: std::fmt::Debug + Send {
 /// ([`Error::UnsupportedVersion`]); it belongs to another namespace ([`Error::OtherNamespace`]); there is no room to
 /// create it ([`Error::Full`]).
 pub fn open(config: &Config) -> Result<Embedded, Error> {
-    open_for(config, Purpose::Write)
+    open_beside(config, &[])
 }
 
-fn open_for(config: &Config, purpose: Purpose) -> Result<Embedded, Error> {
+/// As [`open`], beside files of these names, which a collector creates in the directory after the store. If one of them is there
+/// without the store, the store was lost: the new one records that ([`Storage::is_lost`]).
+///
+/// # Errors
+/// As [`open`].
+pub fn open_beside(config: &Config, companions: &[&str]) -> Result<Embedded, Error> {
+    open_for(config, Purpose::Write, companions)
+}
+
+fn open_for(config: &Config, purpose: Purpose, companions: &[&str]) -> Result<Embedded, Error> {
     let mut directory = Directory::acquire(&config.path)?;
     let store = directory.store();
     let at_store = |error| failure::io(&store, error);
     let file = match directory.open_store().map_err(at_store)? {
         Some(file) => file,
-        None => create(&mut directory)?,
+        None => create(&mut directory, companions)?,
     };
     if file.metadata().map_err(at_store)?.len() == 0 {
         // The engine would treat an empty file as a new store; a store of Rollcall is never empty.
@@ -167,12 +177,13 @@ fn open_for(config: &Config, purpose: Purpose) -> Result<Embedded, Error> {
 }
 
 /// Writes a new, empty store and opens its file.
-fn create(directory: &mut Directory) -> Result<File, Error> {
+fn create(directory: &mut Directory, companions: &[&str]) -> Result<File, Error> {
     let store = directory.store();
     let at_store = |error| failure::io(&store, error);
     let file = directory.new_store().map_err(at_store)?;
     let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
-    initialize(backend).map_err(|error| failure::engine(&store, error))?;
+    let is_lost = directory.holds_any(companions).map_err(at_store)?;
+    initialize(backend, is_lost).map_err(|error| failure::engine(&store, error))?;
     directory.adopt_store().map_err(at_store)?;
     let missing = || failure::io(&store, io::ErrorKind::NotFound.into());
     directory
@@ -181,11 +192,14 @@ fn create(directory: &mut Directory) -> Result<File, Error> {
         .ok_or_else(missing)
 }
 
-/// Creates a store in an empty backend and closes it.
-fn initialize(backend: impl StorageBackend) -> Result<(), redb::Error> {
+/// Creates a store in an empty backend and closes it. `is_lost`: it replaces one that was lost.
+fn initialize(backend: impl StorageBackend, is_lost: bool) -> Result<(), redb::Error> {
     let database = Builder::new().create_with_backend(backend)?;
     let transaction = database.begin_write()?;
     version::record(&transaction, Versions::NEW)?;
+    if is_lost {
+        version::record_loss(&transaction)?;
+    }
     for table in [APPLICATIONS, INSTANCES, OPERATIONS, ADDRESSES, SEEN] {
         transaction.open_table(table)?;
     }
@@ -225,6 +239,11 @@ impl Storage for Embedded {
 
     fn first_ids(&mut self) -> Result<FirstIds, Error> {
         first::read(self)
+    }
+
+    fn is_lost(&mut self) -> Result<bool, Error> {
+        let replaces_lost = || version::replaces_lost(self.database()?);
+        replaces_lost().map_err(|error| self.engine(error))
     }
 
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {

@@ -254,6 +254,14 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
         Ok(FirstIds::default())
     }
 
+    /// Whether the store replaces one that was lost, whose ids agents may hold.
+    ///
+    /// # Errors
+    /// Those of [`Storage::load`].
+    fn is_lost(&mut self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     /// Emits every row and every [`LastSeen`] to `sink`, as last committed. Earlier states of an id may precede the last one, and a
     /// [`LastSeen`] that was read before and is unchanged is [`Record::Unchanged`]. The records are emitted one by one as they are
     /// read, so a store is never held in memory twice.

@@ -90,6 +90,16 @@ impl Directory {
         }
     }
 
+    /// Whether the directory has a file of one of these names.
+    pub(super) fn holds_any(&self, names: &[&str]) -> io::Result<bool> {
+        for name in names {
+            if self.path.join(name).try_exists()? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Creates an empty file for a new store, which [`Self::adopt_store`] makes the store. Discards the file of an interrupted
     /// attempt.
     pub(super) fn new_store(&self) -> io::Result<File> {

@@ -71,7 +71,7 @@ pub fn open_to_read(config: &Config) -> Result<Embedded, Error> {
 fn open_if_there(config: &Config, purpose: Purpose) -> Result<Embedded, Error> {
     let store = config.path.join(STORE);
     match store.try_exists() {
-        Ok(true) => open_for(config, purpose),
+        Ok(true) => open_for(config, purpose, &[]),
         Ok(false) => Err(Error::Absent {
             path: config.path.clone(),
         }),

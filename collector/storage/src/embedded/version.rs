@@ -10,6 +10,7 @@ use crate::version::{self, Admission, Versions};
 const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
 const FORMAT: &str = "format";
 const READER: &str = "reader";
+const LOST: &str = "lost";
 
 /// Checks that this build may use the store at `path`. Upgrades a store of an older format, unless it is opened only to be read.
 ///
@@ -65,4 +66,16 @@ fn raise(database: &Database, versions: Versions) -> Result<(), redb::Error> {
     record(&transaction, versions)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Records that the store replaces one that was lost.
+pub(super) fn record_loss(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.open_table(META)?.insert(LOST, 1)?;
+    Ok(())
+}
+
+/// Whether the store replaces one that was lost.
+pub(super) fn replaces_lost(database: &Database) -> Result<bool, redb::Error> {
+    let meta = database.begin_read()?.open_table(META)?;
+    Ok(meta.get(LOST)?.is_some_and(|lost| lost.value() == 1))
 }

@@ -23,7 +23,7 @@ fn mount(disk: &Disk) -> Result<Embedded, Error> {
 
 fn empty_store() -> Vec<u8> {
     let disk = Disk::new(Vec::new(), Fault::Never);
-    initialize(disk.clone()).unwrap();
+    initialize(disk.clone(), false).unwrap();
     disk.image()
 }
 

@@ -15,7 +15,7 @@ use crate::{
 /// A store with many commits, as a killed and as a stopped collector leave it, and its contents.
 fn stores() -> ([Vec<u8>; 2], Contents) {
     let disk = Disk::new(Vec::new(), Fault::Never);
-    initialize(disk.clone()).unwrap();
+    initialize(disk.clone(), false).unwrap();
     let mut storage = open_backend(
         disk.clone(),
         PathBuf::from("disk"),

@@ -3,7 +3,7 @@
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, process};
 
 use super::{
-    super::{Config, directory::sync_up, namespace::NAMESPACE, open},
+    super::{Config, directory::sync_up, namespace::NAMESPACE, open, open_beside},
     Temporary,
 };
 use crate::{
@@ -76,6 +76,24 @@ fn a_store_of_a_release_without_namespaces_takes_that_of_its_next_start() {
         open(&of("staging")),
         Err(Error::OtherNamespace { .. })
     ));
+}
+
+#[test]
+fn a_store_that_is_missing_beside_later_files_was_lost() {
+    let store = Temporary::new();
+    let open = || open_beside(&store.config(), &["catalog", "events"]).unwrap();
+    let is_lost = || open().is_lost().unwrap();
+    let path = store.config().path;
+    assert!(!is_lost(), "a new directory");
+    fs::create_dir(path.join("events")).unwrap();
+    assert!(!is_lost(), "the store is there");
+    fs::remove_file(path.join("rollcall.redb")).unwrap();
+    assert!(is_lost());
+    assert!(is_lost(), "also at the next start");
+    fs::remove_dir(path.join("events")).unwrap();
+    fs::remove_file(path.join("rollcall.redb")).unwrap();
+    fs::create_dir(path.join("lost+found")).unwrap();
+    assert!(!is_lost(), "the lock and files of others prove nothing");
 }
 
 #[test]
