@@ -288,7 +288,7 @@ fn demonstration(
     Samples::start(addresses, token).context("start the sample applications")
 }
 
-/// Runs until a signal or a failure, then drains. A second signal ends the drain at once.
+/// Runs until a signal or a failure, then drains. A later signal ends the drain at once.
 async fn run(
     running: Running,
     samples: Option<Samples>,

@@ -15,7 +15,7 @@ use crate::cli::Arguments;
 const SECTIONS: &str = r".SH SIGNALS
 .TP
 SIGTERM, SIGINT
-Drain and stop: the collector leaves the naming lists, finishes the requests in progress, and closes its store. A second signal stops it at once.
+Drain and stop: the collector leaves the naming lists, finishes the requests in progress, and closes its store. A second signal stops it at once, unless it arrives within a second of the first: then it is ignored, because some init systems send two.
 .TP
 SIGHUP
 Read the certificate files again; stop the demo.

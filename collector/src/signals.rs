@@ -5,9 +5,11 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::log::Level;
@@ -17,7 +19,12 @@ pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
     hangup: Option<Signal>,
+    /// When the first one arrived.
+    first: Option<Instant>,
 }
+
+/// A signal this soon after the first one is its repetition: some init systems and wrappers send two at once.
+const REPETITION: Duration = Duration::from_secs(1);
 
 /// SIGHUP, which many supervisors send for "read the configuration again".
 pub(crate) struct Hangup(Signal);
@@ -36,6 +43,7 @@ impl Stop {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: None,
+            first: None,
         })
     }
 
@@ -47,8 +55,28 @@ impl Stop {
         })
     }
 
-    /// Waits for the next signal, and returns its name.
+    /// Waits for the next signal, and returns its name. Ignores repetitions of the first one.
     pub(crate) async fn signal(&mut self) -> &'static str {
+        loop {
+            let name = self.next().await;
+            let now = Instant::now();
+            match self.first {
+                Some(first) if now - first < REPETITION => {
+                    info!(
+                        signal = name,
+                        "signal within one second of the first, ignored"
+                    );
+                }
+                Some(_) => return name,
+                None => {
+                    self.first = Some(now);
+                    return name;
+                }
+            }
+        }
+    }
+
+    async fn next(&mut self) -> &'static str {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,

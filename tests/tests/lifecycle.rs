@@ -239,17 +239,46 @@ fn patient() -> Options {
     Collector::options().env("SW_SERVER_SHUTDOWN_GRACE", "1h")
 }
 
+/// Some init systems and wrappers send two signals at once.
 #[tokio::test]
-async fn the_second_signal_ends_it_at_once() {
+async fn a_repeated_signal_is_ignored_and_a_later_one_ends_it_at_once() {
     for second in [Signal::TERM, Signal::INT] {
         let mut collector = patient().start().await;
         collector.expect_log("again: stopping at once");
         let jetty = collector.listeners().jetty;
-        let _never_finished = Underway::begin(jetty).await;
+        let never_finished = Underway::begin(jetty).await;
         collector.signal(Signal::TERM);
         draining(&collector, jetty).await;
-        collector.signal(second);
+        eventually(PATIENCE, async || {
+            collector.signal(second);
+            let log = collector.log();
+            let is = |text: &str| log.iter().any(|line| line.message.contains(text));
+            match is("again: stopping at once") {
+                true => Ok(()),
+                false => Err(log.len()),
+            }
+        })
+        .await;
+        drop(never_finished);
         assert_eq!(collector.exit().await.code(), Some(FAILURE));
+    }
+}
+
+#[tokio::test]
+async fn two_signals_at_once_stop_it_cleanly() {
+    for [first, second] in [[Signal::TERM, Signal::INT], [Signal::INT, Signal::TERM]] {
+        let mut collector = patient().start().await;
+        let jetty = collector.listeners().jetty;
+        let request = Underway::begin(jetty).await;
+        collector.signal(first);
+        collector.signal(second);
+        draining(&collector, jetty).await;
+        collector
+            .wait_for_log(|line| line.message.starts_with("signal within one second"))
+            .await;
+        let answer = request.finish().await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert_eq!(collector.exit().await.code(), Some(CLEAN));
     }
 }
 
