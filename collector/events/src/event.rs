@@ -247,6 +247,15 @@ impl InstanceEvent {
         }
     }
 
+    /// The state that the instance entered.
+    #[must_use]
+    pub const fn entered(&self) -> Option<State> {
+        match &self.kind {
+            InstanceKind::Changed(changed) => Some(changed.to),
+            _ => None,
+        }
+    }
+
     /// How far the clock of its agent is ahead of this collector's, in milliseconds; `None` if the event carries no time of it.
     #[must_use]
     pub const fn clock_skew(&self) -> Option<i32> {

@@ -252,7 +252,7 @@ impl Roster {
         Some(InstanceStatus {
             instance,
             state: lease.state,
-            since: clock.wall_at(lease.since),
+            since: status::since(&self.core, id, &lease),
             last_seen: clock.wall_at(lease.last_seen),
             signal: lease.signal,
             relayed: lease.relayed,

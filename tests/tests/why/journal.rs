@@ -1,5 +1,6 @@
-use std::fs;
+use std::{fs, time::Duration};
 
+use rollcall_proto::goodbye::{AgentClient, LeaveRequest};
 use rollcall_tests::{PATIENCE, eventually, http::Client, process::Collector};
 use serde_json::Value;
 
@@ -126,4 +127,47 @@ async fn a_journal_that_cannot_be_used_costs_the_history_only() {
     let instance = client.instance(application, "process").await.unwrap();
     let shown = timeline(&collector.http(collector.listeners().ui), instance).await;
     assert_eq!(shown["events"][0]["kind"], "registered", "{shown:#}");
+}
+
+/// After a restart the end was dated by the term after the last stored signal, and the event by the sweep that found it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_collector_dates_an_end_as_its_event() {
+    let terms = [Duration::from_secs(1), Duration::from_secs(2)];
+    let options = Collector::options()
+        .terms(terms[0], terms[1])
+        .env("SW_LIVENESS_TICK", "1s");
+    let mut collector = options.start().await;
+    let ui = collector.http(collector.listeners().ui);
+    let client = collector.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let down = client.instance(application, "killed").await.unwrap();
+    let left = client.instance(application, "stopped").await.unwrap();
+    let goodbye = LeaveRequest {
+        application_id: application,
+        application_instance_id: left,
+        agent_uuid: "stopped".to_owned(),
+        reason: String::new(),
+    };
+    let mut agent = AgentClient::new(client.channel.clone());
+    agent.leave(goodbye).await.unwrap();
+    let ends = async || {
+        let mut ends = Vec::new();
+        for (instance, kind) in [(down, "down"), (left, "left")] {
+            let shown = timeline(&ui, instance).await;
+            let events = shown["events"].as_array().unwrap();
+            let end = events.iter().rev().find(|it| it["kind"] == kind);
+            let Some(end) = end.filter(|_| shown["instance"]["state"] == kind) else {
+                return Err(format!("{shown:#}"));
+            };
+            let (at, why) = (end["time"].as_str().unwrap(), shown["why"].as_str());
+            assert_eq!(shown["instance"]["since"], at, "{shown:#}");
+            assert!(why.unwrap().contains(at), "{shown:#}");
+            ends.push(at.to_owned());
+        }
+        Ok(ends)
+    };
+    let before = eventually(PATIENCE, async || ends().await).await;
+    assert_eq!(collector.terminate().await.code(), Some(0));
+    collector.restart().await;
+    assert_eq!(ends().await.unwrap(), before);
 }

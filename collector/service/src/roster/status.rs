@@ -3,12 +3,15 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rollcall_domain::{
-    Timestamp,
+    InstanceId, Timestamp,
     inventory::{Application, Instance},
-    liveness::{Signal, State, Tally, Terms},
+    liveness::{LeaseView, Signal, State, Tally, Terms},
 };
 
-use crate::{Witness, events::Connection};
+use crate::{
+    Core, Witness,
+    events::{Connection, InstanceEvent},
+};
 
 /// An application and the states of its instances.
 #[derive(Clone, Debug)]
@@ -57,4 +60,23 @@ pub struct InstanceStatus {
     pub witness: Option<Witness>,
     /// Whether counts and lists leave the instance out.
     pub forgotten: bool,
+}
+
+/// Two recorded times of one moment may differ by this many milliseconds, because the wall clock is adjusted.
+const SAME_TIME: i64 = 1_000;
+
+/// When an instance entered its state. The lease of an instance that went down or left in an earlier run has only the term after
+/// the last stored signal, so the event counts where it is known.
+pub(super) fn since(core: &Core, id: InstanceId, lease: &LeaseView) -> Timestamp {
+    let since = core.clock.wall_at(lease.since);
+    if lease.state < State::Down {
+        return since;
+    }
+    let last_seen = core.clock.wall_at(lease.last_seen);
+    // An event before the last signal is that of an earlier end: the event of this one was lost.
+    let is_earlier = |at: Timestamp| at.millis().saturating_add(SAME_TIME) < last_seen.millis();
+    match core.events.feed().last_at(id, InstanceEvent::entered) {
+        Some((state, at)) if state == lease.state && !is_earlier(at) => at,
+        _ => since,
+    }
 }
