@@ -14,7 +14,9 @@ use axum::{
     extract::Request,
     http::{
         HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, DATE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+        },
     },
     middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
@@ -36,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 mod aside;
 mod changes;
 mod console;
+mod date;
 mod events;
 mod graphql;
 mod headroom;
@@ -254,9 +257,12 @@ fn routes_of_services() -> Router<Arc<Face>> {
         .route("/api/services/subscribers", get(services::subscribers))
 }
 
-/// Forbids browsers to guess types, run scripts of others, load other resources, and cache the answer.
+/// Forbids browsers to guess types, run scripts of others, load other resources, and cache the answer. Adds the time.
 async fn secure(mut response: Response) -> Response {
     let headers = response.headers_mut();
+    if let Some(date) = date::now() {
+        headers.insert(DATE, date);
+    }
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (CONTENT_SECURITY_POLICY, console::POLICY),
