@@ -2,6 +2,7 @@
 
 use std::{fs, time::Instant};
 
+use hyper::{Method, body::Bytes};
 use rollcall_tests::{browser::Browser, console, process::Collector};
 use rustix::process::Signal;
 use serde_json::json;
@@ -138,6 +139,37 @@ async fn an_event_of_a_service_has_its_own_word_and_is_announced() {
     browser
         .until("/unhealthy/.test(document.querySelector('p.hidden[role=status]').textContent)")
         .await;
+    assert_no_errors(&mut browser, &collector).await;
+}
+
+#[tokio::test]
+async fn an_instance_without_a_beat_is_not_shown_with_one() {
+    const NONE: &str = "none since it was registered";
+    let collector = options().start().await;
+    let client = collector.http(collector.nacos().await);
+    let patient = "%7B%22preserved.heart.beat.timeout%22%3A%22600000%22%2C%22preserved.ip.delete.timeout%22%3A%22900000%22%7D";
+    let path =
+        format!("/nacos/v1/ns/instance?serviceName=orders&ip=10.0.0.1&port=80&metadata={patient}");
+    assert_eq!(client.post(&path, "").await.unwrap().status, 200);
+    let mut browser = Browser::start().await;
+    let pages = ["", "/DEFAULT/10.0.0.1/80/ephemeral"].map(|end| {
+        page(
+            &collector,
+            &format!("#/services/public/DEFAULT_GROUP/orders{end}"),
+        )
+    });
+    for page in &pages {
+        browser.open(page).await;
+        browser.shows(NONE).await;
+    }
+    let beat = "/nacos/v1/ns/instance/beat?serviceName=orders&ip=10.0.0.1&port=80";
+    let beaten = client.send(Method::PUT, beat, Bytes::new()).await.unwrap();
+    assert_eq!(beaten.status, 200, "{}", beaten.text());
+    for page in &pages {
+        browser.open(page).await;
+        browser.shows("10.0.0.1:80").await;
+        browser.hides(NONE).await;
+    }
     assert_no_errors(&mut browser, &collector).await;
 }
 

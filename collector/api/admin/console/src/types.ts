@@ -178,6 +178,7 @@ export interface ServiceInstance {
   publisher: string;
   client: string | null;
   last_beat_at: string | null;
+  has_beaten: boolean;
   registered: { enabled: boolean; weight: number; metadata: Record<string, string> };
   override: Override | null;
 }

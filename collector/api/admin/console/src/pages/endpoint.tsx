@@ -1,5 +1,5 @@
 // One instance of a Nacos service.
-import { Ago, At, Badge, Empty, Facts, Loaded, Section } from "../parts/basic";
+import { At, Badge, Empty, Facts, Loaded, Section } from "../parts/basic";
 import { Actions } from "../parts/dialog";
 import { Timeline } from "../parts/timeline";
 import type { LiveEvent } from "../live";
@@ -8,7 +8,7 @@ import { type Route, to } from "../router";
 import { isGap, isOperator, subject } from "../subject";
 import type { Page, ServiceInstance } from "../types";
 import { clearOverride, deregister, setMetadata, setOnline, setWeight } from "./actions";
-import { named, stateOf } from "./service";
+import { Beat, named, stateOf } from "./service";
 import { serviceLink } from "./services";
 
 function Metadata({ of, title }: { of: Record<string, string>; title: string }) {
@@ -58,7 +58,7 @@ export function EndpointPage({ route }: { route: Route }) {
                   ["Cluster", it.cluster],
                   ["Kind", it.ephemeral ? "ephemeral: ends with its publisher" : "persistent: ends when it is deregistered"],
                   ["Kept by", it.client ?? it.publisher],
-                  ["Last beat", it.last_beat_at === null ? "needs none" : <Ago time={it.last_beat_at} />],
+                  ["Last beat", <Beat of={it} />],
                   ["Registered as", it.registered.enabled ? "online" : "offline"],
                   ["Override", it.override === null ? "nothing set" : <>set <At time={it.override.set_at} /></>],
                 ]}

@@ -74,7 +74,7 @@ function Instances({ name, route }: { name: ServiceName; route: Route }) {
                 { title: "Cluster", cell: (it) => it.cluster },
                 { title: "Kind", wide: true, cell: (it) => (it.ephemeral ? "ephemeral" : "persistent") },
                 { title: "Kept by", wide: true, cell: (it) => it.client ?? it.publisher },
-                { title: "Last beat", wide: true, cell: (it) => (it.last_beat_at === null ? <span class="none">needs none</span> : <Ago time={it.last_beat_at} />) },
+                { title: "Last beat", wide: true, cell: (it) => <Beat of={it} /> },
                 { title: "Operator", cell: (it) => (it.override === null ? <span class="none">nothing set</span> : <strong>override</strong>) },
               ]}
             />
@@ -84,6 +84,15 @@ function Instances({ name, route }: { name: ServiceName; route: Route }) {
       }
     </Loaded>
   );
+}
+
+/** The last beat of an instance. Before its first one `last_beat_at` is its registration. */
+export function Beat({ of }: { of: ServiceInstance }) {
+  if (of.last_beat_at === null) {
+    return <span class="none">needs none</span>;
+  }
+  const ago = <Ago time={of.last_beat_at} />;
+  return of.has_beaten ? ago : <>none since it was registered {ago}</>;
 }
 
 function AsClients({ name, route }: { name: ServiceDetail; route: Route }) {
