@@ -18,6 +18,8 @@ pub struct Event {
     pub client: Option<Arc<Connection>>,
     /// For [`catalog::EventKind::Overridden`] what the operator set; `None` for other events, and if it was removed.
     pub overridden: Option<Arc<catalog::Override>>,
+    /// What was probed and how it failed, if a probe found the instance unhealthy.
+    pub failed_probe: Option<Arc<str>>,
 }
 
 /// Records events. Called while no lock of the catalog is held; must not block.

@@ -6,7 +6,7 @@
 //!
 //! A client that registers an instance chooses the address that the collector connects to. The collector therefore probes only
 //! the ranges that the operator allows ([`crate::Config::probe_ranges`]), a bounded number at a time, and never shows the
-//! answers.
+//! answers. The event about an unhealthy instance has the address, and which kind of failure it was.
 
 mod attempt;
 pub(crate) mod ledger;
@@ -100,14 +100,18 @@ async fn probe(
         return None;
     };
     let before = Instant::now();
-    let outcome = attempt(&target.checker, address, target.port).await;
+    let (outcome, finding) = attempt(&target.checker, address, target.port).await;
     let outcome = outcome.after(before.elapsed());
     let times = shared.switches().check_times;
     let (healthy, wait) = shared
         .probes
         .record(instance, &target.checker, outcome, times);
     if let Some(healthy) = healthy {
-        shared.change(|registry, _, effects| {
+        let failure = (!healthy).then(|| {
+            let tried = attempt::description(&target.checker, address, target.port);
+            format!("{tried}: {finding}").into()
+        });
+        shared.change_by_probe(failure, |registry, _, effects| {
             registry.set_health(instance, healthy, HealthBy::Probe, effects)
         });
     }

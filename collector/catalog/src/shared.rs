@@ -55,6 +55,15 @@ pub(crate) struct Shared {
     pub(crate) ended: Ended,
 }
 
+/// Evidence for the events of a change that the registry does not have.
+#[derive(Debug, Default)]
+struct Evidence {
+    /// The client, if its connection was closed before.
+    closed: Option<Arc<Connection>>,
+    /// What was probed and how it failed.
+    failed_probe: Option<Arc<str>>,
+}
+
 impl Shared {
     pub(crate) fn new(
         config: Config,
@@ -94,13 +103,39 @@ impl Shared {
         &self,
         change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
     ) -> R {
-        self.change_for(None, change)
+        self.change_with(&Evidence::default(), change)
     }
 
     /// Like [`Shared::change`], for a connection that was closed before: the events name it as their client.
     pub(crate) fn change_for<R>(
         &self,
-        closed: Option<&Arc<Connection>>,
+        closed: &Arc<Connection>,
+        change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
+    ) -> R {
+        let closed = Some(Arc::clone(closed));
+        let evidence = Evidence {
+            closed,
+            ..Evidence::default()
+        };
+        self.change_with(&evidence, change)
+    }
+
+    /// Like [`Shared::change`], for a verdict of a probe, which says how it failed.
+    pub(crate) fn change_by_probe<R>(
+        &self,
+        failed_probe: Option<Arc<str>>,
+        change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
+    ) -> R {
+        let evidence = Evidence {
+            failed_probe,
+            ..Evidence::default()
+        };
+        self.change_with(&evidence, change)
+    }
+
+    fn change_with<R>(
+        &self,
+        evidence: &Evidence,
         change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
     ) -> R {
         let mut effects = Effects::default();
@@ -119,7 +154,7 @@ impl Shared {
             result
         };
         if !effects.is_empty() {
-            self.publish(effects, closed, now);
+            self.publish(effects, evidence, now);
         }
         result
     }
@@ -160,7 +195,7 @@ impl Shared {
         }
     }
 
-    fn publish(&self, effects: Effects, closed: Option<&Arc<Connection>>, now: Moment) {
+    fn publish(&self, effects: Effects, evidence: &Evidence, now: Moment) {
         for instance in &effects.persistent {
             self.probes.add(*instance, now);
         }
@@ -176,13 +211,15 @@ impl Shared {
         }
         let at = self.clock.wall();
         for event in effects.events {
-            let client = closed.cloned().or_else(|| self.client(&event.publisher));
+            let closed = evidence.closed.clone();
+            let client = closed.or_else(|| self.client(&event.publisher));
             let overridden = self.overridden(&event);
             self.events.record(Event {
                 at,
                 event,
                 client,
                 overridden,
+                failed_probe: evidence.failed_probe.clone(),
             });
         }
     }

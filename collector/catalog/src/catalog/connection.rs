@@ -40,7 +40,7 @@ impl Catalog {
             return;
         }
         let part = || {
-            self.0.change_for(Some(&closed), |registry, now, effects| {
+            self.0.change_for(&closed, |registry, now, effects| {
                 registry.end(id, end, CHUNK, now, effects)
             })
         };

@@ -15,6 +15,8 @@ use tokio::{
 
 /// The time limit of a probe.
 pub(super) const TIMEOUT: Duration = Duration::from_millis(500);
+/// The most characters of a path in a description.
+const PATH: usize = 100;
 /// The bytes of an answer that are read: a status line, a handshake.
 const ANSWER: usize = 512;
 
@@ -38,19 +40,38 @@ impl Outcome {
     }
 }
 
-const SUCCESS: Outcome = Outcome::Success(Duration::ZERO);
+/// An outcome, and what was found; nothing of an answer is shown.
+type Found = (Outcome, &'static str);
+
+const SUCCESS: Found = (Outcome::Success(Duration::ZERO), "it answered");
 
 /// Probes an address, for at most [`TIMEOUT`].
-pub(super) async fn attempt(checker: &Checker, ip: IpAddr, port: u16) -> Outcome {
+pub(super) async fn attempt(checker: &Checker, ip: IpAddr, port: u16) -> Found {
     let address = SocketAddr::new(ip, port);
     match timeout(TIMEOUT, connected(checker, address)).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Outcome::Hard,
-        Ok(Err(_)) | Err(_) => Outcome::Soft,
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            (Outcome::Hard, "the connection was refused")
+        }
+        Ok(Err(_)) => (Outcome::Soft, "the connection failed"),
+        Err(_late) => (Outcome::Soft, "no connection or no answer within 500 ms"),
     }
 }
 
-async fn connected(checker: &Checker, address: SocketAddr) -> io::Result<Outcome> {
+/// What a probe tries, in words. It has at most [`PATH`] characters of the path, and no header.
+pub(super) fn description(checker: &Checker, ip: IpAddr, port: u16) -> String {
+    let address = SocketAddr::new(ip, port);
+    match checker {
+        Checker::Tcp | Checker::None => format!("TCP connection to {address}"),
+        Checker::Http { path, expected, .. } => {
+            let path: String = path.chars().take(PATH).collect();
+            format!("HTTP GET {path} at {address}, expected status {expected}")
+        }
+        Checker::Mysql { .. } => format!("MySQL greeting of {address}"),
+    }
+}
+
+async fn connected(checker: &Checker, address: SocketAddr) -> io::Result<Found> {
     let stream = TcpStream::connect(address).await?;
     match checker {
         Checker::Tcp | Checker::None => Ok(SUCCESS),
@@ -87,7 +108,7 @@ fn request(address: SocketAddr, path: &str, headers: &str) -> String {
     request
 }
 
-async fn http(mut stream: TcpStream, request: &str, expected: u16) -> io::Result<Outcome> {
+async fn http(mut stream: TcpStream, request: &str, expected: u16) -> io::Result<Found> {
     stream.write_all(request.as_bytes()).await?;
     let answer = read(&mut stream, |answer| answer.contains(&b'\n')).await?;
     let line = String::from_utf8_lossy(&answer);
@@ -96,20 +117,21 @@ async fn http(mut stream: TcpStream, request: &str, expected: u16) -> io::Result
     let status: Option<u16> = words.next().and_then(|word| word.trim().parse().ok());
     Ok(match status {
         Some(status) if is_http && status == expected => SUCCESS,
-        Some(302 | 503) if is_http => Outcome::Soft,
-        _ => Outcome::Hard,
+        Some(302 | 503) if is_http => (Outcome::Soft, "it answered that it is busy (302 or 503)"),
+        Some(_) if is_http => (Outcome::Hard, "it answered with another status"),
+        _ => (Outcome::Hard, "its answer is not HTTP"),
     })
 }
 
 /// Reads the greeting of a MySQL server: a packet with its protocol version, 10 since 1998, or an error. The probe does not
 /// sign in.
-async fn mysql(mut stream: TcpStream) -> io::Result<Outcome> {
+async fn mysql(mut stream: TcpStream) -> io::Result<Found> {
     let greeting = read(&mut stream, |answer| answer.len() > 4).await?;
     Ok(match greeting.get(3..5) {
         Some([0, 10]) => SUCCESS,
         // Too many connections: it is up, but busy.
-        Some([0, 255]) => Outcome::Soft,
-        _ => Outcome::Hard,
+        Some([0, 255]) => (Outcome::Soft, "it refused the connection as one too many"),
+        _ => (Outcome::Hard, "its answer is not MySQL's"),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use parking_lot::Mutex;
 use rollcall_domain::catalog::{Endpoint, Registration, ServiceKey, Settings};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -9,7 +10,7 @@ use tokio::{
 };
 
 use super::{attempt::Outcome, pace::Pace, *};
-use crate::{Config, NoEvents, store::Memory, testing::Running};
+use crate::{Config, Event, EventSink, NoEvents, store::Memory, testing::Running};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -41,7 +42,7 @@ async fn against(checker: Checker, answer: &'static [u8]) -> (Outcome, String) {
         request.truncate(count);
         String::from_utf8(request).unwrap()
     };
-    let (outcome, request) = tokio::join!(attempt(&checker, LOCAL, port), serve);
+    let ((outcome, _), request) = tokio::join!(attempt(&checker, LOCAL, port), serve);
     (outcome, request)
 }
 
@@ -96,14 +97,14 @@ async fn a_mysql_probe_requires_a_greeting() {
 async fn a_refused_connection_is_a_certain_failure_and_silence_is_not() {
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    assert!(is_success(attempt(&Checker::Tcp, LOCAL, port).await));
+    assert!(is_success(attempt(&Checker::Tcp, LOCAL, port).await.0));
     assert_eq!(
-        attempt(&mysql(), LOCAL, port).await,
+        attempt(&mysql(), LOCAL, port).await.0,
         Outcome::Soft,
         "it sends nothing in time"
     );
     drop(listener);
-    assert_eq!(attempt(&Checker::Tcp, LOCAL, port).await, Outcome::Hard);
+    assert_eq!(attempt(&Checker::Tcp, LOCAL, port).await.0, Outcome::Hard);
 }
 
 #[test]
@@ -189,11 +190,23 @@ fn private_ranges_hold_neither_the_internet_nor_link_local_addresses() {
     );
 }
 
+/// The failed probes of all events.
+#[derive(Debug, Default)]
+struct FailedProbes(Mutex<Vec<Option<Arc<str>>>>);
+
+impl EventSink for FailedProbes {
+    fn record(&self, event: Event) {
+        self.0.lock().push(event.failed_probe);
+    }
+}
+
 #[tokio::test]
 async fn a_persistent_instance_is_unhealthy_while_its_server_is_down() {
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let running = Running::with(Config::default(), Memory::default(), Arc::new(NoEvents));
+    let events = Arc::<FailedProbes>::default();
+    let sink = Arc::clone(&events);
+    let running = Running::with(Config::default(), Memory::default(), sink);
     let catalog = &running.catalog;
     let key = ServiceKey::new("", "", "a").unwrap();
     let endpoint = Endpoint::new("127.0.0.1", port, "").unwrap();
@@ -219,6 +232,26 @@ async fn a_persistent_instance_is_unhealthy_while_its_server_is_down() {
     probe_now(&running.catalog.0, instance).await;
     assert!(!is_healthy());
     assert!(running.catalog.counts().probes.failed > 0);
+    let mut failed = std::mem::take(&mut *events.0.lock());
+    let tried = format!("TCP connection to 127.0.0.1:{port}: the connection was refused");
+    assert_eq!(failed.pop(), Some(Some(tried.into())));
+    assert!(failed.iter().all(Option::is_none), "{failed:?}");
+}
+
+#[test]
+fn the_description_of_a_probe_is_bounded_and_has_no_header() {
+    let of = |checker| attempt::description(&checker, LOCAL, 80);
+    assert_eq!(of(mysql()), "MySQL greeting of 127.0.0.1:80");
+    let http = |path: &str| Checker::Http {
+        path: path.into(),
+        headers: "Authorization:secret".into(),
+        expected: 200,
+    };
+    assert_eq!(
+        of(http("/health")),
+        "HTTP GET /health at 127.0.0.1:80, expected status 200"
+    );
+    assert!(of(http(&"ä".repeat(100_000))).len() < 300);
 }
 
 #[tokio::test]

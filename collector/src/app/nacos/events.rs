@@ -47,6 +47,7 @@ fn converted(event: Event) -> ServiceEvent {
         event,
         client,
         overridden,
+        failed_probe,
         ..
     } = event;
     let by = match event.what {
@@ -63,7 +64,7 @@ fn converted(event: Event) -> ServiceEvent {
     let detail = match (event.what, overridden) {
         (EventKind::Overridden, Some(set)) => Some(description(&set).into()),
         (EventKind::Overridden, None) => Some("no override is left".into()),
-        _ => None,
+        _ => failed_probe,
     };
     ServiceEvent {
         instance: ServiceInstance {
