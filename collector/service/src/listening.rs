@@ -103,20 +103,19 @@ impl Listening {
             readiness,
             refused: metrics.dropped("registrations_while_listening"),
         };
-        match config.mode {
-            Mode::Never => {}
-            Mode::Auto if store == Beginning::Known => {}
-            Mode::Auto | Mode::Always if store == Beginning::Lost => {
-                listening.begin(&mut listening.phase.lock(), LOST);
-            }
-            Mode::Auto => {
+        let cause = match (config.mode, store) {
+            (Mode::Never, _) | (Mode::Auto, Beginning::Known) => None,
+            (Mode::Auto, Beginning::Empty) => {
                 let until = Instant::now() + ARMED;
                 *listening.phase.lock() = Phase::Armed { until };
+                None
             }
-            Mode::Always => {
-                let cause = if store == Beginning::Known { COPY } else { EMPTY };
-                listening.begin(&mut listening.phase.lock(), cause);
-            }
+            (Mode::Auto | Mode::Always, Beginning::Lost) => Some(LOST),
+            (Mode::Always, Beginning::Empty) => Some(EMPTY),
+            (Mode::Always, Beginning::Known) => Some(COPY),
+        };
+        if let Some(cause) = cause {
+            listening.begin(&mut listening.phase.lock(), cause);
         }
         listening
     }
