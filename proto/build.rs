@@ -1,4 +1,4 @@
-//! Compiles `proto/` to Rust without a system `protoc`.
+//! Compiles the `.proto` files in `proto/` to Rust, without a system `protoc`.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -36,11 +36,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is set by cargo")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
-        // Generated transports would add tonic's transport to every user of this crate.
+        // Generated `connect` functions would make every user of this crate depend on tonic's transport.
         .build_transport(false)
         .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
         .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
-        // Segments are large and read in place: as a slice of the frame, without a copy.
+        // Segments are large, so they are read in place: as a slice of the frame, without a copy.
         .bytes(".UpstreamSegment.segment")
         .include_file("wire.rs")
         .compile_fds(descriptors)?;

@@ -1,13 +1,13 @@
-//! What an agent costs its host: `cargo bench -p rollcall-agent`. The figures are in `BUDGET.md`.
+//! Measures the cost of an agent for its host: `cargo bench -p rollcall-agent`. The figures are in `BUDGET.md`.
 //!
-//! The collector it registers with is the tests' fake one, in a process of its own so that it is not measured.
+//! The agent registers with the fake collector of the tests, which runs in a process of its own so that it is not measured.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     dead_code,
     unused_imports,
-    reason = "the fake collector is written for tests, and more of it than is used here"
+    reason = "the fake collector is written for the tests, and this bench uses only a part of it"
 )]
 
 use std::{
@@ -75,10 +75,10 @@ fn measure(naming: &str) -> Result<(), Box<dyn Error>> {
     let status = agent
         .subscribe()
         .wait_for(fake::PATIENCE, |status| status.phase == Phase::Running);
-    status.map_err(|last| format!("never ran: {last:?}"))?;
+    status.map_err(|last| format!("the agent did not reach Running: {last:?}"))?;
     agent.operation("GET /orders", SpanType::Entry);
     agent.address("db:3306");
-    // Two register intervals, for the ids to arrive.
+    // Two register intervals, so that the ids arrive.
     thread::park_timeout(Duration::from_secs(7));
 
     say(format_args!("threads: {}", threads()? - threads_before));

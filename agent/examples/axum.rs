@@ -52,8 +52,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Every request is a segment with one span. Here the path names the operation. An application whose paths contain ids uses the
-/// pattern of the route instead (axum's `MatchedPath`), because the agent keeps at most 100,000 names.
+/// Treats every request as a segment with one span. Here the path names the operation. An application whose paths contain ids uses
+/// the pattern of the route instead (axum's `MatchedPath`), because the agent keeps at most 100,000 names.
 async fn segment(State(agent): State<Agent>, request: Request, next: Next) -> Response {
     let name = request.uri().path().to_owned();
     let id = agent.operation(&name, SpanType::Entry);
@@ -67,7 +67,7 @@ async fn segment(State(agent): State<Agent>, request: Request, next: Next) -> Re
     response
 }
 
-/// The id of an operation, which is shorter, or its name as long as there is no id.
+/// The id of an operation; its longer name while no id is known.
 fn span_name(name: &str, id: Option<OperationId>) -> String {
     id.map_or_else(|| name.to_owned(), |id| format!("#{id}"))
 }

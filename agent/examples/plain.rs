@@ -1,12 +1,12 @@
-//! An application without any runtime: `cargo run -p rollcall-agent --example plain [naming server]`.
+//! An application without an async runtime: `cargo run -p rollcall-agent --example plain [naming server]`.
 //!
-//! Registers, waits for the id of an operation, shows both, and ends. Without a collector it logs the reason.
+//! Registers, waits for the id of an operation, logs the ids, and ends. Without a collector it logs the reason.
 
 use std::{env, error::Error, io, time::Duration};
 
 use rollcall_agent::{Agent, OperationId, Phase, SpanType};
 
-/// How long this program waits for a collector, and then for an id. An agent itself never gives up.
+/// The longest time that this program waits for a collector, and then for an id. The agent itself never gives up.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:10800".to_owned());
 
-    // Returns at once, whether or not there is a collector.
+    // Returns at once, even if no collector is available.
     let agent = Agent::builder("plain-example")
         .collectors([server])
         .start()?;
@@ -33,8 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(status) => tracing::warn!(error = ?status.last_error, "not registered"),
     }
 
-    // The work of an application: serve a request, and write its span with the id of the operation, or with its name as long as
-    // there is no id. Then report that the segment is finished.
+    // The work of an application: serve a request, and write its span with the id of the operation, or with the name while no id is
+    // known. Then report that the segment is finished.
     let operation = "GET /orders";
     match wait_for_id(&agent, operation) {
         Some(id) => tracing::info!(operation, %id, "the span carries the id"),
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The first call queues the name, and a later one has the id. An application would not wait: it uses the name meanwhile.
+/// The first call queues the name, and a later call returns the id. A real application does not wait: it uses the name until then.
 fn wait_for_id(agent: &Agent, operation: &str) -> Option<OperationId> {
     let mut changes = agent.subscribe();
     for _ in 0..PATIENCE.as_secs() {

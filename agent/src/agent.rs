@@ -78,7 +78,7 @@ impl Agent {
         self.shared().status()
     }
 
-    /// Notifications of changes from here on.
+    /// Notifications of the changes that follow this call.
     #[must_use]
     pub fn subscribe(&self) -> Changes {
         let shared = &self.owner.shared;
@@ -101,14 +101,15 @@ impl Agent {
         self.lookup(dictionary, name, &query, || query.into())
     }
 
-    /// The id of a remote peer, such as `db:3306`. As [`operation`](Self::operation), with its own
+    /// The id of a remote peer, such as `db:3306`. Works like [`operation`](Self::operation), with its own
     /// [limit](Builder::address_limit).
     pub fn address(&self, address: &str) -> Option<AddressId> {
         let dictionary = &self.shared().addresses;
         self.lookup(dictionary, address, address, || address.into())
     }
 
-    /// A known id costs no system call and no lock; see [`Home::is_in_child_cached`](crate::home::Home::is_in_child_cached).
+    /// The look-up of a known id makes no system call and takes no lock; see
+    /// [`Home::is_in_child_cached`](crate::home::Home::is_in_child_cached).
     fn lookup<K: Key, I: Copy + PartialEq>(
         &self,
         dictionary: &Dictionary<K, I>,
@@ -183,11 +184,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_goodbye_gets_half_of_the_timeout_and_half_a_second_at_most() {
+    fn the_goodbye_timeout_is_half_of_the_shutdown_timeout_and_at_most_half_a_second() {
         for (timeout, goodbye) in [(0, 0), (100, 50), (20_000, 500)] {
             let config = Agent::builder("a").direct_collectors(["127.0.0.1:1"]);
             let shared = Shared::new(config.resolve().unwrap());
-            // There is no thread that the call would wait for.
+            // This agent has no thread, so the call has nothing to wait for.
             shared.stopped();
             let agent = Agent::new(Arc::clone(&shared));
             agent.shutdown(Duration::from_millis(timeout)).unwrap();

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-/// Full-jitter exponential backoff: the n-th pause is uniform between nothing and `base * 2^n`, at most `cap`.
+/// Full-jitter exponential backoff: the n-th pause is uniformly distributed between zero and the smaller of `base * 2^n` and `cap`.
 ///
-/// Full jitter spreads the reconnects of a fleet that lost its collector at one moment.
+/// Full jitter spreads the reconnects of a fleet whose agents lost their collector at the same moment.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     base: Duration,
@@ -13,7 +13,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The first bound is a thirtieth of the cap: one second for upstream's 30 s.
+    /// A backoff whose first bound is a thirtieth of `cap`: one second for upstream's 30 s.
     pub(crate) fn below(cap: Duration) -> Self {
         Self {
             base: (cap / 30).max(Duration::from_millis(1)),
@@ -22,7 +22,7 @@ impl Backoff {
         }
     }
 
-    /// The next pause; `random` selects a value between the bounds.
+    /// The next pause; `random` selects a value between zero and the current bound.
     pub(crate) fn next(&mut self, random: u64) -> Duration {
         let doubled = self.base.saturating_mul(1 << self.attempt.min(16));
         self.attempt = self.attempt.saturating_add(1);
@@ -30,8 +30,8 @@ impl Backoff {
         Duration::from_nanos(random % bound.saturating_add(1).max(1))
     }
 
-    /// The operation succeeded and lasted for `time`. A success that ends before the longest pause is over changes nothing, so that
-    /// a peer that accepts and ends each attempt is not tried ever again at the shortest pause.
+    /// Resets the pause after an operation that succeeded and lasted for `time`, if that is at least the longest pause. So a peer
+    /// that accepts each attempt and ends it early is not tried again and again after the shortest pause.
     pub(crate) fn served(&mut self, time: Duration) {
         if time >= self.cap {
             self.reset();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_success_does_not_start_over() {
+    fn a_short_success_does_not_reset_the_backoff() {
         let mut backoff = Backoff::below(Duration::from_secs(30));
         let next_after = |served| {
             backoff.served(Duration::from_secs(served));

@@ -46,8 +46,8 @@ use crate::{
 /// | [`keepalive_interval`](Self::keepalive_interval) | | | 24 s |
 /// | [`keepalive_timeout`](Self::keepalive_timeout) | | | 5 s |
 ///
-/// In the environment and the file, times are whole seconds, lists are separated by commas, and a blank value is none.
-/// In parentheses: names of later SkyWalking agents, read if the first name is absent.
+/// In the environment and the file, times are whole seconds, list entries are separated by commas, and a blank value counts as not
+/// set. In parentheses: names of later SkyWalking agents, read if the first name is absent.
 ///
 /// A time is between 1 ms and 24 hours, a limit of a dictionary between 1 and 100,000,000, and a list of addresses has at most
 /// 256 entries.
@@ -116,15 +116,16 @@ impl Builder {
         self.text(Key::Cluster, cluster)
     }
 
-    /// The name that distinguishes this process from others of the application. A process that restarts under the same name
-    /// keeps its instance id. Two processes that run under one name at the same time are one instance. At most 255 bytes.
+    /// The name that distinguishes this process from other processes of the application. A process that restarts under the same
+    /// name keeps its instance id. Two processes that run under the same name at the same time count as one instance. At most 255
+    /// bytes.
     ///
     /// The same setting as [`instance_uuid`](Self::instance_uuid): the name is sent as the UUID.
     pub fn instance_name(self, name: impl Into<String>) -> Self {
         self.text(Key::InstanceUuid, name)
     }
 
-    /// The id that distinguishes this process from others of the application; see [`instance_name`](Self::instance_name).
+    /// The id that distinguishes this process from other processes of the application; see [`instance_name`](Self::instance_name).
     pub fn instance_uuid(self, uuid: impl Into<String>) -> Self {
         self.text(Key::InstanceUuid, uuid)
     }
@@ -145,12 +146,12 @@ impl Builder {
         self.text(Key::CertChain, chain).text(Key::CertSecret, key)
     }
 
-    /// The name in the certificates of the collectors, if it is another one than the host in their addresses.
+    /// The name in the certificates of the collectors, if it differs from the host in their addresses.
     pub fn server_name(self, name: impl Into<String>) -> Self {
         self.text(Key::ServerName, name)
     }
 
-    /// The path of the list of collectors at the naming servers.
+    /// The URL path at which the naming servers return the list of collectors.
     pub fn discovery_path(self, path: impl Into<String>) -> Self {
         self.text(Key::DiscoveryPath, path)
     }
@@ -161,7 +162,7 @@ impl Builder {
         self.duration(Key::DiscoveryInterval, interval)
     }
 
-    /// The timeout of a naming server's answer, counted from the connection.
+    /// The timeout for a naming server's answer. It starts when the connection is open.
     pub fn discovery_timeout(mut self, timeout: Duration) -> Self {
         self.given.discovery_timeout = Some(timeout);
         self
@@ -194,8 +195,8 @@ impl Builder {
         self
     }
 
-    /// The pause between two rounds of the register loop. In a round the agent registers what has no id yet, requests the ids
-    /// of queued names, and sends a heartbeat if one is due.
+    /// The pause between two rounds of the register loop. In a round the agent registers the application and the instance if they
+    /// have no id yet, requests the ids of queued names, and sends a heartbeat if one is due.
     pub fn register_interval(self, interval: Duration) -> Self {
         self.duration(Key::RegisterInterval, interval)
     }
@@ -205,18 +206,18 @@ impl Builder {
         self.duration(Key::HeartbeatAfter, after)
     }
 
-    /// The deadline of every call to a collector. Three calls in a row without any answer count as a lost connection.
+    /// The deadline of every call to a collector. If three calls in a row have no answer, the agent treats the connection as lost.
     pub fn call_timeout(self, timeout: Duration) -> Self {
         self.duration(Key::CallTimeout, timeout)
     }
 
-    /// The most operation names that the agent keeps, known and queued together. Upstream's agents keep up to a hundred times
-    /// as many, which is a gigabyte of the host's memory.
+    /// The largest number of operation names that the agent keeps, known and queued together. Upstream's agents keep up to a
+    /// hundred times as many, which takes a gigabyte of the host's memory.
     pub fn operation_limit(self, names: usize) -> Self {
         self.text(Key::OperationLimit, names.to_string())
     }
 
-    /// The most addresses that the agent keeps, known and queued together.
+    /// The largest number of addresses that the agent keeps, known and queued together.
     pub fn address_limit(self, addresses: usize) -> Self {
         self.text(Key::AddressLimit, addresses.to_string())
     }
@@ -228,7 +229,7 @@ impl Builder {
         self
     }
 
-    /// The environment to read instead of that of the process: for tests, and for hosts that manage settings themselves.
+    /// The environment to read instead of the process's own: for tests, and for hosts that manage settings themselves.
     pub fn environment<K: Into<String>, V: Into<String>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
@@ -240,13 +241,13 @@ impl Builder {
         self
     }
 
-    /// Checks the settings, reads the file if one is named, and starts the agent's thread. Returns at once: it sends nothing
-    /// and waits for nothing.
+    /// Checks the settings, reads the file if one is named, and starts the agent's thread. Returns at once: the call itself neither
+    /// sends nor waits.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] with every mistake, and [`Error::Thread`] if the operating system starts no thread. An unavailable
-    /// collector, or anything else that happens later, is not an error: see [`Agent::status`].
+    /// [`Error::Config`] with every mistake in the settings, and [`Error::Thread`] if the operating system cannot start a thread. A
+    /// later failure, such as an unavailable collector, is not an error of this call: see [`Agent::status`].
     pub fn start(self) -> Result<Agent, Error> {
         let shared = Shared::new(self.resolve().map_err(Error::Config)?);
         worker::spawn(&shared).map_err(Error::Thread)?;
@@ -269,7 +270,7 @@ impl Builder {
     }
 }
 
-/// Variables that are not Unicode are left out.
+/// The variables of this process, except those that are not Unicode.
 fn process_environment() -> BTreeMap<String, String> {
     let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -285,14 +286,14 @@ fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     })
 }
 
-/// Why an agent did not start.
+/// The reason why an agent did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Every setting that is invalid.
     #[error("{}", lines(.0))]
     Config(Vec<Problem>),
-    /// The operating system started no thread.
+    /// The operating system could not start a thread.
     #[error("cannot start the agent's thread")]
     Thread(#[source] io::Error),
 }

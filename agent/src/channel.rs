@@ -20,10 +20,10 @@ use crate::{
     shared::Shared,
 };
 
-/// Connects, runs the register loop on the connection, and reconnects when it ends.
+/// Connects, runs the register loop on the connection, and reconnects when the connection ends.
 ///
-/// A connection stays as long as it works. A change of the list of collectors does not move the agent; a collector that
-/// stops closes its connections.
+/// The agent keeps a connection as long as it works. A change of the list of collectors does not move the agent, because a
+/// collector that stops closes its connections itself.
 #[derive(Debug)]
 pub(crate) struct Channel {
     shared: Arc<Shared>,
@@ -34,7 +34,7 @@ pub(crate) struct Channel {
     register: Register,
 }
 
-/// Why a connection ended or could not be opened.
+/// The reason why a connection ended or could not be opened.
 #[derive(Debug, thiserror::Error)]
 enum End {
     #[error(transparent)]
@@ -71,7 +71,7 @@ impl Channel {
         let stop = &shared.stop;
         while let Some(member) = stop.or(self.next()).await {
             let end = self.serve(&member).await;
-            // Publishes the reason before the disconnection, so that no status shows the collector gone without the reason.
+            // Publishes the reason before the disconnection, so that a status without a collector always has the reason.
             if let Some(end) = &end {
                 self.report(&member, end);
             }
@@ -88,7 +88,7 @@ impl Channel {
                 self.keepalives.refused(member, &self.members.borrow());
             }
             End::Connect(_) | End::Closed | End::Broke(_) => self.keepalives.ended(member),
-            // The calls may have noticed a refusal first.
+            // The calls may have failed before the connection reported that the collector refuses pings.
             End::Lost(_) | End::Address(_) => {}
         }
         self.shared.counters.connection_failures.increment();
@@ -96,7 +96,7 @@ impl Channel {
             .report_error(Activity::Connection, &format_args!("{member}: {end}"));
     }
 
-    /// The member to connect to. Waits until there is one.
+    /// The next member to connect to. Waits until the list of collectors has a member.
     async fn next(&mut self) -> Peer {
         loop {
             let next = self.rotation.next(&self.members.borrow_and_update());
@@ -115,7 +115,7 @@ impl Channel {
         }
     }
 
-    /// One connection, from its beginning to its end. `None` if a stop was requested.
+    /// Opens one connection and runs until it ends. `None` if a stop was requested.
     async fn serve(&mut self, member: &Peer) -> Option<End> {
         let shared = Arc::clone(&self.shared);
         let (collector, connection) = match shared.stop.or(self.open(member)).await? {
@@ -138,7 +138,7 @@ impl Channel {
                 _ = connection => {}
             }
         }
-        // An accepted connection proves little, and so does a successful call if the collector refuses the next one.
+        // Neither an accepted connection nor a single successful call proves that the collector works: it may refuse the next call.
         if self.register.has_succeeded() {
             self.backoff.served(since.elapsed());
         }
@@ -166,7 +166,7 @@ impl Channel {
     }
 }
 
-/// Waits for a change of the list of collectors; for ever if no more changes can come.
+/// Waits for a change of the list of collectors; waits forever if the list can no longer change.
 async fn changed(members: &mut watch::Receiver<Vec<Peer>>) {
     if members.changed().await.is_err() {
         std::future::pending().await

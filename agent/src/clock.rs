@@ -1,10 +1,10 @@
-//! The two clocks of an agent: decisions use the monotonic clock; the wall clock is only reported.
+//! The two clocks of an agent. The agent decides by the monotonic clock; it uses the wall clock only in reports.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Monotonic time since a start.
+/// A monotonic clock that counts from its creation.
 ///
-/// It reads the operating system's clock and not a runtime's, because the agent's callers may run in a runtime with paused time.
+/// It reads the operating system's clock, not a runtime's, because the agent's callers may run in a runtime with paused time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     start: Instant,
@@ -13,7 +13,7 @@ pub(crate) struct Clock {
 impl Clock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that reads the monotonic clock"
+        reason = "only this function reads the monotonic clock"
     )]
     pub(crate) fn start() -> Self {
         Self {
@@ -30,13 +30,13 @@ impl Clock {
 /// The wall clock, for the status and for timestamps in messages.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place that reads the wall clock"
+    reason = "only this function reads the wall clock"
 )]
 pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// The wall clock in the wire's unit: milliseconds since the epoch, 0 for a clock before it.
+/// The wall clock in the unit of the protocol: milliseconds since the Unix epoch; 0 if the clock is set before the epoch.
 pub(crate) fn wall_millis() -> i64 {
     let since = wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

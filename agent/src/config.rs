@@ -20,7 +20,7 @@ use reading::Reading;
 /// Application codes and UUIDs may be this long; upstream stores them in 255 characters.
 const MAX_NAME_BYTES: usize = 255;
 
-/// The longest period or deadline.
+/// The longest period or deadline that a setting may have.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The checked settings of an agent.
@@ -30,7 +30,7 @@ pub(crate) struct Config {
     pub(crate) instance_uuid: String,
     pub(crate) collectors: Collectors,
     pub(crate) authentication: Option<Authentication>,
-    /// `None` for plain connections only.
+    /// `None` if all connections are plaintext.
     pub(crate) tls: Option<Tls>,
     pub(crate) discovery_interval: Duration,
     pub(crate) discovery_timeout: Duration,
@@ -58,7 +58,7 @@ pub(crate) enum Collectors {
 pub(crate) struct Authentication(pub(crate) HeaderValue);
 
 impl Config {
-    /// The TLS of connections to a naming server: that of this address.
+    /// The TLS settings for connections to this naming server; `None` if its address does not require TLS.
     pub(crate) fn tls_of(&self, server: &Peer) -> Option<&Tls> {
         self.tls.as_ref().filter(|_| server.is_secure())
     }
@@ -70,12 +70,12 @@ impl fmt::Debug for Authentication {
     }
 }
 
-/// The settings of the builder. The environment and the file supply those that are `None`.
+/// The settings of the builder. A setting that is absent or `None` here comes from the environment or the file, or is the default.
 #[derive(Clone, Default)]
 pub(crate) struct BuilderSettings {
-    /// The settings that have a key; as text, since they are checked like those of a file.
+    /// The settings that have a key. They are kept as text, because they are checked like the settings of a file.
     pub(crate) texts: BTreeMap<Key, String>,
-    /// The periods and deadlines, which may be finer than a key's seconds.
+    /// The periods and deadlines, which may be finer than the whole seconds of a key.
     pub(crate) durations: BTreeMap<Key, Duration>,
     pub(crate) discovery_timeout: Option<Duration>,
     pub(crate) connect_timeout: Option<Duration>,
@@ -84,7 +84,7 @@ pub(crate) struct BuilderSettings {
 }
 
 impl fmt::Debug for BuilderSettings {
-    /// Prints names only, because one of the texts is the token.
+    /// Prints the names of the settings only, because one of the values is the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set()
             .entries(self.texts.keys())
@@ -97,8 +97,7 @@ impl fmt::Debug for BuilderSettings {
 ///
 /// # Errors
 ///
-/// All mistakes, if there is at least one; `problems` holds those found before. A setting that a stronger layer overrides
-/// is not checked.
+/// All mistakes, including `problems`, which were found before this call. A value that a stronger layer overrides is not checked.
 pub(crate) fn resolve(
     given: &BuilderSettings,
     environment: &BTreeMap<String, String>,

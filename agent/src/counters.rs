@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A monotonic counter. Counting is one relaxed addition, from any thread.
+/// A monotonic counter. Any thread may count; counting is one relaxed atomic addition.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -73,9 +73,9 @@ counters! {
     recoveries = "rollcall_agent_recoveries_total",
     /// Heartbeats that a collector acknowledged.
     heartbeats = "rollcall_agent_heartbeats_total",
-    /// Planned stops that a collector acknowledged: one at most.
+    /// Goodbye calls that a collector acknowledged: at most one.
     goodbyes = "rollcall_agent_goodbyes_total",
-    /// Look-ups whose name or address was not queued: the dictionary was full, or the text empty or too long.
+    /// Look-ups whose name or address was not queued, because the dictionary was full, or the text was empty or too long.
     dictionary_dropped = "rollcall_agent_dictionary_dropped_total",
     /// Names and addresses whose id changed because the collector lost its store.
     ids_changed = "rollcall_agent_ids_changed_total",
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_has_what_was_counted() {
+    fn a_snapshot_has_the_counted_values() {
         let counters = Counters::default();
         counters.heartbeats.increment();
         counters.heartbeats.increment();

@@ -9,11 +9,11 @@ use tokio::{
 
 use crate::{peer::Peer, random};
 
-/// Of the time for all addresses of a host, one gets at least this part, however many there are.
+/// Each address of a host gets at least a quarter of the time for all of them, even if the host has more than four addresses.
 const SMALLEST_PART: u32 = 4;
 
-/// Tries the addresses of `peer` in random order until one accepts. The caller gives up after `limit`. Until then the addresses
-/// share the time, so one that drops packets leaves time for others, and another attempt tries them in another order.
+/// Tries the addresses of `peer` in random order until one of them accepts. The addresses share the time `limit`, after which the
+/// caller gives up. So an address that drops packets leaves time for others. The next attempt has another order.
 pub(crate) async fn dial(peer: &Peer, limit: Duration) -> io::Result<TcpStream> {
     let addresses = lookup_host((peer.host(), peer.port())).await?.collect();
     first_of(random::shuffled(addresses), limit).await
@@ -28,8 +28,12 @@ async fn first_of(mut addresses: Vec<SocketAddr>, limit: Duration) -> io::Result
     for address in addresses {
         match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => tracing::debug!(%address, %error, "no connection, next address"),
-            Err(_elapsed) => tracing::debug!(%address, ?share, "no connection, next address"),
+            Ok(Err(error)) => {
+                tracing::debug!(%address, %error, "cannot connect, trying the next address")
+            }
+            Err(_elapsed) => {
+                tracing::debug!(%address, ?share, "no answer in time, trying the next address")
+            }
         }
     }
     TcpStream::connect(last).await
@@ -45,7 +49,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(3);
 
-    /// An address that drops the packets of new connections: its queue is full.
+    /// An address that drops the packets of new connections, because the queue of its listener is full.
     fn silent() -> (Socket, Vec<std::net::TcpStream>, SocketAddr) {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();

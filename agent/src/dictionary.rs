@@ -18,7 +18,8 @@ use parking_lot::Mutex;
 
 use crate::{AddressId, OperationId, SpanType};
 
-/// Longer names and addresses are not sent: real ones are shorter, and a collector may refuse the whole chunk because of one.
+/// The longest name or address that is sent. Real ones are shorter, and a collector may refuse a whole chunk because of one long
+/// text.
 pub(crate) const MAX_TEXT_BYTES: usize = 1024;
 
 /// Operation names of this application.
@@ -34,7 +35,7 @@ pub(crate) struct Operation {
     pub(crate) name: Arc<str>,
 }
 
-/// An [`Operation`] to look up, without owning the name.
+/// A borrowed [`Operation`], for look-ups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct OperationRef<'a> {
     pub(crate) span: SpanType,
@@ -56,9 +57,9 @@ impl From<OperationRef<'_>> for Operation {
     }
 }
 
-/// A key that a collector assigns an id to.
+/// A key to which a collector assigns an id.
 pub(crate) trait Key: Clone + Eq + Hash {
-    /// The text on the wire.
+    /// The text that is sent for this key.
     fn text(&self) -> &str;
 }
 
@@ -90,7 +91,7 @@ pub(crate) struct Full;
 
 /// A bounded, read-mostly map from keys to ids.
 pub(crate) struct Dictionary<K, I> {
-    /// A key without an id is in the queue, or the background thread is requesting its id.
+    /// A key with the value `None` is in the queue, or the background thread is requesting its id.
     ids: papaya::HashMap<K, Option<I>>,
     size: AtomicUsize,
     limit: usize,
@@ -116,7 +117,7 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         }
     }
 
-    /// Any thread. Takes no lock, except in the first look-up of a thread.
+    /// For any thread. Takes no lock, except in the first look-up of a thread.
     pub(crate) fn lookup<Q>(&self, query: &Q) -> Lookup<I>
     where
         Q: Equivalent<K> + Hash + ?Sized,
@@ -128,7 +129,7 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         }
     }
 
-    /// Any thread. Queues an absent key; builds it only if there is room.
+    /// For any thread. Queues an absent key. Builds the key only if the dictionary has room.
     pub(crate) fn queue(&self, to_key: impl FnOnce() -> K) -> Result<(), Full> {
         if self.size.fetch_add(1, Ordering::Relaxed) >= self.limit {
             self.size.fetch_sub(1, Ordering::Relaxed);
@@ -144,13 +145,13 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         Ok(())
     }
 
-    /// The background thread: takes the queue. It [returns](Self::give_back) the keys that it does not request.
+    /// For the background thread: takes the queue. The thread [gives back](Self::give_back) the keys that it does not request.
     pub(crate) fn take_queue(&self) -> Vec<K> {
         std::mem::take(&mut *self.queue.lock())
     }
 
     pub(crate) fn give_back(&self, keys: impl IntoIterator<Item = K>) {
-        // Callers wait for this lock, so the copy happens outside of it.
+        // Callers wait for this lock, so the keys are collected before it is taken.
         let mut keys: Vec<K> = keys.into_iter().collect();
         let mut queue = self.queue.lock();
         if queue.len() < keys.len() {
@@ -159,7 +160,7 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         queue.extend(keys);
     }
 
-    /// The background thread: stores a collector's answer to a request for these keys. Returns how many ids changed.
+    /// For the background thread: stores a collector's answer to a request for these keys. Returns the number of ids that changed.
     ///
     /// A key without an id in the answer is unknown to this collector, even if an earlier collector knew it: its id is dropped,
     /// and the key is queued again. An id that was not requested is ignored.
@@ -192,7 +193,7 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
     /// Queues every key. Known ids stay in use until the answers arrive.
     pub(crate) fn request_again(&self) {
         drop(self.take_queue());
-        // A key that a caller queues at the same moment is queued and requested twice.
+        // A key that a caller queues at the same moment may be queued, and requested, twice.
         let keys: Vec<K> = self.ids.pin().keys().cloned().collect();
         self.give_back(keys);
     }
@@ -212,10 +213,10 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
     }
 }
 
-/// Splits keys into chunks whose messages stay below `limit` bytes, in both directions and with room to spare.
+/// Splits keys into chunks whose request and answer each stay well below `limit` bytes.
 ///
-/// A key counts as its text and 64 bytes: the tags, lengths and ids around it, in the request and in the answer, which
-/// echoes it. A chunk has at least one key.
+/// The cost of a key is the length of its text plus 64 bytes for the tags, lengths and ids around it, both in the request and in
+/// the answer, which repeats the text. A chunk has at least one key.
 pub(crate) fn chunks<K: Key>(keys: Vec<K>, limit: usize) -> impl Iterator<Item = Vec<K>> {
     let mut keys = keys.into_iter().peekable();
     std::iter::from_fn(move || {

@@ -14,10 +14,11 @@ use crate::{
     shared::Shared,
 };
 
-/// The longest list of collectors that is kept. The time to choose one grows with its square.
+/// The longest list of collectors that the agent keeps. The time to choose the next collector grows with the square of the list's
+/// length.
 pub(crate) const MAX_MEMBERS: usize = 256;
 
-/// Publishes the list of collectors. Only another usable list replaces a published one.
+/// Publishes the list of collectors. A published list stays until another usable list replaces it.
 #[derive(Debug)]
 pub(crate) struct Discovery {
     shared: Arc<Shared>,
@@ -62,7 +63,7 @@ impl Discovery {
         }
     }
 
-    /// Queries each server at most once, in order from a random one, until one returns a list.
+    /// Queries the servers, each at most once and starting at a random position, until a server returns a list.
     async fn tick(&self, config: &Config, servers: &[Peer], path: &str) {
         let timeouts = Timeouts {
             connect: config.connect_timeout,

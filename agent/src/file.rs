@@ -1,8 +1,8 @@
-//! Reads the files that the settings name.
+//! Reads the files that are named in the settings.
 
 use std::{fs::File, io::Read as _, path::Path};
 
-/// A longer file is refused.
+/// The largest file that is accepted.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The contents of a file. The error has the path and the reason.

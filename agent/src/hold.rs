@@ -1,4 +1,4 @@
-//! Withholds a request that a collector refused.
+//! Delays a request after a collector has refused it.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::{backoff::Backoff, random};
 
-/// A pause that grows with each refusal in a row. The connection and all other requests continue meanwhile.
+/// A pause after a refused request, which grows with each further refusal. The connection remains open, and all other requests
+/// continue.
 #[derive(Debug)]
 pub(crate) struct Hold {
     backoff: Backoff,
@@ -14,7 +15,7 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Nothing is withheld yet. No pause is longer than `longest`.
+    /// Creates a `Hold` without a pause. Later pauses are at most `longest`.
     pub(crate) fn at_most(longest: Duration) -> Self {
         Self {
             backoff: Backoff::below(longest),
@@ -27,19 +28,19 @@ impl Hold {
         self.until.is_none_or(|until| Instant::now() >= until)
     }
 
-    /// The collector refused the request.
+    /// Begins the next pause, because the collector refused the request.
     pub(crate) fn refused(&mut self) {
         self.until = Some(Instant::now() + self.backoff.next(random::number()));
     }
 
-    /// The collector answered the request.
+    /// Ends the pause, because the collector answered the request. The next pause is short again.
     pub(crate) fn answered(&mut self) {
         self.until = None;
         self.backoff.reset();
     }
 
-    /// A new connection, perhaps to another collector: the request may be made at once. If it is refused again, the pause still
-    /// grows.
+    /// Ends the pause for a new connection, perhaps to another collector. If the request is refused again, the pause is still
+    /// longer than the last one.
     pub(crate) fn end(&mut self) {
         self.until = None;
     }
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_refused_request_is_withheld_for_a_limited_time() {
+    async fn a_refused_request_is_delayed_for_a_limited_time() {
         const LONGEST: Duration = Duration::from_secs(60);
         let mut hold = Hold::at_most(LONGEST);
         assert!(hold.is_over());

@@ -1,8 +1,8 @@
-//! The process that an agent was started in.
+//! The process in which an agent was started.
 //!
-//! A forked child has a copy of the agent's memory, but not its thread, and a lock that another thread held during the fork
-//! stays locked in the child forever. So every call of the application checks here before it takes a lock, and takes none in a
-//! child.
+//! A forked child has a copy of the agent's memory, but not its thread, and a lock that another thread held during the fork stays
+//! locked in the child forever. So every method that the application calls checks here before it takes a lock, and takes no lock in
+//! a child.
 
 use std::{
     cell::Cell,
@@ -19,12 +19,12 @@ pub(crate) struct Home {
 }
 
 thread_local! {
-    /// Whether this thread, or in a child the thread that forked, has called [`Home::is_in_child_cached`] before.
+    /// Whether this thread has called [`Home::is_in_child_cached`] before. In a child, calls of the thread that forked count too.
     static HAS_CALLED: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Home {
-    /// The calling process.
+    /// The `Home` of an agent that the calling process starts.
     pub(crate) fn here() -> Self {
         Self {
             process: process::id(),
@@ -37,7 +37,7 @@ impl Home {
         self.process
     }
 
-    /// Whether the caller is in a forked child. Makes one system call (0.2 us), and none after the first `true`.
+    /// Whether the caller is in a forked child. Makes one system call (0.2 us) each time, until the result has once been `true`.
     pub(crate) fn is_in_child(&self) -> bool {
         if self.in_child.load(Ordering::Relaxed) {
             return true;
@@ -49,8 +49,8 @@ impl Home {
         in_child
     }
 
-    /// [`is_in_child`](Self::is_in_child) for calls that are too frequent for a system call: only a thread's first call makes
-    /// one.
+    /// As [`is_in_child`](Self::is_in_child), for methods that are called too often to make a system call each time: only the first
+    /// call of a thread makes one.
     ///
     /// A child may get `false` until one of its calls has used `is_in_child`. That is enough for reading the dictionaries: only
     /// the first read of a thread takes a lock.

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroI32};
 
-/// Declares an id type. The wire's 0 means "none yet" and exists nowhere but in `from_wire`.
+/// Declares an id type. On the wire, 0 means "no id yet"; `from_wire` converts it to `None`, so an id is never 0.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -10,7 +10,7 @@ macro_rules! id {
         pub struct $name(NonZeroI32);
 
         impl $name {
-            /// The number as it goes over the wire: never 0, may be negative.
+            /// The number as it is sent on the wire. It is never 0 and may be negative.
             #[must_use]
             pub fn get(self) -> i32 {
                 self.0.get()
@@ -30,8 +30,7 @@ macro_rules! id {
 }
 
 id! {
-    /// The id of an application code. Equal for all processes of the application, for as long as the collector's store
-    /// lives.
+    /// The id of an application code. All processes of the application have the same id, as long as the collector keeps its store.
     ApplicationId
 }
 
@@ -50,14 +49,14 @@ id! {
     AddressId
 }
 
-/// The side of a call that an operation is on. The same name has an id per side.
+/// The side of a call to which an operation belongs. The same name has a different id on each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SpanType {
     /// The application serves the call.
     Entry,
     /// The application makes the call.
     Exit,
-    /// Neither: work within the application.
+    /// The operation is work within the application, not a call.
     Local,
 }
 

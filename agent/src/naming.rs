@@ -21,10 +21,10 @@ use crate::{
     tls::{self, Above, Stream, Tls},
 };
 
-/// A longer list is refused.
+/// The longest answer that is accepted.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Why a naming server returned no usable list. In each case the agent queries the next server.
+/// The reason why a naming server returned no usable list. In each case the agent queries the next server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("no connection: {0}")]
@@ -51,7 +51,7 @@ pub(crate) enum Error {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
-    /// For the whole answer, once connected.
+    /// The timeout for the whole answer, counted from the open connection.
     pub(crate) answer: Duration,
 }
 
@@ -80,7 +80,7 @@ async fn exchange(stream: Stream, server: &Peer, path: &str) -> Result<Bytes, Er
         .header(USER_AGENT, AGENT_NAME)
         .body(Empty::<Bytes>::new())?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // The exchange owns the sender, so the connection ends when the answer is read or abandoned.
+    // The future below owns the sender, so the connection ends when the answer is read or abandoned.
     let answer = async move {
         let response = sender.send_request(request).await?;
         if response.status() != StatusCode::OK {
@@ -107,7 +107,7 @@ fn body_error(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
     }
 }
 
-/// Entries that are not `host:port` are ignored, and the rest of the list is used.
+/// Parses a list. Entries that are not `host:port` are ignored, and the rest of the list is used.
 fn parse(body: &[u8]) -> Result<Vec<Peer>, Error> {
     let texts: Option<Vec<String>> = serde_json::from_slice(body)?;
     let mut members = Vec::new();
@@ -132,8 +132,8 @@ fn parse(body: &[u8]) -> Result<Vec<Peer>, Error> {
     }
 }
 
-/// Chooses the entries of an overlong list that the agent keeps. Each agent chooses differently, so that a fleet uses all
-/// collectors. One agent always chooses the same, so that an unchanged list stays unchanged.
+/// Chooses the entries of an overlong list that the agent keeps. Different agents choose different entries, so that a fleet uses
+/// all collectors. The same agent always makes the same choice, so that an unchanged list gives an unchanged result.
 #[derive(Debug, Default)]
 pub(crate) struct Shortlist(RandomState);
 
@@ -150,7 +150,7 @@ impl Shortlist {
             tracing::warn!(
                 entries = ranked.len(),
                 limit,
-                "the list of collectors is too long, and shortened"
+                "the list of collectors is too long and is shortened"
             );
             ranked.truncate(limit);
         }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_too_long_is_shortened_the_same_way_each_time_by_one_agent() {
+    fn an_agent_shortens_an_overlong_list_the_same_way_each_time() {
         let members = |from: u16| -> Vec<Peer> {
             (from..1_000 + from)
                 .map(|port| format!("c:{port}").parse().unwrap())
@@ -189,7 +189,7 @@ mod tests {
         let reversed = members(1).into_iter().rev().collect();
         assert_eq!(one.of(reversed, 10), first);
         assert_ne!(another.of(members(1), 10), first);
-        // Most of the choice survives a change of the list.
+        // Most of the chosen entries stay when the list changes.
         let shifted = one.of(members(2), 10);
         assert!(
             shifted
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_usable_is_an_error() {
+    fn an_answer_without_a_usable_entry_is_an_error() {
         assert!(matches!(parse(b"[]"), Err(Error::Empty)));
         assert!(matches!(parse(b"null"), Err(Error::Empty)));
         assert!(matches!(parse(br#"["nowhere"]"#), Err(Error::Empty)));

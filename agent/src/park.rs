@@ -22,9 +22,9 @@ impl Wake for Unpark {
 
 /// Blocks this thread until `future` is ready, at most `timeout`; `None` if it was not.
 ///
-/// For futures that need no runtime (channels, [`Stop::wait`](crate::stop::Stop::wait)): it polls, and parks in between.
-/// The caller may be a task of tokio that has used up its budget: no channel would answer it before it yields, hence
-/// [`unconstrained`].
+/// For futures that need no runtime (channels, [`Stop::wait`](crate::stop::Stop::wait)): it polls, and parks in between. The caller
+/// may be a task of tokio that has used up its budget, and then no channel answers before the task yields. [`unconstrained`]
+/// prevents this.
 pub(crate) fn wait<F: Future>(future: F, timeout: Duration) -> Option<F::Output> {
     let clock = Clock::start();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_without_budget_waits_no_longer() {
+    async fn a_task_that_has_used_up_its_budget_waits_no_longer_than_others() {
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         while tokio::task::coop::has_budget_remaining() {
             sender.send(()).unwrap();

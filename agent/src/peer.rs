@@ -12,7 +12,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// An address in the settings: `host:port`, for TLS with `https://` before it.
+    /// Parses an address from the settings: `host:port`, or `https://host:port` to require TLS.
     pub(crate) fn configured(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
         let (bare, is_secure) = match text.strip_prefix("https://") {
@@ -28,7 +28,7 @@ impl Peer {
         self.is_secure
     }
 
-    /// Without the brackets of an IPv6 literal.
+    /// The host, without the brackets of an IPv6 literal.
     pub(crate) fn host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
@@ -54,7 +54,8 @@ pub(crate) struct ParseError {
 impl FromStr for Peer {
     type Err = ParseError;
 
-    /// Trims blanks. There is no scheme, no path and no default port (proto/docs/skywalking.md section 2.2).
+    /// Trims blanks around the address. An address has no scheme, no path and no default port (proto/docs/skywalking.md section
+    /// 2.2).
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let error = || ParseError {
             text: text.chars().take(100).collect(),

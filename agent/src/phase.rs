@@ -6,9 +6,9 @@
 //!      '----------------------- NOT_FOUND ------------------------+--------------------------'
 //! ```
 //!
-//! [`Machine::on`] takes an event and the time, and returns the one command to execute, or none until the next tick. It never
-//! returns a second command before the first is answered, so at most one call is in flight. A failed command is not repeated
-//! before the next tick, so no answer can make the agent spin (upstream's agents did).
+//! [`Machine::on`] takes an event and the time, and returns the command to execute now, if any. It never returns a second command
+//! before the first has succeeded or failed, so at most one call is in flight. A failed command is repeated at the next tick at the
+//! earliest, so no answer can make the agent loop without a pause, as upstream's agents did.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::{ApplicationId, InstanceId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// No id yet.
+    /// Neither the application nor this process has an id yet.
     Unregistered,
-    /// The application has its id, this process does not.
+    /// The application has an id, but this process does not.
     ApplicationKnown,
     /// The agent has both ids and has not announced them on the current connection, if any.
     InstanceKnown,
@@ -39,7 +39,7 @@ pub(crate) enum Event {
     Disconnected,
     /// The register period passed.
     Tick {
-        /// Was a segment finished since the last tick?
+        /// Whether a segment was finished since the last tick.
         segment_finished: bool,
     },
     /// The collector answered the command.
@@ -91,14 +91,14 @@ pub(crate) enum Command {
     },
 }
 
-/// The treatment of names and addresses that already have ids.
+/// The action for names and addresses that already have ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum KnownIds {
     /// The ids are valid.
     Keep,
-    /// The collector may have lost its store: request them again, and use the ids meanwhile.
+    /// The collector may have lost its store: request the ids again, and use the old ids meanwhile.
     Request,
-    /// They belonged to another application id: forget the ids and request them again.
+    /// The ids belonged to another application id: forget them and request them again.
     Forget,
 }
 
@@ -118,18 +118,18 @@ pub(crate) struct Machine {
     heartbeat_after: Duration,
     application: Option<ApplicationId>,
     instance: Option<InstanceId>,
-    /// The application id that the operation ids were learned under.
+    /// The application id under which the operation ids were received.
     learned_under: Option<ApplicationId>,
     line: Line,
     known: KnownIds,
     in_flight: Option<Command>,
-    /// When a call last renewed the lease. None: heartbeat at once.
+    /// The time at which a call last renewed the lease. `None` means that a heartbeat is due at once.
     renewed_at: Option<Duration>,
     segment_at: Option<Duration>,
 }
 
 impl Machine {
-    /// A machine with the ids of an earlier run of the loop, if it had any.
+    /// A machine that continues with the ids of an earlier run of the loop, if that run received any.
     pub(crate) fn new(
         heartbeat_after: Duration,
         application: Option<ApplicationId>,
@@ -165,7 +165,7 @@ impl Machine {
         }
     }
 
-    /// Takes one event and its time, and returns the command to execute now, if any.
+    /// Applies an event that happened at `now`, and returns the command to execute now, if any.
     pub(crate) fn on(&mut self, event: Event, now: Duration) -> Option<Command> {
         let command = match event {
             Event::Connected => {
@@ -201,7 +201,7 @@ impl Machine {
         command
     }
 
-    /// The next step towards, or within, Running.
+    /// The next command on the way to [`Phase::Running`], or within that phase.
     fn next(&self, now: Duration) -> Option<Command> {
         if self.line == Line::Down {
             return None;
@@ -229,9 +229,9 @@ impl Machine {
         }
     }
 
-    /// Upstream's intended rule: a heartbeat is due once the last finished segment is older than the limit, and then once per
-    /// limit. A segment renews the lease only if it reaches the collector, which the agent cannot see; so segments postpone a
-    /// heartbeat by at most half the limit.
+    /// Upstream's intended rule: a heartbeat is due when the last finished segment is older than `heartbeat_after`, and then once
+    /// per `heartbeat_after`. A segment renews the lease only if it reaches the collector, which the agent cannot see, so segments
+    /// postpone a heartbeat by at most half of `heartbeat_after`.
     fn heartbeat_due(&self, now: Duration) -> bool {
         let Some(renewed_at) = self.renewed_at else {
             return true;
@@ -285,15 +285,16 @@ impl Machine {
                 self.known = self.known.max(KnownIds::Request);
                 None
             }
-            // 5.x has no recover call: a heartbeat announces the instance instead.
+            // A 5.x collector has no recover call: a heartbeat announces the instance instead.
             (Command::Recover { .. }, Failure::Unsupported) => self.confirmed(None, now),
-            // 3.2.6 has no heartbeat, and no substitute for it.
+            // A 3.2.6 collector has no heartbeat call and no substitute for it.
             (Command::Heartbeat { .. }, Failure::Unsupported) => self.confirmed(Some(now), now),
-            // Names are requested even though the heartbeat is due again at the next tick.
+            // The failed heartbeat is due again at the next tick, so names are requested now: a heartbeat that keeps failing must
+            // not block them.
             (Command::Heartbeat { .. }, Failure::Other) => self
                 .application
                 .map(|application| self.synchronise(application)),
-            // Keys were queued or forgotten before the failed call; the rest is still in the queue.
+            // `known` was applied before the failed call, and the keys without an answer are still in the queue.
             (Command::Synchronise { .. }, Failure::Unsupported | Failure::Other) => {
                 self.known = KnownIds::Keep;
                 None

@@ -2,7 +2,7 @@
 
 use std::{env, net::IpAddr, process};
 
-/// The process and its host. Read with system calls only: it reads no file and resolves no name.
+/// The process and its host. The properties come from system calls only: no file is read and no name is resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     /// `linux`, `macos`, `windows` ...
@@ -16,7 +16,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// A property that cannot be read stays empty: it is informative, and registration works without it.
+    /// Reads the properties. A property that cannot be read stays empty, because registration works without it.
     pub(crate) fn describe() -> Self {
         Self {
             os_name: env::consts::OS,

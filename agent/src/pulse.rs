@@ -1,7 +1,7 @@
 //! The watchdog of the background loop.
 //!
-//! There is no second thread that watches the first. A loop that runs again detects that it was late. While it is stalled,
-//! calls for the status or for an unknown id detect it.
+//! No second thread watches the background thread. A stalled loop detects the stall when it runs again. Until then, calls of the
+//! application for the status or for an unknown id detect it.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -45,7 +45,7 @@ impl Pulse {
         (since > self.period * 2).then_some(since)
     }
 
-    /// As [`late`](Self::late), but only for the first caller in each stall, which then reports it.
+    /// As [`late`](Self::late), but returns the time only to the first caller in each stall, which then reports the stall.
     pub(crate) fn first_to_notice(&self, now: Duration) -> Option<Duration> {
         let late = self.late(now)?;
         (!self.is_reported.swap(true, Ordering::Relaxed)).then_some(late)
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(
             pulse.beat(s(20)),
             Some(s(11)),
-            "no caller has observed the delay, so the loop reports it"
+            "no caller has observed the stall, so the loop reports it"
         );
         assert_eq!(
             pulse.first_to_notice(s(27)),

@@ -1,9 +1,9 @@
 //! Randomness for jitter, for the order of servers and for the instance UUID.
 //!
-//! The source is the standard library's `RandomState`: SipHash under a 128-bit key from the operating system. A thread draws
-//! one key and increments it, and a forked child continues from the same key, so the process id is mixed in to separate a
-//! child's numbers from its parent's and its siblings'. This is sufficient for identity and spread, cannot fail, and needs no
-//! dependency. Nothing here is a secret.
+//! The source is the standard library's `RandomState`: SipHash under a 128-bit key from the operating system. Each thread draws one
+//! key and increments it for every number. A forked child continues from the same key, so the process id is mixed in to separate a
+//! child's numbers from those of its parent and its siblings. This source is sufficient for unique names and for jitter, cannot
+//! fail, and needs no dependency. It is not meant for secrets.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -14,7 +14,7 @@ use crate::clock;
 
 /// A random number.
 pub(crate) fn number() -> u64 {
-    // The time distinguishes a child whose process id was used before.
+    // The time distinguishes a child from an earlier child with the same process id.
     RandomState::new().hash_one((process::id(), clock::wall()))
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn below(length: usize) -> usize {
     usize::try_from(number() % length).unwrap_or(0)
 }
 
-/// The same elements in random order.
+/// Returns the same elements in random order.
 pub(crate) fn shuffled<T>(mut rest: Vec<T>) -> Vec<T> {
     let mut shuffled = Vec::with_capacity(rest.len());
     while !rest.is_empty() {

@@ -14,17 +14,17 @@ use crate::{
     shared::Shared,
 };
 
-/// The largest message of a dictionary, as [`dictionary::chunks`] estimates it: well below the 4 MiB that gRPC servers accept
-/// by default, and small enough to be answered within a call's deadline.
+/// The largest dictionary request, as [`dictionary::chunks`] estimates its size: well below the 4 MiB that gRPC servers accept by
+/// default, and small enough to be answered within a call's deadline.
 const MAX_CHUNK_BYTES: usize = 256 * 1024;
 
-/// After this many consecutive calls without an answer the connection counts as lost.
+/// The number of consecutive calls without an answer after which the connection counts as lost.
 const MAX_SILENT_CALLS: u32 = 3;
 
-/// The longest pause of a refused request, in register intervals: a minute by default.
+/// The longest pause after a refused request, in register intervals. With the default interval this is a minute.
 const LONGEST_HOLD: u32 = 20;
 
-/// Makes all calls to collectors, one at a time. It outlives the connections.
+/// Makes all calls to collectors, one at a time. The same value serves all connections of a run of the background loop.
 #[derive(Debug)]
 pub(crate) struct Register {
     shared: Arc<Shared>,
@@ -32,16 +32,16 @@ pub(crate) struct Register {
     process: Process,
     silent_calls: u32,
     has_succeeded: bool,
-    /// Requests for the ids of addresses, while collectors refuse them.
+    /// Delays requests for the ids of addresses after a refusal.
     addresses: Hold,
-    /// The same for the names of operations.
+    /// Delays requests for the ids of operations after a refusal.
     operations: Hold,
-    /// Registrations, while collectors lack the calls for it.
+    /// Delays registration after a collector lacked the calls for it.
     registration: Hold,
     has_reported_lack: bool,
 }
 
-/// Why the loop left a connection.
+/// The reason why the loop gave up a connection.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Lost(String);
@@ -70,7 +70,7 @@ impl Register {
         self.has_succeeded
     }
 
-    /// Makes calls on a new connection until it fails.
+    /// Makes calls on a new connection until the connection fails.
     pub(crate) async fn run(&mut self, collector: &Collector) -> Lost {
         self.silent_calls = 0;
         self.has_succeeded = false;
@@ -100,7 +100,8 @@ impl Register {
         }
     }
 
-    /// Announces the planned stop of this process, if it has its ids. Gives up when the time for that is over.
+    /// Announces the planned stop of this process, if the process has its ids. Gives up after the time that the stop allows for the
+    /// goodbye.
     pub(crate) async fn goodbye(&self, collector: &Collector) {
         let (Some(application), Some(instance)) =
             (self.machine.application(), self.machine.instance())
@@ -116,7 +117,7 @@ impl Register {
         }
     }
 
-    /// The connection ended.
+    /// Records that the connection ended.
     pub(crate) fn disconnected(&mut self) {
         self.on(Event::Disconnected);
         self.shared.disconnected();
@@ -174,7 +175,7 @@ impl Register {
         })
     }
 
-    /// Counts a call and its result.
+    /// Awaits a call, and counts the call and its result.
     async fn call<T>(
         &mut self,
         call: impl Future<Output = Result<T, CallError>>,
@@ -201,7 +202,7 @@ impl Register {
             self.shared.report_error(activity, &error);
         }
         match error {
-            // A collector that assigns no ids to new names still takes heartbeats, and may do so for long.
+            // A collector that assigns no ids to new names still accepts heartbeats, and this state may last long.
             CallError::Refused(_) if activity == Activity::Dictionary => Ok(Failure::Other),
             CallError::Lost(reason) | CallError::Refused(reason) => Err(Lost(reason)),
             CallError::Silent(_) if self.silent_calls >= MAX_SILENT_CALLS => Err(Lost(format!(
@@ -213,8 +214,8 @@ impl Register {
         }
     }
 
-    /// The collector does not implement the calls that register agents of 5.x. It may be upgraded later, so the agent tries again,
-    /// and logs it once.
+    /// Handles a collector that does not implement the calls that register 5.x agents. The collector may be upgraded later, so the
+    /// agent tries again, but it logs the error only once.
     fn lacks_registration(&mut self, error: &CallError) {
         let reason = format!(
             "{error} (the collector is not Rollcall's and not of SkyWalking 5.x or 6.x: it lacks the calls for registration)"
@@ -227,9 +228,10 @@ impl Register {
         self.registration.refused();
     }
 
-    /// Requests the ids of the queue: addresses, then operations, as upstream's agents do. A failed call, or the next tick, ends
-    /// the requests for its dictionary; the rest stays queued. Refused requests of one dictionary are repeated after a [`Hold`]. After
-    /// a failed address call the operations are requested only if the error leaves the connection usable.
+    /// Requests the ids of the queued keys: first addresses, then operations, as upstream's agents do. The requests for a
+    /// dictionary end at a failed call or at the next tick; the remaining keys stay queued. If a collector refuses the requests for
+    /// a dictionary, a [`Hold`] delays the next ones. After a failed address call, operations are requested only if the connection
+    /// can still be used.
     async fn synchronise(
         &mut self,
         collector: &Collector,
@@ -245,7 +247,7 @@ impl Register {
                 shared.operations.request_again();
             }
             KnownIds::Forget => {
-                // Addresses do not belong to an application.
+                // Address ids do not depend on the application id, so they stay in use.
                 shared.addresses.request_again();
                 shared.operations.forget();
             }
@@ -256,7 +258,7 @@ impl Register {
             addresses = self.request(&shared.addresses, until, request).await;
             update(&mut self.addresses, &addresses);
         }
-        // A collector without the address call (3.2.6), or one that fails it in another way, may still return operation ids.
+        // A collector whose address call is missing (3.2.6) or fails with another error may still return operation ids.
         if !matches!(
             addresses,
             Ok(()) | Err(CallError::Unsupported(_) | CallError::Refused(_) | CallError::Other(_))
@@ -272,7 +274,7 @@ impl Register {
         operations.and(addresses)
     }
 
-    /// Requests the queue of one dictionary, chunk by chunk.
+    /// Requests the ids of the queued keys of one dictionary, chunk by chunk.
     async fn request<K: Key, I: Copy + PartialEq>(
         &mut self,
         dictionary: &Dictionary<K, I>,
@@ -300,7 +302,7 @@ impl Register {
     }
 }
 
-/// Withholds the next requests for a dictionary if these were refused.
+/// Delays the next requests for a dictionary if these requests were refused.
 fn update(hold: &mut Hold, requests: &Result<(), CallError>) {
     match requests {
         Ok(()) => hold.answered(),
@@ -309,7 +311,7 @@ fn update(hold: &mut Hold, requests: &Result<(), CallError>) {
     }
 }
 
-/// Whether the command needs a collector that registers agents of 5.x; a collector without the other calls can still be used.
+/// Whether the command is a registration. A collector that lacks the calls of all other commands can still be used.
 fn registers(command: Command) -> bool {
     matches!(
         command,

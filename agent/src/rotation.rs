@@ -2,10 +2,10 @@
 
 use crate::{peer::Peer, random};
 
-/// Tries all members in random order before it repeats one: after a loss, another member comes first.
+/// Returns all members in random order before it repeats any of them. So after a lost connection, another member comes first.
 #[derive(Debug, Default)]
 pub(crate) struct Rotation {
-    /// The members left in this round; the next one is last.
+    /// The members that remain in this round; the last entry is tried next.
     round: Vec<Peer>,
     last: Option<Peer>,
 }
@@ -16,7 +16,7 @@ impl Rotation {
         self.round.retain(|member| members.contains(member));
         if self.round.is_empty() {
             self.round = random::shuffled(members.to_vec());
-            // The member that just failed comes last.
+            // The member that was tried last is tried at the end of the new round: it moves to the front of the list.
             self.round
                 .sort_by_key(|member| self.last.as_ref() != Some(member));
         }
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn without_members_there_is_none_to_try() {
+    fn an_empty_list_has_no_next_member() {
         assert_eq!(Rotation::default().next(&[]), None);
     }
 
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_tries_every_member_and_never_one_twice_in_a_row() {
+    fn a_round_tries_every_member_once_and_no_member_twice_in_a_row() {
         let (mut rotation, members) = (Rotation::default(), members(5));
         let mut last = None;
         for _ in 0..50 {
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fleet_spreads_over_the_members() {
+    fn a_fleet_spreads_across_the_members() {
         let members = members(3);
         let first: HashSet<_> = (0..200)
             .map(|_| Rotation::default().next(&members))

@@ -27,10 +27,10 @@ use crate::{
     throttle::Throttle,
 };
 
-/// The interval within which one error of each activity is logged.
+/// The interval in which at most one error of each activity is logged.
 const LOG_PERIOD: Duration = Duration::from_secs(60);
 
-/// One per agent. Callers read it and set flags; the background thread writes the rest.
+/// The shared state of one agent. Callers read it, set flags and queue keys; the background thread writes the rest.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) home: Home,
@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     thread: OnceLock<ThreadId>,
     segment_finished: AtomicBool,
     status: watch::Sender<Status>,
-    /// Dropping the last receiver takes a lock. With this one, no receiver of a caller is ever the last.
+    /// Dropping the last receiver takes a lock. This receiver lives as long as the agent, so a caller never drops the last one.
     _receiver: watch::Receiver<Status>,
     throttles: Mutex<[Throttle; 6]>,
 }
@@ -52,7 +52,8 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         let (status, receiver) = watch::channel(Status::new(&config));
-        // The loop runs once per register period, but a loaded machine gets at least two seconds.
+        // The loop runs once per register period. With at least one second per turn, a stall is reported after two seconds at the
+        // earliest, so that a loaded machine does not count as a stall.
         let turn = config.register_interval.max(Duration::from_secs(1));
         Arc::new(Self {
             home: Home::here(),
@@ -71,7 +72,7 @@ impl Shared {
         })
     }
 
-    /// Any thread. Stores only if the flag changes, so that busy threads do not contend for the cache line.
+    /// For any thread. Stores only if the flag changes, so that busy threads do not contend for the cache line.
     pub(crate) fn segment_finished(&self) {
         if !self.segment_finished.load(Ordering::Relaxed) {
             self.segment_finished.store(true, Ordering::Relaxed);
@@ -83,7 +84,7 @@ impl Shared {
         self.segment_finished.swap(false, Ordering::Relaxed)
     }
 
-    /// Any thread. Does nothing in a forked child, where there is no thread to stop.
+    /// For any thread. Does nothing in a forked child, which has no agent thread to stop.
     pub(crate) fn request_stop(&self, goodbye: Duration) {
         if !self.home.is_in_child() {
             self.stop.request(goodbye);
@@ -114,7 +115,7 @@ impl Shared {
         status
     }
 
-    /// Adds the fields that the watch does not hold.
+    /// Adds the fields that are not stored in the watch: the counts and the stall.
     pub(crate) fn complete(&self, mut status: Status) -> Status {
         if status.phase != Phase::Stopped {
             self.notice_stall();
@@ -128,7 +129,7 @@ impl Shared {
         self.status.subscribe()
     }
 
-    /// The watchdog's check in a caller.
+    /// Runs the watchdog's check on a caller's thread.
     pub(crate) fn notice_stall(&self) {
         if let Some(late) = self.pulse.first_to_notice(self.clock.now()) {
             self.report_stall(late);
@@ -139,11 +140,11 @@ impl Shared {
         self.counters.stalls.increment();
         tracing::warn!(
             ?late,
-            "the agent's loop does not run: it is stuck, or the process is not scheduled"
+            "the agent's loop is stalled: the loop is stuck, or the process is not scheduled"
         );
     }
 
-    // What the background thread reports.
+    // Reports from the background thread.
 
     pub(crate) fn thread_is(&self, thread: ThreadId) {
         self.thread.get_or_init(|| thread);
@@ -201,7 +202,7 @@ impl Shared {
                 (phase, application, instance);
             before != (phase, application, instance)
         });
-        // Outside of the closure: the host's subscriber must not run under this lock.
+        // Logs outside of the closure, because the host's subscriber must not run under the lock of the watch.
         if news {
             tracing::info!(
                 ?phase,
@@ -218,7 +219,7 @@ impl Shared {
             .send_modify(|status| status.last_heartbeat = Some(clock::wall()));
     }
 
-    /// The background thread ended.
+    /// Records that the background thread ended.
     pub(crate) fn stopped(&self) {
         self.status.send_modify(|status| {
             status.phase = Phase::Stopped;

@@ -31,9 +31,9 @@ pub struct Status {
     pub application_code: String,
     /// The UUID or name that this process is registered under. It never changes while the agent runs.
     pub instance_uuid: String,
-    /// When a collector last acknowledged a heartbeat, on the wall clock.
+    /// The wall-clock time at which a collector last acknowledged a heartbeat.
     pub last_heartbeat: Option<SystemTime>,
-    /// The last error. It stays when the agent has recovered.
+    /// The last error. It stays in the status after the agent has recovered.
     pub last_error: Option<LastError>,
     /// How long the background loop has not run, if that is longer than two of its periods: the loop is stuck, or the process
     /// is not scheduled.
@@ -46,7 +46,7 @@ pub struct Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastError {
-    /// The time on the wall clock.
+    /// The wall-clock time of the error.
     pub at: SystemTime,
     /// The activity that failed.
     pub activity: Activity,
@@ -93,13 +93,13 @@ impl Status {
 /// Notifications of changes: of the phase, the collector, the list of collectors, the ids, the last heartbeat, the last
 /// error. [`Status::counts`] and [`Status::stalled_for`] alone do not notify.
 ///
-/// Only the newest status is kept: a slow reader misses intermediate ones and does not delay the agent. A reader does not keep
+/// Only the newest status is kept: a slow reader misses intermediate statuses and does not delay the agent. A reader does not keep
 /// the agent running: the agent stops when its last [handle](crate::Agent) is dropped.
 #[derive(Clone, Debug)]
 pub struct Changes {
     shared: Arc<Shared>,
     receiver: watch::Receiver<Status>,
-    /// In a forked child: this reader has seen that the agent stopped.
+    /// Set in a forked child once this reader has returned the stopped status.
     has_seen_stop: bool,
 }
 
@@ -112,7 +112,7 @@ impl Changes {
         }
     }
 
-    /// The next status that this reader has not seen; `None` once it has seen that the agent stopped.
+    /// Waits for the next status that this reader has not seen. `None` once the reader has seen that the agent stopped.
     ///
     /// Works in any runtime, and may be dropped and called again without losing a change.
     pub async fn changed(&mut self) -> Option<Status> {
@@ -129,23 +129,23 @@ impl Changes {
         Some(self.shared.complete(status))
     }
 
-    /// [`changed`](Self::changed) for threads outside of any runtime: blocks the thread, at most for `timeout`.
+    /// As [`changed`](Self::changed), for threads outside of a runtime: blocks the thread, for at most `timeout`.
     ///
-    /// `None` at the timeout, or when `changed` returns `None`.
+    /// `None` at the timeout, or if `changed` returns `None`.
     pub fn wait(&mut self, timeout: Duration) -> Option<Status> {
         park::wait(self.changed(), timeout).flatten()
     }
 
-    /// Blocks the thread until `accepts` returns true for the current or a later status, at most for `timeout`.
+    /// Blocks the thread until `accepts` returns `true` for the current status or a later one, for at most `timeout`.
     ///
-    /// Returns the last status seen: as `Ok` if accepted, as `Err` at the timeout or if the agent stopped before.
+    /// Returns the accepted status.
     ///
     /// # Errors
     ///
-    /// See above.
+    /// The last status seen, at the timeout or if the agent stopped first.
     #[expect(
         clippy::result_large_err,
-        reason = "a status is what the caller wants either way"
+        reason = "the caller uses the status in both cases"
     )]
     pub fn wait_for(
         &mut self,

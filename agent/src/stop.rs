@@ -20,7 +20,7 @@ pub(crate) struct Stop {
     waiter: AtomicWaker,
 }
 
-/// No stop was requested.
+/// The value of the field `goodbye` while no stop is requested.
 const RUNNING: u64 = u64::MAX;
 
 impl Default for Stop {
@@ -33,7 +33,7 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// If stops are requested several times, the shortest time for the goodbye applies.
+    /// Requests the stop. If stops are requested several times, the shortest time for the goodbye applies.
     pub(crate) fn request(&self, goodbye: Duration) {
         let millis = u64::try_from(goodbye.as_millis()).unwrap_or(u64::MAX);
         self.goodbye
@@ -59,12 +59,12 @@ impl Stop {
         }
     }
 
-    /// Ends when a stop is requested. One waiter at a time: the agent's thread.
+    /// Waits until a stop is requested. Only the agent's thread may wait, because there is room for one waiter.
     pub(crate) async fn wait(&self) {
         poll_fn(|context| {
             self.waiter.register(context.waker());
             if self.is_requested() {
-                // Left here, it would keep the parts of a runtime that has ended until the next request, which would free them.
+                // Otherwise the waker would keep parts of a runtime that has ended, and the next request would have to free them.
                 drop(self.waiter.take());
                 Poll::Ready(())
             } else {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shortest_goodbye_counts_whichever_request_came_first() {
+    fn the_shortest_goodbye_applies_in_any_order_of_the_requests() {
         let stop = Stop::default();
         assert!(!stop.is_requested());
         for millis in [500, 20, 300] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Lets the first error pass and then one per period, and counts the others.
+/// Lets the first error pass, then at most one per period, and counts the suppressed errors.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     period: Duration,
@@ -19,7 +19,7 @@ impl Throttle {
         }
     }
 
-    /// Whether to log now, and how many errors were suppressed since the last one that was logged.
+    /// `None` if the error must not be logged now; otherwise the number of errors that were suppressed since the last logged one.
     pub(crate) fn pass(&mut self, now: Duration) -> Option<u64> {
         if self
             .passed_at
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_per_period_is_logged_with_the_number_of_suppressed_ones() {
+    fn one_line_per_period_is_logged_with_the_number_of_suppressed_errors() {
         let mut throttle = Throttle::every(Duration::from_secs(60));
         let passes = [0, 1, 59, 60, 61, 200].map(|s| throttle.pass(Duration::from_secs(s)));
         assert_eq!(passes, [Some(0), None, None, Some(2), None, Some(1)]);

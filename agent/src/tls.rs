@@ -1,7 +1,7 @@
 //! Connections to naming servers and collectors, over TLS where the settings require it.
 //!
-//! TLS needs the feature `tls`. Without the feature the settings for it are a mistake that [`check`] reports, and nothing
-//! of TLS is compiled.
+//! TLS needs the feature `tls`. Without the feature, [`check`] reports settings that require TLS as mistakes, and no TLS code is
+//! compiled.
 
 use std::{
     io,
@@ -37,11 +37,11 @@ pub(crate) struct Tls {
     pub(crate) trusted_ca: PathBuf,
     /// The certificate of this process and its key, in PEM format, for collectors that require one.
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
-    /// The name in the certificates of collectors; `None` for the host that the agent connects to.
+    /// The name that the certificates of collectors must have; `None` for the host that the agent connects to.
     pub(crate) server_name: Option<String>,
 }
 
-/// Why TLS with these settings is impossible; `None` if it is possible.
+/// The reason why these settings cannot be used; `None` if they can.
 pub(crate) fn check(tls: &Tls) -> Option<String> {
     #[cfg(feature = "tls")]
     return handshake::settings(tls, Above::Http2).err();
@@ -54,7 +54,7 @@ pub(crate) fn check(tls: &Tls) -> Option<String> {
     }
 }
 
-/// Why no certificate is for this name; `None` if one may be.
+/// The reason why no certificate can match this name; `None` for a valid name.
 pub(crate) fn check_name(name: &str) -> Option<String> {
     #[cfg(feature = "tls")]
     return handshake::name_of(name)
@@ -77,8 +77,8 @@ pub(crate) enum Stream {
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
 
-/// Connects to `peer`, over TLS if there are settings for it. The caller gives up after `limit`, which the addresses of the host
-/// share. The files are read for each connection, so a renewed certificate is used without a restart of the process.
+/// Connects to `peer`, with TLS if it is configured. The addresses of the host share the time `limit`, after which the caller gives
+/// up. The files are read for each connection, so a renewed certificate is used without a restart of the process.
 pub(crate) async fn connect(
     peer: &Peer,
     tls: Option<&Tls>,
@@ -99,7 +99,7 @@ pub(crate) async fn connect(
     Err(io::Error::other(format!("no TLS for {tls:?} {above:?}")))
 }
 
-/// Calls the same method of the socket or of TLS.
+/// Calls the same method of the plain socket or of the TLS stream.
 macro_rules! either {
     ($stream:expr, $method:ident($($argument:expr),*)) => {
         match &mut *$stream {
@@ -138,7 +138,7 @@ impl AsyncWrite for Stream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        true // as both are
+        true // Both kinds of stream are vectored.
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -23,7 +23,7 @@ use crate::{
 /// The longest pause before a restart of the loops.
 const RESTART_CAP: Duration = Duration::from_secs(60);
 
-/// Starts the thread and does not wait for it.
+/// Starts the thread without waiting until it runs.
 pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
     let theirs = Arc::clone(shared);
     let thread = thread::Builder::new()
@@ -33,7 +33,7 @@ pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets the status to stopped when the thread ends, by a panic too.
+/// Sets the status to stopped when the thread ends, even by a panic.
 struct Finished<'a>(&'a Shared);
 
 impl Drop for Finished<'_> {
@@ -42,7 +42,7 @@ impl Drop for Finished<'_> {
     }
 }
 
-/// Calls `run` repeatedly until a stop is requested, whether it returns, fails or panics.
+/// Calls `run` again whenever it returns, fails or panics, until a stop is requested.
 fn supervise(shared: &Shared, run: impl Fn() -> io::Result<()>) {
     let _finished = Finished(shared);
     let mut pause = Backoff::below(RESTART_CAP);
@@ -65,7 +65,7 @@ fn supervise(shared: &Shared, run: impl Fn() -> io::Result<()>) {
 
 /// Runs a closure and turns its panic into the panic's message.
 fn contain<T>(what: impl FnOnce() -> T) -> Result<T, String> {
-    // A panic leaves no broken state: maps and watches are consistent after each call, and counters only count.
+    // A panic leaves the shared state consistent: maps and watches are consistent after each call, and counters only increase.
     catch_unwind(AssertUnwindSafe(what)).map_err(|payload| message(&*payload))
 }
 
@@ -77,7 +77,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_default()
 }
 
-/// The loops on their own runtime, until a stop is requested.
+/// Runs the loops on their own runtime until a stop is requested.
 fn run(shared: &Arc<Shared>) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -103,14 +103,14 @@ async fn loops(shared: &Arc<Shared>) {
     let channel = Channel::new(Arc::clone(shared), members, register);
     tokio::select! {
         biased;
-        // Ends when a stop is requested.
+        // Only this future ends: when a stop is requested.
         () = channel.run() => {}
         never = discovery.run() => match never {},
         never = pulse(shared) => match never {},
     }
 }
 
-/// Records that the loop runs, and publishes the counters.
+/// Records for the watchdog that the loop runs, and publishes the counters.
 async fn pulse(shared: &Shared) -> Infallible {
     let mut turns = interval(shared.pulse.period());
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);

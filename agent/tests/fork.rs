@@ -1,6 +1,6 @@
-//! Forked children of a process in which an agent runs, and whose other threads use the agent during the forks.
+//! Tests forked children of a process that runs an agent, while other threads of the process use the agent.
 //!
-//! It runs without the test harness, because a forked child would inherit locks that the threads of the harness hold.
+//! The test runs without the test harness, because a forked child would inherit locks that the threads of the harness hold.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,10 +36,10 @@ mod agent {
 
 const FORKS: usize = 100;
 
-/// One in this many children starts an agent of its own.
+/// Every 20th child starts an agent of its own.
 const OWN_AGENTS: usize = 20;
 
-/// The calls of a child have nothing to wait for: all of them together take less.
+/// The limit for all calls of a child together: none of them has anything to wait for.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 fn main() {
@@ -87,7 +87,7 @@ fn main() {
     agent.shutdown(PATIENCE).unwrap();
 }
 
-/// Takes and releases every lock that calls of an agent's host take.
+/// Takes and releases every lock that an application's calls take.
 fn use_agent(agent: &Agent, number: usize) {
     let mut changes = agent.subscribe();
     agent.operation(&format!("name {}", number % 50_000), SpanType::Exit);
@@ -117,7 +117,7 @@ fn child(
     own: Option<&Collector>,
     mut writer: io::PipeWriter,
 ) -> ! {
-    // A child that hangs ends without a report.
+    // Aborts a child that hangs, so that it ends without a report.
     thread::spawn(|| {
         thread::park_timeout(PATIENCE);
         process::abort();
@@ -135,12 +135,12 @@ fn child(
     };
     writer.write_all(report.as_bytes()).unwrap();
     drop(writer);
-    // Not an exit: exit handlers may wait for a lock that a thread of the parent held.
+    // Does not call `exit`, because exit handlers may wait for a lock that a thread of the parent held.
     drop(Command::new("true").exec());
     process::abort()
 }
 
-/// In the child, the agent of the parent is stopped, and no call waits.
+/// Checks that the parent's agent is stopped in the child and that no call waits.
 fn is_stopped(agent: &Agent, mut changes: Changes) {
     let start = Instant::now();
     let dropped = agent.status().counts.dictionary_dropped;
@@ -148,7 +148,11 @@ fn is_stopped(agent: &Agent, mut changes: Changes) {
     assert_eq!(agent.operation("of the child", SpanType::Entry), None);
     assert_eq!(agent.address("of:1"), None);
     let known = || agent.operation("known", SpanType::Entry);
-    assert_eq!(known(), None, "an id after the fork was noticed");
+    assert_eq!(
+        known(),
+        None,
+        "an id was returned after a call had detected the fork"
+    );
     thread::scope(|scope| assert_eq!(scope.spawn(known).join().unwrap(), None));
     let status = agent.status();
     assert_eq!((status.phase, &status.collector), (Phase::Stopped, &None));
@@ -168,7 +172,7 @@ fn is_stopped(agent: &Agent, mut changes: Changes) {
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
 }
 
-/// An agent that the child starts is another instance. Returns its UUID.
+/// Checks that an agent which the child starts is another instance. Returns its UUID.
 fn starts_its_own(parents: &Agent, collector: &Collector) -> String {
     let agent = builder()
         .direct_collectors([collector.address()])

@@ -1,7 +1,7 @@
 //! The composition root: builds, starts and stops a collector from a configuration.
 //!
-//! [`build`] binds every port, and opens and reads the stores; meanwhile the admin listener answers the probes, and all other
-//! ports refuse connections. [`App::spawn`] starts everything and makes the collector a member once its listeners accept.
+//! [`build`] binds every port, and opens and reads the stores. Meanwhile the admin listener answers the probes, and all other ports
+//! refuse connections. [`App::spawn`] starts everything and makes the collector a member once its listeners accept.
 //! [`Running::drain`] stops everything in reverse order. Only `providers` names concrete providers.
 
 use std::{convert::Infallible, io, sync::Arc};
@@ -70,7 +70,7 @@ pub enum Error {
         /// The last cause.
         reason: String,
     },
-    /// A shared store has no space left.
+    /// A shared store has no space left, and the start must write to it.
     #[error(
         "{store} accepts no writes, and this start has to create or upgrade the store: {reason}"
     )]
@@ -139,7 +139,7 @@ pub struct App {
 /// Binds the ports, and opens and reads the stores. Meanwhile the admin listener reports the progress.
 ///
 /// # Errors
-/// The reason why the collector cannot start; nothing was started.
+/// Returns the reason why the collector cannot start. Nothing was started.
 pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let tls = Tls::load(&config).await?;
     let listeners = Listeners::bind(&config).await?;
@@ -202,7 +202,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     })
 }
 
-/// The metrics, with those of the process and its log.
+/// The metrics, including those of the process and its log.
 fn metrics(process: Process) -> Metrics {
     let metrics = Metrics::new();
     metrics.watch(process.lost_lines);
@@ -210,7 +210,7 @@ fn metrics(process: Process) -> Metrics {
     metrics
 }
 
-/// What was opened and read.
+/// The stores that were opened and read.
 struct Stores {
     store: Store,
     events: (Feed, Option<Recorder>),
@@ -229,7 +229,8 @@ async fn open_stores(
     let starting = Dispatch::starting(rollcall_admin::starting(&progress, &config.ui.context_path));
     let opening = async {
         let nacos = nacos::Prepared::new(&config.nacos, listeners.addresses.nacos).await?;
-        // Once the store is open, no other collector uses its directory, where the events and the catalog are too.
+        // The store is opened first: from then on, no other collector uses its directory, which also contains the events and the
+        // catalog.
         let opened = store::open(config, clock).await?;
         let reading = Store::read(config, clock, opened, progress);
         let (store, events) = tokio::join!(reading, timeline::open(config, clock));

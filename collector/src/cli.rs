@@ -75,7 +75,7 @@ pub(crate) enum Command {
     Members(inspect::Target),
     /// Explain the state of an application, an instance or a service: since when, and why
     ///
-    /// Exit codes: 0 all that was found is up, 1 some of it is not, 3 nothing was found, 4 the query failed.
+    /// Exit codes: 0 everything found is up, 1 something found is not up, 3 nothing was found, 4 the query failed.
     Why(inspect::Why),
     /// Print events as they happen, until interrupted
     Watch(inspect::Watch),

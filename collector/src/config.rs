@@ -1,8 +1,8 @@
 //! The configuration as types: one struct per component, filled from `application.yml`, the environment and the command line.
 //!
-//! The file has upstream's three levels `module: provider: keys` (proto/docs/skywalking.md section 5.1), so that a 3.2.6 or
-//! 5.x file works unchanged. Key by key the later layer wins: the bundled file < the operator's file < `SW_*` variables <
-//! the command line. [`load`] reports all mistakes at once. This module never reads the process environment: it is an
+//! The file has upstream's three levels `module: provider: keys` (proto/docs/skywalking.md section 5.1), so that a 3.2.6 or 5.x
+//! file works unchanged. For each key, the later layer has precedence: the bundled file < the operator's file < `SW_*` variables <
+//! the command line. [`load`] reports all mistakes at once. This module does not read the process environment, which is an
 //! argument.
 
 use std::path::PathBuf;
@@ -98,8 +98,8 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// The address of an endpoint that is published to agents and other collectors. It may differ from the bound address, by another
-/// name or a mapped port.
+/// The address of an endpoint as it is published to agents and other collectors. Its name and port may differ from the bound ones,
+/// for example if a port is mapped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advertised {
     /// A name or an address; never a wildcard.
@@ -248,7 +248,7 @@ pub struct Embedded {
 pub struct Register {
     /// The number of registrations that may wait for the writer; further ones are refused as overloaded.
     pub queue_capacity: usize,
-    /// The time that a caller waits for its id.
+    /// The longest time that a caller waits for its id.
     pub deadline: Duration,
     /// The most rows in one durable commit.
     pub batch_rows: usize,
@@ -268,9 +268,9 @@ pub struct Register {
     pub max_new_per_peer: usize,
     /// The number of new ids that a peer may cause at once.
     pub max_new_burst_per_peer: usize,
-    /// Whether, after a start on an empty store, ids are adopted before new ones are assigned.
+    /// Whether and for how long ids are adopted before new ones are assigned, after a start on an empty store.
     pub listening: listening::Config,
-    /// The memory for everything that is registered, in bytes; `None` for half of what the process may use.
+    /// The memory for all registered entries, in bytes; `None` for half of the memory that the process may use.
     pub inventory_memory: Option<usize>,
     /// Limits on the stored properties of one instance.
     pub properties: Caps,
@@ -310,7 +310,7 @@ impl Config {
 }
 
 impl Endpoint {
-    /// Whether one listener serves faces at these two endpoints. With port 0 each face gets a separate port.
+    /// Whether one listener serves the faces at these two endpoints. If the port is 0, each face gets a separate port.
     #[must_use]
     pub fn is_shared_with(&self, other: &Self) -> bool {
         self.port != 0 && self == other

@@ -1,8 +1,8 @@
 //! `demo`: a collector and sample applications on one machine, for a first try.
 //!
-//! Each application is a separate process, so that a user can kill one and watch the collector report it silent and then
-//! down. The process is this program with a hidden argument, so the binary, in this file only, uses the agent library. The
-//! demo uses terms of seconds unless the environment sets others, and never a shared store or a cluster.
+//! Each application is a separate process, so that a user can kill one and watch the collector report it silent and then down. Each
+//! process is this program with a hidden argument. So this file, and no other file of the binary, uses the agent library. The demo
+//! uses terms of seconds unless the environment sets others, and never a shared store or a cluster.
 
 use std::{
     collections::BTreeMap,
@@ -39,8 +39,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// Interval between two requests that a sample pretends to serve.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Adapts the environment: the demo is one collector with a store of its own, whatever the variables of the machine say. It has
-/// short terms if neither a file nor a variable sets any.
+/// Adapts the environment. The demo is one collector with a store of its own, whatever the variables of the machine set. Its terms
+/// are short unless a file or a variable sets them.
 pub(crate) fn prepare(env: &mut BTreeMap<String, String>, has_file: bool) {
     for (variable, provider) in [("SW_STORAGE", "embedded"), ("SW_CLUSTER", "standalone")] {
         env.insert(variable.to_owned(), provider.to_owned());
@@ -52,7 +52,7 @@ pub(crate) fn prepare(env: &mut BTreeMap<String, String>, has_file: bool) {
     }
 }
 
-/// The address at which this machine reaches a listener: that of the listener, or loopback for a wildcard.
+/// The address at which this machine reaches a listener: its own address, or loopback if it listens on a wildcard.
 fn reachable(listener: SocketAddr) -> SocketAddr {
     let ip = match listener.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -78,7 +78,7 @@ impl Samples {
         let naming = reachable(addresses.naming).to_string();
         let start = |(code, name)| -> io::Result<_> {
             let mut command = Command::new(&program);
-            // The sample itself reports what its agent does.
+            // The sample's own log lines report the work of its agent.
             command.args([
                 "--log-level",
                 "info,rollcall_agent=warn",
@@ -87,7 +87,7 @@ impl Samples {
                 name,
                 &naming,
             ]);
-            // A sample ends at the end of its input, which it also reaches when this process is killed.
+            // A sample ends when its input ends, which also happens when this process is killed.
             command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
@@ -95,7 +95,7 @@ impl Samples {
             if !token.expose().is_empty() {
                 command.env("SW_AGENT_AUTHENTICATION", token.expose());
             }
-            // Ctrl-C reaches only this process, which then stops the samples.
+            // Ctrl-C must reach only this process, which then stops the samples.
             command.process_group(0);
             let child = command.spawn()?;
             info!(instance = name, pid = child.id(), "sample started");
@@ -179,7 +179,7 @@ pub(crate) fn sample(code: &str, name: &str, naming: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Handles one pretended request. An application requests ids from its agent and never waits for them.
+/// Simulates one request. An application requests ids from its agent and never waits for them.
 fn serve(agent: &Agent) {
     let operation = agent.operation("GET /", SpanType::Entry);
     let database = agent.address("db.example:3306");

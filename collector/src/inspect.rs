@@ -3,8 +3,8 @@
 //! They read the query API and the event feed, and change nothing. For people they print aligned columns, ages, and colours on a
 //! terminal; with `--json`, one object in each line. Text from agents is printed with its control characters escaped.
 //!
-//! Exit codes: 0 everything that was found is up; 1 something that was found is not up; 3 nothing was found; 4 the query
-//! failed; 64 a bad command line or configuration.
+//! Exit codes: 0 all found items are up; 1 at least one found item is not up; 3 nothing was found; 4 the query failed; 64 a bad
+//! command line or configuration.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -37,7 +37,7 @@ use connection::Connector;
 use output::Output;
 use server::Server;
 
-/// The most instances of an application or a service that are explained one by one to people; `--json` explains all.
+/// The most instances of an application or a service that the text output explains one by one; `--json` explains all.
 const MAX_EXPLAINED: usize = 20;
 
 /// A command that queries a running collector.
@@ -49,7 +49,7 @@ pub(crate) enum Question<'a> {
     Watch(&'a Watch),
 }
 
-/// What the collector answered.
+/// The result of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     /// Everything that was found is up.
@@ -68,7 +68,7 @@ impl Found {
         }
     }
 
-    /// The result for everything in both results.
+    /// The result for the items of both results.
     fn with(self, other: Self) -> Self {
         match other {
             Self::Nothing => self,
@@ -113,7 +113,7 @@ pub(crate) fn run(
     match run_query(question, arguments, env, is_plain) {
         Ok(Found::Nothing) => system::complain(&question.without_result(), Found::Nothing.code()),
         Ok(found) => found.code().into(),
-        // The reader of a pipe has read enough.
+        // The reader of the pipe has closed it, which is not a failure.
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(problem) => {
             if let Error::Configuration(config::Error { problems }) = &problem {

@@ -1,10 +1,10 @@
 //! Writes the log to standard error, one line per event.
 //!
-//! The logging thread formats an event and puts it into a bounded [`queue`], which one thread writes. So a slow, stalled or
-//! closed reader of the log costs lines, which are counted, and never stops the collector.
+//! The logging thread formats an event and puts it into a bounded [`queue`], which one thread writes. So a slow, stalled or closed
+//! reader of the log never stops the collector; lines that it cannot take are lost and counted.
 //!
-//! Many logged values come from agents. They must not forge a line or control the terminal, so control characters are
-//! escaped here: the formatters' own escaping misses some.
+//! Many logged values come from agents, and must neither forge a line nor control the terminal. So control characters are escaped
+//! here; the formatters' own escaping misses some.
 //!
 //! The [`Level`] changes while the collector runs; the format does not.
 
@@ -38,7 +38,7 @@ pub(crate) use level::Level;
 pub(crate) use queue::Flush;
 use queue::Queue;
 
-/// The filter without an argument, `RUST_LOG` and a configuration.
+/// The filter that applies if neither an argument, nor `RUST_LOG`, nor a configuration sets one.
 const DEFAULT_FILTER: &str = "info";
 
 /// Why logging could not be started.
@@ -53,7 +53,7 @@ pub(crate) enum Error {
         filter: String,
         allowed: &'static str,
     },
-    /// The filter cannot be used together with the one that is added to it.
+    /// The filter cannot be combined with the filter that is added to it.
     #[error("the filter of the log: {0}")]
     Parse(#[from] ParseError),
     /// The system refused a thread.
@@ -61,9 +61,9 @@ pub(crate) enum Error {
     Thread(#[from] io::Error),
 }
 
-/// Starts logging, including panics, which are logged as errors. The arguments win over the environment, and that over the
-/// configuration, if there is one. Lines that could not be written are counted in `lost`. Dropping the first value writes the
-/// waiting lines and ends the log; the second one changes its level.
+/// Starts logging, including panics, which are logged as errors. The arguments have precedence over the environment, and the
+/// environment over the configuration, if there is one. Lines that could not be written are counted in `lost`. Dropping the first
+/// value writes the waiting lines and ends the log; the second one changes its level.
 ///
 /// # Errors
 /// The filter is invalid, or the system refused a thread.
@@ -89,7 +89,7 @@ pub(crate) fn init(
     let filter = given.map(|(_, filter)| filter);
     let filter = filter.or(configured.map(|log| &log.level));
     let filter = filter.map_or(DEFAULT_FILTER, String::as_str);
-    // A configuration with mistakes is not loaded, and the variable decides how they are logged.
+    // A configuration with mistakes is not loaded. The variable then sets the format in which the mistakes are logged.
     let is_json = variable("SW_LOG_FORMAT").is_some_and(|format| format == "json");
     let format = configured.map(|log| log.format);
     let format = arguments.log_format.or(format);

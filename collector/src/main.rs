@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     if matches!(arguments.command, Some(Command::Demo)) {
         demo::prepare(&mut env, arguments.config.is_some());
     }
-    // The configuration sets the format of the log, so it is read first, and its mistakes are logged afterwards.
+    // The configuration is read first, because it sets the format of the log. Its mistakes are logged afterwards.
     let loaded = needs_configuration(&arguments)
         .then(|| system::sources(&arguments, env.clone()).and_then(config::load));
     let configured = loaded.as_ref().and_then(|loaded| loaded.as_ref().ok());
@@ -132,7 +132,7 @@ fn run_configured(arguments: &Arguments, loaded: Loaded, host: Host) -> ExitCode
     }
 }
 
-/// Warns about settings that Rollcall does not use, and about those that are rarely intended.
+/// Warns about settings that Rollcall does not use, and about settings that are rarely intended.
 fn warn_of(loaded: &Loaded) {
     if !loaded.ignored.is_empty() {
         warn!(
@@ -157,7 +157,7 @@ fn print(text: &str) -> anyhow::Result<()> {
         .context("write to standard output")
 }
 
-/// The surroundings of a running collector: its log and its supervisor.
+/// The host environment of a running collector: its log and its supervisor.
 struct Host {
     lost_lines: LostLines,
     level: log::Level,
@@ -199,7 +199,8 @@ fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
         .build()
         .context("start the runtime")?;
     let done = runtime.block_on(async {
-        // Before the store is read, because a process with the id 1 (in a container) ignores a signal that it does not handle.
+        // Signals are handled before the store is read, because a process with the id 1 (in a container) ignores signals that it
+        // does not handle.
         let stop = match show {
             Show::Nothing => Stop::listen(),
             Show::Samples => Stop::listen_with_hangup(),
@@ -222,8 +223,8 @@ fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
             failed = hangup => failed,
         }
     });
-    // Tasks and threads that have not ended by now do not delay the exit. The runtime is not shut down, because a thread that
-    // still opens the store and waits for a timer would then panic.
+    // Tasks and threads that have not ended by now must not delay the exit. The runtime is leaked and not shut down, because a
+    // thread that is still opening the store and waits for a timer would panic.
     std::mem::forget(runtime);
     done
 }

@@ -11,7 +11,7 @@ use tracing::error;
 
 use crate::cli::Arguments;
 
-/// The sections that the definition does not have.
+/// The sections of the manual page that the command line's definition does not have.
 const SECTIONS: &str = r".SH SIGNALS
 .TP
 SIGTERM, SIGINT

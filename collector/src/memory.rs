@@ -44,7 +44,7 @@ fn control_groups(groups: &str, mounted: &Path) -> Vec<u64> {
             _ => continue,
         };
         let group = root.join(path.trim_start_matches('/'));
-        // In a container the path may be that of the host, so only the root of the mount exists.
+        // In a container the path may be that of the host. Then only the root of the mount exists.
         let places = group
             .ancestors()
             .take_while(|place| place.starts_with(&root));

@@ -1,8 +1,8 @@
 //! Reports the state of the process to a supervisor with systemd's protocol (`sd_notify`): ready, stopping, and alive.
 //!
-//! The supervisor names a datagram socket in `NOTIFY_SOCKET`; without it nothing is sent. A report that cannot be sent is logged
-//! and has no other effect: the supervisor acts on its absence. Reports never block, because the socket is non-blocking; the one
-//! that the collector is ready is repeated until the supervisor has room for it.
+//! The supervisor names a datagram socket in `NOTIFY_SOCKET`; without it nothing is sent. A report that cannot be sent is only
+//! logged; the supervisor reacts to its absence. Reports never block, because the socket is non-blocking. The report that the
+//! collector is ready is repeated until the supervisor has room for it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -61,7 +61,7 @@ impl Supervisor {
         self.send("STOPPING=1\nSTATUS=draining\n");
     }
 
-    /// Reports that the runtime runs tasks and timers, twice as often as the supervisor expects it.
+    /// Reports that the runtime still runs tasks and timers, twice as often as the supervisor requires.
     pub(crate) async fn keep_alive(&self) -> Infallible {
         let Some(watchdog) = self.watchdog.filter(|_| self.socket.is_some()) else {
             return pending().await;
@@ -92,7 +92,7 @@ fn warn_of(sent: io::Result<()>, report: &str) {
     }
 }
 
-/// A socket to the one of this name: a path, or `@` and an abstract name.
+/// A socket that is connected to the socket of this name: a path, or `@` and an abstract name.
 fn connect(name: &str) -> io::Result<UnixDatagram> {
     let address = match name.strip_prefix('@') {
         Some(name) => abstract_address(name)?,
@@ -110,13 +110,13 @@ fn abstract_address(name: &str) -> io::Result<SocketAddr> {
     SocketAddr::from_abstract_name(name)
 }
 
-/// Other systems have no abstract names.
+/// Refuses abstract names, which only Linux has.
 #[cfg(not(target_os = "linux"))]
 fn abstract_address(_name: &str) -> io::Result<SocketAddr> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The interval of the watchdog, if it is meant for the process with this id.
+/// The interval of the watchdog, if the environment sets it for the process with the id `own`.
 fn watchdog(env: &BTreeMap<String, String>, own: u32) -> Option<Duration> {
     let for_us = env
         .get("WATCHDOG_PID")

@@ -1,7 +1,7 @@
 //! The checks of `--check` beyond the text of a configuration: names that do not resolve, addresses that the machine does not
 //! have, unreadable files, a data directory that is not writable. The checks open no connection and leave no file.
 //!
-//! Advertised hosts are not checked: they are names in the network of the agents and need not resolve here.
+//! Left out: advertised hosts, which are names in the network of the agents and may not resolve here.
 
 use std::{
     io,
@@ -63,7 +63,7 @@ fn listeners(config: &Config) -> Vec<Found> {
     let mut seen: Vec<&str> = Vec::new();
     let mut wrong = Vec::new();
     for (key, Endpoint { host, .. }) in faces.into_iter().chain(nacos) {
-        // Each host is checked, and so reported, once.
+        // Each host is checked once, so that it is reported once.
         if seen.contains(&host.as_str()) {
             continue;
         }
@@ -93,7 +93,7 @@ fn servers(config: &Config) -> Vec<Found> {
             let bare = endpoint.split_once("://").map(|(_, server)| server);
             bare.unwrap_or(endpoint).to_owned()
         });
-        // A setting that `storage.etcd` omits is that of the cluster.
+        // A setting that `storage.etcd` omits is taken from `cluster.etcd`.
         let keys = vec![key, "cluster.etcd.endpoints".to_owned()];
         (keys, servers.collect::<Vec<_>>())
     };
@@ -159,7 +159,7 @@ fn files(config: &Config) -> Vec<Found> {
     wrong
 }
 
-/// The certificate files, which have to be usable and to belong together.
+/// Checks that the certificate files are usable and belong together.
 fn certificate(config: &Config) -> Vec<Found> {
     if !config.tls.enabled {
         return Vec::new();
@@ -170,7 +170,7 @@ fn certificate(config: &Config) -> Vec<Found> {
     }
 }
 
-/// The file of Nacos users, which has to be readable and valid.
+/// Checks that the file of Nacos users is readable and valid.
 fn nacos_users(config: &Config) -> Vec<Found> {
     if !config.nacos.is_on() {
         return Vec::new();
@@ -221,7 +221,7 @@ fn directory(key: &str, path: &Path) -> Option<Found> {
     if !existing.is_dir() {
         return wrong(existing, &"it is not a directory");
     }
-    // The temporary file has no name, or is unlinked at once.
+    // The temporary file has no name or is unlinked at once, so the check leaves nothing behind.
     match tempfile::tempfile_in(existing) {
         Ok(_) => None,
         Err(error) => wrong(existing, &error),

@@ -26,7 +26,7 @@ pub(crate) struct Stop {
 /// A signal this soon after the first one is its repetition: some init systems and wrappers send two at once.
 const REPETITION: Duration = Duration::from_secs(1);
 
-/// SIGHUP, which many supervisors send for "read the configuration again".
+/// SIGHUP, with which many supervisors request that the configuration be read again.
 pub(crate) struct Hangup(Signal);
 
 /// SIGUSR1 for more detail in the log, SIGUSR2 for the configured level.
@@ -36,8 +36,8 @@ pub(crate) struct Detail {
 }
 
 impl Stop {
-    /// Starts to handle SIGINT and SIGTERM. Before this call either ends the process at once, and a process with the id 1, as
-    /// in a container, ignores it.
+    /// Starts to handle SIGINT and SIGTERM. Before this call each of them ends the process at once, except that a process with the
+    /// id 1, as in a container, ignores them.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -47,7 +47,7 @@ impl Stop {
         })
     }
 
-    /// Handles SIGHUP too: for a program that ends with the terminal it was started in.
+    /// As [`Stop::listen`], and also handles SIGHUP, for a program that ends with the terminal in which it was started.
     pub(crate) fn listen_with_hangup() -> io::Result<Self> {
         Ok(Self {
             hangup: Some(signal(SignalKind::hangup())?),
@@ -103,7 +103,7 @@ impl Hangup {
         while self.0.recv().await.is_some() {
             if has_tls {
                 info!(
-                    "SIGHUP: certificate files are read again, and the rest of the configuration at the next start only"
+                    "SIGHUP: certificate files are read again; the rest of the configuration is read only at the next start"
                 );
                 reload.notify_one();
             } else {
@@ -117,7 +117,7 @@ impl Hangup {
 }
 
 impl Detail {
-    /// Starts to handle SIGUSR1 and SIGUSR2. Before this call either ends the process at once.
+    /// Starts to handle SIGUSR1 and SIGUSR2. Before this call each of them ends the process at once.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             more: signal(SignalKind::user_defined1())?,

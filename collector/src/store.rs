@@ -1,7 +1,7 @@
 //! `rollcall-collector store`: maintenance of the embedded store while no collector uses it.
 //!
-//! The output of every command begins with the directory of the store, because the command may run with other variables than
-//! the collector.
+//! The output of every command begins with the directory of the store, because the variables of the command may differ from those
+//! of the collector.
 //!
 //! Exit codes: 0 success, 1 a failure, 64 a bad command line or configuration, 75 a collector uses the store.
 
@@ -145,7 +145,7 @@ fn info(contents: &Contents) -> String {
     )
 }
 
-/// A line for each dictionary that leaves ids to an earlier inventory.
+/// A line for each dictionary that reserves ids for an earlier inventory.
 fn first_ids(ids: &FirstIds) -> String {
     let line = |(dictionary, first)| format!("first {dictionary:<14} {first}\n");
     ids.iter().map(line).collect()

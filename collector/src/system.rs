@@ -90,7 +90,7 @@ fn read(path: &Path) -> Result<String, String> {
 /// The exit code for a bad command line or configuration: `EX_USAGE` of sysexits.
 pub(crate) const BAD_USAGE: u8 = 64;
 
-/// Whether the environment excludes colours, also on a terminal: `NO_COLOR` is set and not empty (<https://no-color.org>).
+/// Whether the environment turns colours off even on a terminal: `NO_COLOR` is set and not empty (<https://no-color.org>).
 pub(crate) fn is_plain(env: &BTreeMap<String, String>) -> bool {
     env.get("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
@@ -105,7 +105,7 @@ pub(crate) fn explain(error: &clap::Error, code: u8) -> ExitCode {
     }
 }
 
-/// Prints on standard error, without the log, why the process ends.
+/// Prints the reason why the process ends on standard error, without the log.
 pub(crate) fn complain(message: &str, code: u8) -> ExitCode {
     if writeln!(std::io::stderr(), "error: {message}").is_err() {
         return ExitCode::FAILURE; // standard error is closed
@@ -113,8 +113,8 @@ pub(crate) fn complain(message: &str, code: u8) -> ExitCode {
     code.into()
 }
 
-/// Raises the limit on open files to the system's maximum, and returns it; `None` for no limit. Each agent has a connection,
-/// and each connection is an open file. Java does the same when it starts, so operators of SkyWalking expect it.
+/// Raises the limit on open files to the system's maximum, and returns the limit; `None` for no limit. Each agent has a connection,
+/// and each connection is an open file. Java raises the limit at its start too, so operators of SkyWalking expect this.
 pub(crate) fn allow_open_files() -> Option<usize> {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {

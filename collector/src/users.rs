@@ -10,8 +10,8 @@ use crate::{FAILURE, system};
 /// The longest password, in bytes; bcrypt ignores further bytes.
 const MOST: usize = 72;
 
-/// Reads a password up to the end of its line, and prints the hash. The password is not an argument, because other users of
-/// the machine can read arguments.
+/// Reads a password up to the end of the line, and prints its hash. The password is not an argument, because other users of the
+/// machine can read arguments.
 pub(crate) fn hash_password() -> ExitCode {
     let mut text = String::new();
     let mut input = io::stdin().lock().take(4 * 1024);

@@ -6,14 +6,14 @@
 //!
 //! The types are generated at build time from `proto/` in this crate. 3.2.6 and 5.x share one set of services with the method
 //! spellings of both; 6.x ([`register`]) and 8.x and later ([`management`]) have their own. Only [`management::v3`] has a proto
-//! package; elsewhere a call's `:path` is `/<Service>/<method>`. If generations declare a message differently but encode it
-//! alike, one type serves them all (say, a repeated field for 5.x's singular one). If the encodings differ, each has a type of
-//! its own ([`segment`]). Of the later generations the crate has only the messages that identify an instance, not those of
-//! metrics and traces.
+//! package; elsewhere a call's `:path` is `/<Service>/<method>`. If generations declare a message differently but encode it in the
+//! same way, one type serves them all; for example, a repeated field also serves for a singular field of 5.x. If the encodings
+//! differ, each generation has its own type ([`segment`]). Of the later generations the crate has only the messages that identify
+//! an instance, not those of metrics and traces.
 //!
-//! Messages, fields and methods are upstream's in Rust's spelling (`agentUUID` is `agent_uuid`). An id of 0 means "none"; users
-//! of the crate may convert it to a better type. Clients and servers are generated without a transport: a client takes any
-//! [`tonic::client::GrpcService`], a server is a [`tower`](https://docs.rs/tower) service.
+//! Messages, fields and methods have upstream's names in Rust's spelling (`agentUUID` is `agent_uuid`). An id of 0 means "none";
+//! users of the crate may convert it to a better type. Clients and servers are generated without a transport: a client takes any
+//! [`tonic::client::GrpcService`], and a server is a [`tower`](https://docs.rs/tower) service.
 //!
 //! Sources: the `.proto` files of SkyWalking at tag `v3.2.6` (`apm-network`, and `collector-remote-grpc-provider` for
 //! [`remote`]) and of its protocol repository at the tags `v1.1.1`, which 5.0.0-GA uses, `v7.0.0` and `v10.3.0`.
@@ -33,8 +33,8 @@ mod wire {
     include!(concat!(env!("OUT_DIR"), "/wire.rs"));
 }
 
-/// Messages shared by several services. All generations that have them encode them alike; later ones name them `KeyIntValuePair`
-/// and `KeyStringValuePair`.
+/// Messages shared by several services. All generations that have them encode them in the same way; later generations call them
+/// `KeyIntValuePair` and `KeyStringValuePair`.
 pub mod common {
     pub use crate::wire::{Downstream, KeyWithIntegerValue, KeyWithStringValue, SpanType};
 }
@@ -66,7 +66,7 @@ pub mod instance {
     };
 }
 
-/// Operation names: assigns ids to names within an application. 5.x sends the side of the call, 3.2.6 does not.
+/// Operation names: assigns ids to names within an application. 5.x sends the side of the call; 3.2.6 does not.
 pub mod service_name {
     #[cfg(feature = "client")]
     pub use crate::wire::service_name_discovery_service_client::ServiceNameDiscoveryServiceClient;
@@ -134,8 +134,8 @@ pub mod register {
     };
 }
 
-/// 8.0 and later, without ids. An instance is identified by the name of its service and its own. It reports its properties and
-/// keep-alives. This module has the service of 8.0 to 8.3, [`v3`](management::v3) that of later agents.
+/// 8.0 and later, without ids. An instance is identified by the name of its service and its own name. It reports its properties and
+/// keep-alives. This module has the service of 8.0 to 8.3; [`v3`](management::v3) has the service of later agents.
 pub mod management {
     #[cfg(feature = "client")]
     pub use crate::wire::management_service_client::ManagementServiceClient;
@@ -154,7 +154,7 @@ pub mod management {
     }
 }
 
-/// The link between collectors of one cluster. 5.x adds the list columns to those of 3.2.6 and never fills the booleans.
+/// The protocol between collectors of one cluster. 5.x adds list columns to the columns of 3.2.6 and never fills the booleans.
 #[cfg(feature = "remote")]
 pub mod remote {
     #[cfg(feature = "client")]

@@ -15,7 +15,7 @@ pub use crate::wire::{v3, v5};
 /// The field that distinguishes the layouts.
 const LAYOUT_FIELD: u32 = 3;
 
-/// A segment in its layout.
+/// A decoded segment in one of the layouts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Segment {
     /// From a 3.2.6 agent.
@@ -24,7 +24,7 @@ pub enum Segment {
     V5(v5::TraceSegmentObject),
 }
 
-/// The field numbers that a segment uses, by generation.
+/// The generation whose field numbers a segment uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// The layout of 3.2.6 agents.
@@ -33,7 +33,7 @@ pub enum Layout {
     V5,
 }
 
-/// Why bytes are not a segment.
+/// The reason why bytes are not a segment.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// Field 3, which shows the layout, is missing.
@@ -52,7 +52,7 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// The errors of [`Layout::of`], and [`Error::Malformed`] if the rest does not match the layout. Never panics.
+    /// The errors of [`Layout::of`], and [`Error::Malformed`] if the remaining fields do not match the layout. Never panics.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         Ok(match Layout::of(bytes)? {
             Layout::V3 => Self::V3(v3::TraceSegmentObject::decode(bytes)?),

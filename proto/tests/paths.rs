@@ -1,4 +1,4 @@
-//! The `:path` of every call of this crate's clients. Up to 8.3 there is no proto package, so the paths have no dot.
+//! Tests the `:path` of every call of this crate's clients. Up to 8.3 the services have no proto package, so the paths have no dot.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -34,7 +34,7 @@ fn path<T: Debug>(answer: Result<Response<T>, Status>) -> String {
 }
 
 #[tokio::test]
-async fn registration_calls_have_the_paths_of_both_generations() {
+async fn registration_calls_have_the_paths_of_3_2_6_and_5_x() {
     let mut client = ApplicationRegisterServiceClient::new(tower::service_fn(refuse));
     assert_eq!(
         path(client.register(Application::default()).await),

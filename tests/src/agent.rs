@@ -1,6 +1,7 @@
-//! The agents of the conformance tests: one version, language and protocol each.
+//! The agents of the conformance tests. Each entry is one version, language and protocol.
 //!
-//! Each is the unmodified package of its ecosystem, pinned below `conformance/`, and observes a small application there.
+//! Each agent is the unmodified package of its ecosystem, pinned below `conformance/`. It observes a small application from the
+//! same directory.
 
 pub(crate) mod install;
 mod java;
@@ -17,21 +18,21 @@ use crate::{
     process::{Child, Listeners},
 };
 
-/// The name of every application: each has its own collector.
+/// The name of every application. The applications may share the name, because each has its own collector.
 pub const CODE: &str = "orders";
 
-/// The token that their collectors require over gRPC.
+/// The token that the collectors require over gRPC.
 pub const TOKEN: &str = "s3cret/of-the+fleet=";
 
-/// The identification of an agent, and its recovery when the collector has lost its store.
+/// The way in which an agent is identified, and recovers when the collector has lost its store.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Generation {
-    /// 3.x and 5.x: finds its collector through the naming endpoint. It keeps its assigned ids for ever, so the collector adopts
-    /// them.
+    /// 3.x and 5.x: finds its collector through the naming endpoint. The agent never gives up its assigned ids, so the collector
+    /// adopts them.
     V5,
     /// 6.x and 7.x: registers again on the command `ServiceMetadataReset`.
     V6,
-    /// Since 8.0: it has no ids and names itself in every call.
+    /// Since 8.0: the agent has no ids and sends its name in every call.
     V8,
 }
 
@@ -40,7 +41,7 @@ pub enum Generation {
 pub enum Protocol {
     /// gRPC on the agent port.
     Grpc,
-    /// JSON over HTTP on the other port.
+    /// JSON over HTTP, on the collector's `jetty` listener.
     Http,
 }
 
@@ -71,8 +72,8 @@ pub struct Agent {
     pub protocol: Protocol,
     /// Its generation.
     pub generation: Generation,
-    /// The longest time between two signs of life, as short as its configuration allows: a test observes the agents for minutes
-    /// only.
+    /// The longest time between two signals. It is as short as the agent's configuration allows, because a test observes the agents
+    /// for minutes only.
     pub period: Duration,
     program: Program,
 }
@@ -144,10 +145,10 @@ pub fn all(observed_application: &'static str) -> Vec<Agent> {
 }
 
 impl Agent {
-    /// Downloads and builds what is missing, below cargo's target directory, at the pinned versions.
+    /// Downloads and builds the missing parts at the pinned versions, below cargo's target directory.
     ///
     /// # Panics
-    /// When that fails, with the output of the tool that failed.
+    /// When a tool fails, with the output of that tool.
     pub fn install(&self) {
         match self.program {
             Program::Java | Program::JavaCore => drop(java::installed()),

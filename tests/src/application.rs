@@ -1,7 +1,7 @@
-//! Applications observed by an [`agent`](crate::agent): real processes.
+//! Applications as real processes, each observed by an [`agent`](crate::agent).
 //!
-//! In every language, such a program prints `started` on standard output once its agent runs, and accepts `call OPERATION PEER`
-//! on standard input. If its agent can be queried, the program also prints the agent's ids, one line per change:
+//! In every language, the program prints `started` on standard output once its agent runs, and accepts `call OPERATION PEER` on
+//! standard input. If the agent can be queried, the program also prints the agent's ids, one line per change:
 //! `report application ID`, `report instance ID`, `report entry NAME ID`, `report exit NAME ID`, `report address PEER ID`.
 
 use std::{fs, process::ExitStatus, time::Duration};
@@ -12,10 +12,11 @@ use rustix::process::Signal;
 
 use crate::process::Child;
 
-/// A JVM takes some seconds to start on a busy machine, and a dozen of them start together.
+/// The longest time until an application has started or stopped. A JVM takes some seconds on a busy machine, and a dozen JVMs start
+/// together.
 const START: Duration = Duration::from_secs(60);
 
-/// The marks of an error line in the logs of all agents; `rollcall-agent` logs at most warnings.
+/// Texts that mark an error line in the log of an agent. The last one is a warning, because `rollcall-agent` logs no errors.
 const ERRORS: [&str; 8] = [
     "ERROR",
     "CRITICAL",
@@ -27,7 +28,7 @@ const ERRORS: [&str; 8] = [
     "WARN rollcall_agent",
 ];
 
-/// A running application; dropping it kills it.
+/// A running application. Dropping this value kills the process.
 #[derive(Debug)]
 pub struct Application {
     child: Child,
@@ -35,19 +36,19 @@ pub struct Application {
 }
 
 impl Application {
-    /// The process, and its current directory, which is deleted with this value.
+    /// Takes over the process and its current directory, which is deleted with this value.
     pub(crate) fn new(child: Child, home: TempDir) -> Self {
         Self { child, home }
     }
 
-    /// Waits until it runs.
+    /// Waits until the application has started.
     ///
     /// # Errors
-    /// Its output, if it does not start.
+    /// The application's output, if it does not start.
     pub async fn started(&self) -> Result<(), String> {
         let line = |lines: &[String]| lines.iter().any(|line| line == "started").then_some(());
         let found = self.child.stdout.find(START, line).await;
-        found.map_err(|_| format!("it did not start: {:#?}", self.log()))
+        found.map_err(|_| format!("the application did not start: {:#?}", self.log()))
     }
 
     /// Its process id.
@@ -63,14 +64,14 @@ impl Application {
         self.child.write_line(&format!("call {operation} {peer}"));
     }
 
-    /// Waits until the agent knows the id of `what`, and returns the latest.
+    /// Waits until the agent knows the id of `what`, and returns the newest id.
     ///
     /// # Errors
-    /// When it does not know it `within` this time.
+    /// When the agent does not know the id `within` this time.
     pub async fn id(&self, what: &str, within: Duration) -> Result<i32, String> {
         let newest = |lines: &[String]| ids(lines, what).pop();
         let found = self.child.stdout.find(within, newest).await;
-        found.map_err(|_| format!("its agent has no id for {what}"))
+        found.map_err(|_| format!("the agent has no id for {what}"))
     }
 
     /// All ids that the agent has held for `what`, in order.
@@ -99,21 +100,21 @@ impl Application {
         lines
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         self.child.signal(signal);
     }
 
-    /// Ends its standard input, which ends it as planned: its agent announces the stop.
+    /// Closes the application's standard input. The application then stops as planned, and its agent announces the stop.
     ///
     /// # Panics
-    /// When it does not end.
+    /// When the application does not end.
     pub async fn stop(&mut self) -> ExitStatus {
         self.child.close_input();
         self.child.exit(START).await
     }
 
-    /// Kills it (SIGKILL).
+    /// Kills the process (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill();
     }

@@ -1,4 +1,4 @@
-//! What the benches share: loads, the statistics of interleaved rounds, and plots.
+//! The parts that the benches share: loads, the statistics of interleaved rounds, and plots.
 
 pub mod connection;
 pub mod load;

@@ -1,7 +1,7 @@
 //! A real browser: Debian's Chromium without a window, driven over its DevTools protocol.
 //!
-//! The protocol runs over two pipes (`--remote-debugging-pipe`): a message is JSON that ends with a zero byte. There is no port that
-//! another process could reach, and no library between.
+//! The protocol runs over two pipes (`--remote-debugging-pipe`): a message is JSON that ends with a zero byte. So no other process
+//! can connect to the browser, and the tests need no driver library.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ use tokio::{
 
 mod page;
 
-/// The time that a page has to show something: a busy machine draws slowly.
+/// The longest time to wait for a page or for the browser's answer. A busy machine draws slowly.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chromium with one page.
@@ -33,7 +33,7 @@ pub struct Browser {
     messages: UnboundedReceiver<Value>,
     session: String,
     last: u64,
-    /// The errors that the page reported: those in its console, exceptions, and violations of the content policy.
+    /// The errors that the page reported: console messages, exceptions, and violations of the content policy.
     complaints: Vec<String>,
     /// The origins that the browser sent requests to.
     origins: BTreeSet<String>,
@@ -48,7 +48,7 @@ impl Browser {
     pub async fn start() -> Self {
         let profile = tempfile::tempdir().expect("a directory for the profile");
         let mut command = Command::new("sh");
-        // The browser reads commands from descriptor 3 and writes to 4.
+        // The browser reads commands from descriptor 3 and writes answers to descriptor 4.
         let pipes = r#"exec "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#;
         command.args([
             "-c",
@@ -148,7 +148,7 @@ impl Browser {
 
     /// The errors that the page reported since the start, and every origin that it sent requests to.
     pub async fn complaints(&mut self) -> (Vec<String>, BTreeSet<String>) {
-        // The answer comes after everything that was reported before.
+        // The browser sends the answer after everything that it reported before.
         self.send("Runtime.evaluate", json!({"expression": "1"}))
             .await;
         (self.complaints.clone(), self.origins.clone())
@@ -200,7 +200,7 @@ fn record(message: &Value, complaints: &mut Vec<String>, origins: &mut BTreeSet<
         Some("Runtime.consoleAPICalled") if parameters["type"] != "log" => {
             complaints.push(parameters.to_string());
         }
-        // The browser reports a failed request as an error; a test that stops the collector expects that.
+        // The browser reports a failed request as an error. Such errors are left out, because tests stop the collector on purpose.
         Some("Log.entryAdded") if parameters["entry"]["source"] != "network" => {
             complaints.push(parameters.to_string());
         }

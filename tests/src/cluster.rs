@@ -15,17 +15,17 @@ use crate::{
 pub struct Member {
     /// The process.
     pub collector: Collector,
-    /// The proxy between it and etcd.
+    /// The proxy between this collector and etcd.
     pub engine_link: Proxy,
-    /// The proxy through which the other collectors connect to it.
+    /// The proxy through which the other collectors connect to this one.
     pub peer_link: Proxy,
 }
 
 /// An etcd and its collectors.
 #[derive(Debug)]
 pub struct Cluster {
-    // Dropped before the engine, without which they would log warnings.
-    /// In start order.
+    // The members are dropped before etcd, because they would log warnings without it.
+    /// The collectors, in the order of their start.
     pub members: Vec<Member>,
     /// The shared engine.
     pub etcd: Server<Etcd>,
@@ -57,7 +57,7 @@ impl Cluster {
         cluster
     }
 
-    /// Allows the log lines of members that cannot reach their engine.
+    /// Allows the log lines of members that cannot reach etcd.
     pub fn expect_trouble(&mut self) {
         for member in &mut self.members {
             for text in [
@@ -101,7 +101,7 @@ impl Cluster {
         });
     }
 
-    /// Waits until the inventories of all members have equally many entries.
+    /// Waits until the inventories of all members have the same number of entries.
     ///
     /// # Panics
     /// When they still differ after [`PATIENCE`].
@@ -114,7 +114,7 @@ impl Cluster {
             if entries.len() == 1 {
                 Ok(())
             } else {
-                Err(format!("they differ: {entries:#?}"))
+                Err(format!("the inventories differ: {entries:#?}"))
             }
         })
         .await;
@@ -122,12 +122,12 @@ impl Cluster {
 }
 
 impl Member {
-    /// Its address for the other members.
+    /// The address at which the other members reach this one.
     pub fn address(&self) -> String {
         self.peer_link.address().to_string()
     }
 
-    /// The lines of its metrics with the number of entries of each dictionary.
+    /// The metric lines with the number of entries of each dictionary.
     async fn entries(&self) -> Result<BTreeSet<String>, String> {
         let ui = self.collector.listeners().ui;
         let reply = self.collector.http(ui).get("/metrics").await?;

@@ -1,5 +1,5 @@
-//! Tests the collector's promises to every agent in any language: one life of an agent from start to death, during which the
-//! collector is restarted and its store is lost.
+//! Tests the collector's promises to every agent in any language. The test follows one life of each agent from start to death;
+//! during this life the collector is restarted and loses its store.
 
 mod life;
 mod results;
@@ -18,10 +18,11 @@ use crate::{
     process::collector_binary,
 };
 
-/// The number of agents that start at the same time: a test measures their periods, not the load of the machine.
+/// The number of agents that start at the same time. It is small, so that the start of one agent does not delay the signals of
+/// another.
 const STARTING: usize = 1;
 
-/// A promise. The variants are in the order of a life.
+/// A promise. The variants are in the order in which a life tests them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Promise {
     /// The application and its instance are listed within the agent's own period.
@@ -32,11 +33,11 @@ pub enum Promise {
     AssignsNames,
     /// An idle agent is up without interruption, for a minute and for five of its periods.
     StaysUp,
-    /// Until then the agent has logged no error.
+    /// Up to this point the agent has logged no error.
     LogsNoError,
-    /// After a kill and a restart on its data, the collector knows the agent, and the agent reconnects.
+    /// After the collector is killed and restarted with its data, it still knows the agent, and the agent reconnects.
     SurvivesRestart,
-    /// A collector whose store is lost lists the agent again, by the means of the agent's generation.
+    /// After the collector has lost its store, it lists the agent again, in the way of the agent's generation.
     Heals,
     /// The collector detects the death of the process: silent first, then down, and never removed.
     NoticesDeath,
@@ -55,12 +56,12 @@ impl Promise {
         Self::NoticesDeath,
     ];
 
-    /// Whether it applies to this agent: since 8.0 there are no ids.
+    /// Whether the promise applies to this agent: agents since 8.0 have no ids.
     pub fn is_made_to(self, agent: &Agent) -> bool {
         self != Self::AssignsNames || agent.generation != Generation::V8
     }
 
-    /// The heading of its column.
+    /// The heading of the promise's column.
     pub fn heading(self) -> &'static str {
         match self {
             Self::Registers => "listed within its period",
@@ -74,7 +75,7 @@ impl Promise {
         }
     }
 
-    /// The entry of a kept promise for this agent.
+    /// The table entry of a kept promise for this agent.
     pub fn kept(self, agent: &Agent) -> &'static str {
         match (self, agent.generation) {
             (Self::Heals, Generation::V5) => "held: its ids are adopted",
@@ -86,7 +87,7 @@ impl Promise {
     }
 }
 
-/// Tests every promise with every agent. All run concurrently, because agents are idle for most of their lives.
+/// Tests every promise with every agent. All agents run concurrently, because they are idle for most of their lives.
 ///
 /// `observed_application` is as in [`agent::all`].
 ///

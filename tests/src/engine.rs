@@ -1,7 +1,7 @@
 //! The engines that collectors share: real etcd and ZooKeeper servers, from Debian's packages.
 //!
-//! Each [`Server`] is a separate process on a free port of 127.0.0.1, with its data in a temporary directory and synced to the
-//! disk as in production. Servers that the system itself runs are never used.
+//! Each [`Server`] is a separate process on a free port of 127.0.0.1, with its data in a temporary directory and synced to the disk
+//! as in production. The tests never use servers that the operating system itself runs.
 
 mod etcd;
 mod server;

@@ -25,7 +25,8 @@ use tonic::{
 /// The timeout of one call: longer than any deadline of the collector.
 const TIMEOUT: Duration = Duration::from_secs(25);
 
-/// 2018-10-06 in an agent's milliseconds: the collector records an agent's clock and does not trust it.
+/// 2018-10-06 in milliseconds, as an agent sends its clock. Any time will do, because the collector records an agent's clock but
+/// does not trust it.
 const AGENT_TIME: i64 = 1_538_800_000_000;
 
 /// One connection to a collector; clones share it.
@@ -47,7 +48,7 @@ impl Client {
         }
     }
 
-    /// Connects with the first call, and again whenever the connection is lost.
+    /// A client that connects at its first call, and reconnects whenever the connection is lost.
     pub fn lazy(server: SocketAddr) -> Self {
         Self {
             channel: Self::endpoint(server).connect_lazy(),
@@ -66,7 +67,7 @@ impl Client {
     /// The collector's status.
     ///
     /// # Panics
-    /// When the answer is not exactly this code, or its id is 0: a 5.x agent would retry without a pause.
+    /// When the answer is not exactly this code, or the id is 0, at which a 5.x agent would retry without a pause.
     pub async fn application(&self, code: &str) -> Result<i32, Status> {
         let request = Application {
             application_code: vec![code.to_owned()],

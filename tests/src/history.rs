@@ -1,13 +1,14 @@
-//! Records the requests to the members of a cluster and their answers, and checks them against one sequential collector.
+//! Records the requests to the members of a cluster and their answers, and checks them against a model: one sequential collector.
 //!
-//! The model is a dictionary that does one operation at a time: a new key gets the next id of the sequence that is not adopted,
-//! a known key keeps its id, and an adopted id is assigned to no key. A [`History`] is correct if every operation can be placed
-//! at a moment between its request and its answer such that the model, in that order, gives the same answers. A failed operation
-//! may have taken effect or not, at any time after its request. Since a key keeps its id for ever, this reduces to rules that
-//! are checked one after the other, in linear time apart from sorting: see [`Violation`].
+//! The model is a dictionary that does one operation at a time. A new key gets the next id of the sequence that is not adopted, a
+//! known key keeps its id, and an adopted id is never assigned to a key. A [`History`] is correct if each operation can be given a
+//! moment between its request and its answer, so that the model gives the same answers when it executes the operations in the order
+//! of these moments. A failed operation may have taken effect at any time after its request, or not at all. Because a key keeps its
+//! id for ever, correctness reduces to rules that are checked one after the other, in linear time apart from sorting: see
+//! [`Violation`].
 //!
-//! Two more promises concern processes that send signals: a collector never reports an id as unknown that was assigned before
-//! the signal was sent, and no member reports an instance as down while its signals arrive at any member.
+//! Two more promises concern processes that send signals. If an id was assigned before a signal with it was sent, no collector
+//! answers that the id is unknown. While the signals of an instance arrive at any member, no member reports the instance as down.
 
 mod check;
 mod liveness;

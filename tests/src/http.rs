@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client that returns every reply, of any status.
+//! A small HTTP/1.1 client that returns every reply, whatever its status.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -37,7 +37,7 @@ impl Reply {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is not JSON of this shape, with the reply.
+    /// When the body is not JSON of this shape, with the reply.
     pub fn json<T: DeserializeOwned>(&self) -> T {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!(
@@ -59,7 +59,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of `server`; nothing is connected yet.
+    /// A client of `server`. It connects at the first request.
     pub fn new(server: SocketAddr) -> Self {
         Self {
             server,

@@ -1,4 +1,4 @@
-//! The keys of ids, and the order in which ids have to be assigned.
+//! The keys that have ids, and the order in which a collector must assign the ids.
 
 use std::fmt;
 
@@ -65,7 +65,8 @@ impl Key {
         }
     }
 
-    /// Requests its id from a collector, which assigns one to a new key; `None` if the collector answers that there is none yet.
+    /// Requests the id of this key from a collector, which assigns an id to a new key. `None` if the collector answers that the key
+    /// has no id yet.
     ///
     /// # Errors
     /// The collector's status.
@@ -82,7 +83,7 @@ impl Key {
         Ok(Some(id).filter(|id| *id != 0))
     }
 
-    /// Like [`Key::register`] for each of `keys`, in fewer calls; keys without an id are left out.
+    /// Like [`Key::register`] for each of `keys`, in fewer calls. Keys without an id are left out.
     ///
     /// # Errors
     /// The collector's status.

@@ -1,9 +1,9 @@
 //! The integration harness: real collectors, engines and agents, and clients that behave like agents and operators.
 //!
-//! Everything here is for tests, so it fails by panicking, with a message that states the expected and the actual result. No
-//! test relies on a sleep: a log line, an exit or a reply is awaited, other conditions are polled with [`eventually`], and both
-//! have a deadline. Every process listens on 127.0.0.1 at a port chosen by the system, has its own temporary directory, and is
-//! killed by its process id when its value is dropped.
+//! Everything here is for tests, so it fails by panicking, with a message that states the expected and the actual result. No test
+//! relies on a sleep: tests await a log line, an exit or a reply, and poll other conditions with [`eventually`]. Both have a
+//! deadline. Every process listens on 127.0.0.1 at a port chosen by the system, has its own temporary directory, and is killed by
+//! its process id when its value is dropped.
 
 pub mod agent;
 pub mod application;
@@ -26,5 +26,5 @@ pub mod results;
 
 pub use poll::{eventually, until};
 
-/// The time that a test waits for immediate effects: long enough for a busy machine.
+/// The longest time that a test waits for an effect that should be immediate. It is long enough for a busy machine.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,7 +1,7 @@
-//! The Nacos clients of the conformance tests: the unmodified packages of their ecosystems, one small driver program each.
+//! The Nacos clients of the conformance tests: the unmodified packages of their ecosystems, each with one small driver program.
 //!
-//! A driver takes the collector's HTTP address as its first argument, like the client's configuration; the gRPC port is 1000
-//! above. It prints `ready` and then answers each command on standard input with one line:
+//! A driver takes the collector's HTTP address as its first argument, as a client takes it in its configuration. The gRPC port is
+//! the HTTP port plus 1000. It prints `ready` and then answers each command on standard input with one line:
 //!
 //! | Command | Answer |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | `list SERVICE` | `hosts SERVICE HOST...` |
 //! | `subscribe SERVICE` | `ok subscribe SERVICE`, and `changed SERVICE HOST...` whenever the client reports a change |
 //!
-//! KIND is `ephemeral` or `persistent`, METADATA is `key=value,...` or `-`, and a HOST is `IP:PORT/WEIGHT/HEALTH/METADATA`. If
-//! the client fails a command, the answer is `error COMMAND TEXT`. A driver ends when its standard input does.
+//! KIND is `ephemeral` or `persistent`, METADATA is `key=value,...` or `-`, and a HOST is `IP:PORT/WEIGHT/HEALTH/METADATA`. If the
+//! client fails a command, the answer is `error COMMAND TEXT`. A driver ends when its standard input ends.
 
 mod call;
 mod client;
@@ -40,7 +40,7 @@ use crate::process::{Collector, Options, nacos_addresses};
 pub struct Faces {
     /// The address in a client's configuration.
     pub http: SocketAddr,
-    /// 1000 ports above.
+    /// The gRPC address: the HTTP port plus 1000.
     pub grpc: SocketAddr,
 }
 

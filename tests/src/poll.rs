@@ -3,12 +3,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The pause between two attempts: short, because every test waits for at least one.
+/// The pause between two attempts. It is short, because most tests wait for at least one pause.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Calls `attempt` until it returns `Ok`, and returns the value.
 ///
-/// For conditions that can only be polled. The error of `attempt` describes the state it found.
+/// It is for conditions that can only be polled. The error of `attempt` describes the state that was found.
 ///
 /// # Panics
 /// After `within`, with the last error.

@@ -20,17 +20,17 @@ use tokio::{
 pub enum Link {
     /// Traffic is forwarded.
     Whole,
-    /// Connections are reset; new ones as soon as they are accepted.
+    /// Connections are reset, and new connections as soon as they are accepted.
     Refusing,
     /// Connections stay and new ones are accepted, but nothing is forwarded and neither side is notified. Data sent meanwhile
     /// arrives when the link is [`Link::Whole`] again, as after a network outage.
     Stalled,
-    /// Like [`Link::Stalled`]; in addition the system of the proxy drops every packet from the target, as if its machine had lost
-    /// its network. The affected connections never recover.
+    /// Like [`Link::Stalled`]; in addition the proxy's system drops every packet from the target, as if the target's machine had
+    /// lost its network. The affected connections never recover.
     Lost,
 }
 
-/// A TCP proxy on a free port of 127.0.0.1, on the runtime of the test; dropping it closes every connection.
+/// A TCP proxy on a free port of 127.0.0.1. It runs on the runtime of the test, and dropping it closes every connection.
 pub struct Proxy {
     address: SocketAddr,
     target: watch::Sender<Option<SocketAddr>>,
@@ -41,7 +41,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Forwards every connection to `target` over its own connection.
+    /// A proxy that forwards every connection to `target`, over one connection each.
     ///
     /// # Panics
     /// When no port is free.
@@ -51,8 +51,8 @@ impl Proxy {
         proxy
     }
 
-    /// As [`Proxy::to`], with connections to the target that come from another loopback address, as those of a proxy on another
-    /// machine do.
+    /// As [`Proxy::to`], but the connections to the target come from the address `source`, like those of a proxy on another
+    /// machine.
     ///
     /// # Panics
     /// When no port is free.
@@ -62,7 +62,7 @@ impl Proxy {
         proxy
     }
 
-    /// Listens at once, and keeps clients waiting until there is a target.
+    /// A proxy that listens at once, and keeps clients waiting until it has a target.
     ///
     /// # Panics
     /// When no port is free.
@@ -102,12 +102,12 @@ impl Proxy {
         self.target.send_replace(Some(target));
     }
 
-    /// Sets the state of the link. Of two changes in a row, connections may see the second one only.
+    /// Sets the state of the link. If two changes follow each other quickly, connections may see only the second one.
     pub fn set(&self, link: Link) {
         self.link.send_replace(link);
     }
 
-    /// Resets all connections, and returns once there is none; new ones are forwarded again.
+    /// Resets all connections, returns once all are closed, and then forwards new connections again.
     pub async fn cut(&self) {
         self.set(Link::Refusing);
         let mut open = self.open.subscribe();
@@ -132,7 +132,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// How connections are forwarded.
+/// The settings for forwarding a connection.
 #[derive(Clone)]
 struct Forward {
     source: Option<IpAddr>,
@@ -158,7 +158,7 @@ impl Drop for Open {
 }
 
 async fn accept(listener: TcpListener, to: Forward) {
-    // Its connections end with this task.
+    // The set belongs to this task, so the connections end with the task.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -183,7 +183,7 @@ async fn serve(mut client: TcpStream, to: Forward) -> io::Result<()> {
     }
     let target = target.wait_for(Option::is_some).await;
     let target = target.ok().and_then(|target| *target);
-    // Before the connection exists, so that a cut does not miss it. Dropped after it.
+    // Counts the connection before it exists, so that a cut does not miss it. The guard is dropped after the connection.
     let _open = Open::count(open);
     let mut server = connect(source, target.ok_or(io::ErrorKind::HostUnreachable)?).await?;
     client.set_nodelay(true)?;
@@ -211,7 +211,7 @@ async fn serve(mut client: TcpStream, to: Forward) -> io::Result<()> {
     }
 }
 
-/// Completes when the link refuses, or its proxy is dropped.
+/// Completes when the link refuses or the proxy is dropped.
 async fn is_cut(link: &mut watch::Receiver<Link>) {
     let _state = link.wait_for(|link| *link == Link::Refusing).await;
 }
@@ -255,7 +255,7 @@ async fn copy(
     }
 }
 
-/// Waits while the link is stalled, and returns its next state.
+/// Waits while the link is stalled or lost, and returns the state that ends the wait.
 async fn passes(link: &mut watch::Receiver<Link>) -> Link {
     let holds = |link: &Link| matches!(link, Link::Stalled | Link::Lost);
     let link = link.wait_for(|link| !holds(link)).await;
@@ -298,7 +298,7 @@ mod tests {
 
     async fn nothing_arrives(stream: &mut TcpStream) {
         let early = tokio::time::timeout(Duration::from_millis(100), receive(stream, 1)).await;
-        assert!(early.is_err(), "it arrived: {early:?}");
+        assert!(early.is_err(), "data arrived: {early:?}");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! The JSON query API, in the form that an operator's script uses.
+//! A client of the JSON query API, which uses the API as an operator's script does.
 
 use std::net::SocketAddr;
 
@@ -47,14 +47,14 @@ pub enum State {
     Left,
 }
 
-/// One running process.
+/// An instance: one process of an application.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Instance {
     /// Its id.
     pub id: i32,
-    /// Its application; `None` if it was adopted and no agent has reported the application.
+    /// Its application; `None` if the instance was adopted and no agent has reported the application.
     pub application_id: Option<i32>,
-    /// Its agent's identifier; `None` if it was adopted.
+    /// Its agent's identifier; `None` if the instance was adopted.
     pub uuid: Option<String>,
     /// Its state.
     pub state: State,
@@ -72,19 +72,19 @@ pub struct Instance {
     pub language: Option<String>,
     /// The reported properties of its process.
     pub properties: Map<String, Value>,
-    /// Why it is in its state.
+    /// The reason for the state.
     pub why: Why,
 }
 
-/// Why an instance is in its state.
+/// The reason why an instance is in its state.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Why {
     /// The explanation as a sentence.
     pub sentence: String,
-    /// Whether this run of this collector received its last signal.
+    /// Whether the current run of this collector received the last signal.
     #[serde(default)]
     pub observed_here: bool,
-    /// The end of the connection of that signal.
+    /// The end of the connection on which the last signal arrived.
     #[serde(default)]
     pub connection: Option<Connection>,
 }
@@ -92,7 +92,7 @@ pub struct Why {
 /// The end of a connection.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Connection {
-    /// When it ended.
+    /// The time at which it ended.
     pub closed_at: Timestamp,
     /// The cause.
     pub cause: String,

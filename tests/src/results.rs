@@ -13,11 +13,11 @@ pub fn save(section: &str, text: &str) {
     eprintln!("saved the section {section} of {}", path.display());
 }
 
-/// Replaces a document by this text, unless that is what it has. A test that reads documents meanwhile finds the old text or the new
-/// one, and never a part of it.
+/// Replaces the contents of a document with this text if they differ. A test that reads the document at the same time sees either
+/// the old or the new text, and never a part of one.
 ///
 /// # Panics
-/// When its directory cannot be written.
+/// If its directory cannot be written.
 pub fn write(path: &Path, text: &str) {
     if fs::read_to_string(path).is_ok_and(|present| present == text) {
         return;
@@ -57,7 +57,7 @@ pub fn setup() -> String {
     )
 }
 
-/// The load average of the last minute. Read before a measurement, it shows the other load of the machine.
+/// The load average of the last minute. Before a measurement, it shows the load that the bench does not cause.
 #[must_use]
 pub fn load_average() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();

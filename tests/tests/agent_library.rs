@@ -1,4 +1,4 @@
-//! The agent library against the real collector; the library's own tests use a scripted one.
+//! Tests the agent library against the real collector. The library's own tests use a fake collector.
 
 use std::time::{Duration, Instant};
 
@@ -30,9 +30,9 @@ async fn until(agent: &Agent, what: &str, wanted: impl Fn(&Status) -> bool) -> S
     status.unwrap_or_else(|_| panic!("{what}: not observed in time: {:#?}", agent.status()))
 }
 
-/// With production periods this takes 29 s; the library's unit tests measure that in simulated time.
+/// With the default intervals, detection takes 29 s; the library's unit tests measure that in simulated time.
 #[tokio::test]
-async fn a_network_that_drops_packets_silently_is_noticed_by_a_ping() {
+async fn a_ping_detects_a_network_that_drops_packets_silently() {
     let mut collector = Collector::start().await;
     let link = Proxy::to(collector.listeners().grpc).await;
     let (interval, timeout) = (Duration::from_millis(400), Duration::from_millis(200));
@@ -52,10 +52,10 @@ async fn a_network_that_drops_packets_silently_is_noticed_by_a_ping() {
     let lost = lost.await;
     assert!(
         from.elapsed() < (interval + timeout) * 5,
-        "noticed after {:?}",
+        "detected after {:?}",
         from.elapsed()
     );
-    let error = lost.last_error.expect("the reason with the loss");
+    let error = lost.last_error.expect("the reason of the lost connection");
     assert_eq!(error.activity, Activity::Connection);
     link.set(Link::Whole);
     let after = until(&agent, "running again", running).await;

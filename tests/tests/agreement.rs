@@ -14,14 +14,14 @@ use rollcall_tests::{
 };
 use tokio::{task::JoinSet, time::interval};
 
-/// Terms longer than a pause of the whole machine of two seconds.
+/// Terms that are longer than a two-second pause of the whole machine.
 const SILENT_AFTER: Duration = Duration::from_secs(4);
 const DOWN_AFTER: Duration = Duration::from_secs(6);
 /// The interval at which members exchange last-seen times.
 const WRITE_BACK: Duration = Duration::from_millis(500);
-/// The interval between two signs of life of an agent.
+/// The interval between two signals of an agent.
 const HEARTBEAT: Duration = Duration::from_millis(250);
-/// One second of tolerated difference between members, and a pause of two seconds.
+/// The tolerance: one second of difference between members, plus a two-second pause of the machine.
 const LATE: Duration = Duration::from_secs(3);
 
 async fn member(etcd: &Server<Etcd>) -> Collector {
@@ -39,7 +39,7 @@ async fn member(etcd: &Server<Etcd>) -> Collector {
         .await
 }
 
-/// Agents that send heartbeats until the value is dropped. Heartbeats to a dead member are lost.
+/// Starts agents that send heartbeats until the returned value is dropped. Heartbeats to a dead member are lost.
 fn beat(collector: Client, instances: &[i32]) -> JoinSet<()> {
     let mut agents = JoinSet::new();
     for &instance in instances {
@@ -55,14 +55,14 @@ fn beat(collector: Client, instances: &[i32]) -> JoinSet<()> {
     agents
 }
 
-/// The instances of an application as reported by a member.
+/// The instances of an application, as a member reports them.
 async fn roster(member: &Collector, application: i32) -> Result<BTreeMap<i32, Instance>, String> {
     let instances = member.query().instances(application).await?;
     Ok(instances.into_iter().map(|one| (one.id, one)).collect())
 }
 
-/// The instances as reported by two members, once both report this state and the same last-seen time, except for signals not
-/// exchanged yet.
+/// Waits until two members report this state for all instances, with last-seen times that differ by at most the interval at which
+/// members exchange them. Returns each instance as both members report it.
 async fn both_report(
     members: [&Collector; 2],
     application: i32,
@@ -78,7 +78,7 @@ async fn both_report(
         let seen = |id: &i32| {
             let seen = [&rosters[0], &rosters[1]].map(|roster| roster.get(id).cloned());
             let [Some(one), Some(other)] = seen else {
-                return Err(format!("{id} is not there: {seen:?}"));
+                return Err(format!("{id} is not listed by both members: {seen:?}"));
             };
             let apart = one.last_seen_at.duration_since(other.last_seen_at).abs();
             let agree = [one.state, other.state] == [state; 2] && apart <= signed(WRITE_BACK);
@@ -93,7 +93,7 @@ async fn both_report(
     .await
 }
 
-/// The differences that a member counts between itself and other members.
+/// The metrics in which a member counts differences between itself and the other members.
 async fn differences(member: &Collector) -> Vec<String> {
     let metrics = member.http(member.listeners().ui).get("/metrics").await;
     let text = metrics.unwrap().text();
@@ -109,7 +109,7 @@ fn signed(duration: Duration) -> SignedDuration {
 }
 
 #[tokio::test]
-async fn the_roster_outlives_the_member_that_received_the_signals() {
+async fn the_roster_survives_the_death_of_the_member_that_received_the_signals() {
     let etcd = Server::<Etcd>::start().await;
     let mut stopped = member(&etcd).await;
     let (one, other) = (member(&etcd).await, member(&etcd).await);
@@ -141,7 +141,7 @@ async fn the_roster_outlives_the_member_that_received_the_signals() {
             let least = DOWN_AFTER + 2 * WRITE_BACK;
             assert!(
                 unseen_for >= signed(least),
-                "no time to receive its signals: {seen:?}"
+                "down before the signals of the killed member could arrive: {seen:?}"
             );
             let unseen = killed.duration_since(seen.last_seen_at);
             assert!(unseen <= signed(WRITE_BACK + LATE), "{unseen}: {seen:?}");
@@ -151,7 +151,10 @@ async fn the_roster_outlives_the_member_that_received_the_signals() {
     for (before, after) in before.iter().zip(&up) {
         for (before, after) in before.iter().zip(after) {
             assert_eq!(before.id, after.id);
-            assert_eq!(before.since, after.since, "it was up all the time");
+            assert_eq!(
+                before.since, after.since,
+                "the instance was not up all the time"
+            );
         }
     }
     for member in members {

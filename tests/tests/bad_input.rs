@@ -1,5 +1,5 @@
-//! Tests invalid input: it gets a clear error in the protocol's terms or a closed connection, memory stays bounded, nothing
-//! panics, and the next client is served. (The harness fails every test whose collector has logged a panic or an error.)
+//! Tests that invalid input gets a clear error of the protocol or a closed connection, that memory stays bounded, that nothing
+//! panics, and that the next client is served. (The harness fails every test whose collector has logged a panic or an error.)
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -22,7 +22,7 @@ use tonic::{Code, transport::Endpoint};
 
 const MIB: usize = 1024 * 1024;
 
-/// The most memory that the collector may use beyond its idle memory, while it receives more data than that.
+/// The limit of the memory that the collector may use beyond its idle memory. The tests send it more data than that.
 const GROWTH: u64 = 192 * MIB as u64;
 
 const REGISTRATIONS: [&str; 6] = [
@@ -34,7 +34,7 @@ const REGISTRATIONS: [&str; 6] = [
     "/segments",
 ];
 
-/// Checks that the next client of every listener is served, and that earlier input has cost no id.
+/// Checks that the next client of every listener is served, and that the earlier input has used up no id.
 async fn assert_serves(collector: &Collector) {
     let Listeners {
         naming, jetty, ui, ..
@@ -79,7 +79,7 @@ async fn send_and_finish(server: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut connection = TcpStream::connect(server).await.unwrap();
     let mut answer = Vec::new();
     let exchange = async {
-        // The server may close before it has received everything, which is a valid answer.
+        // The server may close the connection before it has received all bytes, which is a valid answer.
         if connection.write_all(bytes).await.is_ok() && connection.shutdown().await.is_ok() {
             drop(connection.read_to_end(&mut answer).await);
         }
@@ -90,7 +90,7 @@ async fn send_and_finish(server: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// The same bytes in every run; no protocol begins like this.
+/// Pseudo-random bytes, the same in every run. No protocol begins with them.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = || {
@@ -149,7 +149,7 @@ async fn truncated_and_malformed_messages_are_refused_as_the_callers_fault() {
             raw::frame(4, b"\x0a\x02\xff\xfe"),
         ),
         (
-            "a compressed frame that is not",
+            "a frame that is marked as compressed and is not",
             Bytes::from_static(b"\x01\x00\x00\x00\x02\x0a\x00"),
         ),
         ("nothing at all", Bytes::new()),
@@ -265,9 +265,9 @@ async fn the_wrong_verb_is_405() {
 }
 
 #[tokio::test]
-async fn ids_that_no_agent_can_hold_are_refused_and_cost_nothing() {
+async fn ids_that_no_agent_can_hold_are_refused_and_use_up_no_id() {
     let mut collector = Collector::start().await;
-    // The lowest id is in the range of internal ids.
+    // The smallest id is in the range of internal ids, which the collector logs.
     collector.expect_log("sign of life refused");
     let client = collector.grpc().await;
     for id in [0, -1, i32::MIN] {
@@ -326,7 +326,7 @@ async fn clients_that_never_finish_a_header_are_dropped() {
 }
 
 #[tokio::test]
-async fn large_bodies_from_many_clients_do_not_take_more_memory_than_is_set() {
+async fn large_bodies_from_many_clients_stay_within_the_memory_limit() {
     let collector = Collector::options()
         .env("SW_SERVER_INBOUND_MEMORY", "64MiB")
         .start()
@@ -337,7 +337,7 @@ async fn large_bodies_from_many_clients_do_not_take_more_memory_than_is_set() {
     for _ in 0..16 {
         let (server, body) = (collector.listeners().grpc, body.clone());
         clients.spawn(async move {
-            // One byte short: refused at its end, or earlier for lack of memory.
+            // The body is one byte short, so it is refused at its end, or earlier for lack of memory.
             let method = "/ApplicationRegisterService/applicationCodeRegister";
             assert_ne!(raw::call(server, method, body).await, Ok(Code::Ok));
         });
@@ -398,7 +398,7 @@ async fn counted(collector: &Collector, call: &str, outcome: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_client_that_dies_within_a_stream_is_broken_off_and_not_invalid() {
+async fn a_stream_whose_client_dies_counts_as_broken_off_and_not_as_invalid() {
     const CALL: &str = "TraceSegmentService/collect";
     let collector = Collector::start().await;
     let link = Proxy::to(collector.listeners().grpc).await;
@@ -408,7 +408,7 @@ async fn a_client_that_dies_within_a_stream_is_broken_off_and_not_invalid() {
         segment: Bytes::from_static(b"no segment"),
         ..UpstreamSegment::default()
     };
-    // One message, and then none.
+    // A stream with one message that never ends.
     let stream = tokio_stream::iter([segment]).chain(tokio_stream::pending());
     let call = tokio::spawn(async move { client.collect(stream).await });
     let taken = async || {

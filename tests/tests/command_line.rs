@@ -36,7 +36,7 @@ fn objects(run: &Run) -> Vec<Value> {
         .collect()
 }
 
-/// A collector with an instance of `orders`, and one of an application with a hostile name.
+/// A collector with two instances: one of `orders`, and one of an application with a hostile name.
 async fn two_applications() -> Collector {
     let collector = Collector::start().await;
     let agent = collector.grpc().await;
@@ -48,7 +48,7 @@ async fn two_applications() -> Collector {
 }
 
 #[tokio::test]
-async fn a_roster_has_a_line_for_each_instance_and_nothing_controls_the_terminal() {
+async fn a_roster_has_a_line_for_each_instance_without_terminal_control_characters() {
     let collector = two_applications().await;
     let run = query(&collector, &["roster"]).await;
     assert_eq!(run.code, Some(UP), "{run:?}");
@@ -78,7 +78,7 @@ async fn a_roster_has_a_line_for_each_instance_and_nothing_controls_the_terminal
 }
 
 #[tokio::test]
-async fn a_roster_is_of_one_application_or_state_or_period() {
+async fn a_roster_can_be_filtered_by_application_state_or_time() {
     let collector = two_applications().await;
     let names = async |arguments: &[&str]| {
         let run = query(&collector, &[&["roster", "--json"], arguments].concat()).await;
@@ -196,7 +196,7 @@ async fn watch_prints_events_as_they_happen_and_survives_a_restart() {
         let application = agent.application(code).await.unwrap();
         agent.instance(application, uuid).await.unwrap()
     };
-    // The feed begins when the command has connected, so an instance is registered until one is printed.
+    // The feed begins when the command has connected, so the test registers instances until one is printed.
     let mut count = 0;
     eventually(PATIENCE, async || {
         count += 1;
@@ -275,7 +275,7 @@ async fn why_finds_an_instance_that_is_up_and_reports_an_empty_result() {
 async fn why_explains_a_service_and_an_endpoint() {
     let (collector, faces) = nacos::collector(Collector::options()).await;
     let nacos = collector.http(faces.http);
-    // Their clients send no beats, so the term is long.
+    // No client sends beats for these instances, so their term is long.
     let term = "metadata=%7B%22preserved.heart.beat.timeout%22%3A%22600000%22%7D";
     for (ip, enabled) in [("10.0.0.1", true), ("10.0.0.2", false)] {
         let path = format!(

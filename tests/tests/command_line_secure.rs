@@ -1,4 +1,4 @@
-//! Tests the commands that query a collector with a token, and over TLS.
+//! Tests the commands that query a collector which requires a token or TLS.
 
 use std::{path::Path, process::Command};
 
@@ -16,7 +16,7 @@ const UP: i32 = 0;
 const NO_ANSWER: i32 = 4;
 const BAD_USAGE: i32 = 64;
 
-/// The options of the command `members`.
+/// The options for running the command `members`.
 fn members() -> Options {
     Collector::options().argument("members")
 }
@@ -38,7 +38,7 @@ async fn the_token_comes_from_an_argument_the_environment_or_the_configuration()
     }
     for (refused, why) in [
         (with_url(), "ROLLCALL_TOKEN"),
-        // The token of the configuration is not for another address.
+        // The token of the configuration is not sent to another address.
         (
             with_url().env("SW_UI_JETTY_TOKEN", "t0ken"),
             "ROLLCALL_TOKEN",
@@ -63,7 +63,7 @@ async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
     let files = Authority::new("own").write(directory.path()).unwrap();
     let others = Authority::new("other").write(foreign.path()).unwrap();
     let text = |path: &Path| path.to_str().unwrap().to_owned();
-    // The harness waits for a plain probe.
+    // The harness probes without TLS, so the listener has to accept both.
     let options = Collector::options()
         .env("SW_CORE_GRPC_SSL_ENABLED", "true")
         .env("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", text(&files.cert_chain))
@@ -72,7 +72,7 @@ async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
         .env("SW_UI_JETTY_TLS", "optional");
     let mut collector = options.start().await;
     collector.expect_log("faces that still serve connections without TLS");
-    // The command that trusts another authority breaks off its handshake.
+    // The command that trusts another authority aborts its handshake.
     collector.expect_log("connection refused");
     let url = format!("https://localhost:{}", collector.listeners().ui.port());
     let query = |ca: &Path| {
@@ -105,8 +105,8 @@ async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
     }
 }
 
-/// A collector whose admin listener serves only clients with a certificate, and the port of that listener. The harness has no
-/// certificate for its probes.
+/// Starts a collector that serves only clients with a certificate, and returns it with the port of its admin listener. It does not
+/// use the harness, which has no certificate for its probes.
 async fn with_mutual_tls(files: &Files, data: &Path) -> (Child, u64) {
     let mut command = Command::new(collector_binary());
     for face in [
@@ -142,7 +142,7 @@ async fn with_mutual_tls(files: &Files, data: &Path) -> (Child, u64) {
 }
 
 #[tokio::test]
-async fn a_client_certificate_opens_a_listener_that_requires_one() {
+async fn a_listener_that_requires_a_certificate_serves_a_client_with_one() {
     let directory = TempDir::new().unwrap();
     let authority = Authority::new("own");
     let files = authority.write(directory.path()).unwrap();
@@ -163,7 +163,7 @@ async fn a_client_certificate_opens_a_listener_that_requires_one() {
             .env("ROLLCALL_CERT_FILE", path(&own.cert_chain))
             .env("ROLLCALL_KEY_FILE", path(&own.key))
     };
-    // The listener is bound before the store is read.
+    // The listener is bound before the store is read, so the first queries may fail.
     eventually(PATIENCE, async || {
         let run = by_variable().run().await;
         let is_up = run.code == Some(UP);

@@ -1,4 +1,4 @@
-//! Tests every promise with every agent: see [`rollcall_tests::conformance`]. Also writes the table of the results.
+//! Tests every promise with every agent (see [`rollcall_tests::conformance`]), and writes the table of the results.
 
 use std::path::Path;
 

@@ -30,7 +30,7 @@ impl Drop for Killed {
 }
 
 #[tokio::test]
-async fn until_the_store_is_read_probes_report_it_and_agents_are_refused() {
+async fn while_the_store_is_read_probes_report_it_and_agents_are_refused() {
     let etcd = Server::<Etcd>::start().await;
     etcd.pause();
     let [naming, grpc, admin] = free_addresses();
@@ -59,7 +59,8 @@ async fn until_the_store_is_read_probes_report_it_and_agents_are_refused() {
         "{}",
         ready.text()
     );
-    // An agent that shares the port retries; other agents are refused and try another collector.
+    // Agents over HTTP share this port with the probes, and are asked to retry. Other agents cannot connect, and try another
+    // collector.
     let register = probe
         .post("/application/register", "[\"orders\"]")
         .await
@@ -84,8 +85,8 @@ async fn until_the_store_is_read_probes_report_it_and_agents_are_refused() {
     assert_eq!(list.text(), format!("[\"{grpc}\"]"));
 }
 
-/// One heartbeat. A connection may end before a call is sent on it; tonic reports that as cancelled and leaves the retry to its
-/// caller.
+/// Sends one heartbeat. If a connection ends before a call is sent on it, tonic reports the call as cancelled and leaves the retry
+/// to its caller.
 async fn beat(client: &grpc::Client, instance: i32) {
     let Err(status) = client.heartbeat(instance).await else {
         return;
@@ -107,7 +108,7 @@ async fn an_old_connection_is_replaced_and_no_call_is_lost() {
         "rollcall_connections_closed_total{{listener=\"{}\",reason=\"age\"}}",
         collector.listeners().grpc
     );
-    // Every heartbeat is answered while connections end below it.
+    // Every heartbeat is answered while the connections below are replaced.
     let aged = timeout(PATIENCE, async {
         loop {
             for _ in 0..20 {
@@ -125,7 +126,7 @@ async fn an_old_connection_is_replaced_and_no_call_is_lost() {
     assert_eq!(collector.terminate().await.code(), Some(0));
 }
 
-/// A peer of HTTP/2 that answers pings when the test does.
+/// An HTTP/2 peer whose pings the test answers.
 struct Pinged(TcpStream);
 
 impl Pinged {
@@ -138,7 +139,7 @@ impl Pinged {
         Self(stream)
     }
 
-    /// The answer to the collector's next ping.
+    /// Waits for the collector's next ping, and returns the answer to send.
     async fn ping(&mut self) -> Vec<u8> {
         loop {
             let mut head = [0; 9];
@@ -165,7 +166,7 @@ impl Pinged {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_was_paused_reads_the_answers_of_its_peers_before_it_judges_them() {
+async fn a_resumed_collector_reads_the_answers_to_its_pings_before_it_closes_connections() {
     let ping_timeout = Duration::from_secs(3);
     let mut collector = Collector::options()
         .env("SW_SERVER_PING_INTERVAL", "1s")
@@ -179,7 +180,7 @@ async fn a_collector_that_was_paused_reads_the_answers_of_its_peers_before_it_ju
     peer.answer(&ping).await;
     tokio::time::sleep(ping_timeout + Duration::from_secs(1)).await;
     collector.signal(Signal::CONT);
-    // The next ping shows that the connection is still there.
+    // The next ping shows that the connection is still open.
     let ping = peer.ping().await;
     peer.answer(&ping).await;
     peer.ping().await;

@@ -1,4 +1,4 @@
-//! Tests that `demo` does what its welcome text promises.
+//! Tests the promises of the welcome text of `demo`.
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -20,7 +20,7 @@ fn start(journal: &Path) -> Child {
     for port in ["NAMING_JETTY", "AGENT_GRPC", "AGENT_JETTY", "NACOS"] {
         command.env(format!("SW_{port}_PORT"), "0");
     }
-    // The variables of a machine whose collector is a member of a cluster.
+    // Variables as on a machine whose collector is a member of a cluster. The demo must ignore them.
     command.env("SW_STORAGE", "etcd").env("SW_CLUSTER", "etcd");
     command.env("SW_CLUSTER_ETCD_ENDPOINTS", "127.0.0.1:1");
     command.env("SW_TIMELINE_JOURNAL_PATH", journal);
@@ -53,7 +53,7 @@ async fn states(admin: &http::Client) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_text_names() {
+async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_of_the_welcome_text() {
     let directory = tempfile::tempdir().unwrap();
     let journal = directory.path().join("journal");
     let mut demo = start(&journal);
@@ -112,7 +112,7 @@ async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_t
     assert!(!journal.exists(), "the demo has its own journal");
 }
 
-/// One term of the user's own leaves the other terms at their defaults, which fit to it.
+/// If the user sets one term, the demo keeps the defaults of the other terms, which fit the user's term.
 #[tokio::test]
 async fn the_demo_adds_short_terms_only_if_none_is_set() {
     for (set, silent, down) in [(None, "10s", "20s"), (Some("30s"), "30s", "5m")] {

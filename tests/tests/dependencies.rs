@@ -1,6 +1,6 @@
-//! Tests the dependency policy of `deny.toml` like `cargo deny check bans licenses sources`.
+//! Tests the dependency policy of `deny.toml`, as `cargo deny check bans licenses sources` does.
 //!
-//! The test reads every key of that file, and an unknown key is an error, so no rule can go unenforced.
+//! The test reads every key of that file and fails at an unknown key, so every rule is enforced.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +36,7 @@ struct Bans {
     skip: Vec<Crate>,
 }
 
-/// The only level that this project uses: cargo-deny's others are not strict.
+/// The only level that this project uses, because the other levels of cargo-deny do not fail a check.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Deny {
@@ -103,10 +103,11 @@ struct Dependency {
 }
 
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../deny.toml")).expect("deny.toml holds what is known here")
+    toml::from_str(include_str!("../../deny.toml"))
+        .expect("deny.toml has only keys that this test knows")
 });
 
-/// Everything that is linked or run at build time, for every platform and with every feature, tests included.
+/// All packages that are linked or run at build time, for every platform and with every feature, including those of tests.
 static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
     let mut arguments = vec!["metadata", "--format-version", "1", "--locked"];
     if POLICY.graph.all_features {
@@ -173,7 +174,7 @@ fn no_crate_has_two_versions_without_a_reason() {
                 .filter(|(name, version)| skip.matches(name, version))
                 .count(),
             1,
-            "{} should name one version of a crate that is there in two",
+            "{} must match one version of a crate that is used in several versions",
             skip.spec,
         );
     }
@@ -191,7 +192,7 @@ fn no_crate_has_two_versions_without_a_reason() {
             .collect::<Vec<_>>();
         assert!(
             left.len() <= 1,
-            "{name} in {left:?}: use one, or add the older to `skip` with its reason"
+            "{name} is used in the versions {left:?}: use one, or add the older one to `skip` with a reason"
         );
     }
 }
@@ -254,7 +255,10 @@ fn every_licence_is_allowed() {
     }
     let Deny::Deny = POLICY.licenses.unused_allowed_license;
     let unused = allow.difference(&used).collect::<Vec<_>>();
-    assert!(unused.is_empty(), "allowed and not needed: {unused:?}");
+    assert!(
+        unused.is_empty(),
+        "licences that are allowed and not used: {unused:?}"
+    );
 }
 
 #[test]
@@ -285,7 +289,7 @@ fn every_crate_comes_from_an_allowed_source() {
 }
 
 #[test]
-fn the_agent_library_brings_tls_only_with_its_feature() {
+fn the_agent_library_depends_on_tls_only_with_its_feature() {
     let tree = |features: &[&str]| {
         let output = Command::new(env!("CARGO"))
             .args([

@@ -1,5 +1,5 @@
-//! Tests that a client which sends its whole request before it reads gets the answer that was sent before the request's end, on
-//! every listener.
+//! Tests every listener with a client that sends its whole request before it reads. The client must get the answer even if the
+//! collector sent it before the end of the request.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -11,13 +11,13 @@ use rollcall_tests::{
     process::{Collector, Listeners},
 };
 
-/// More than any of the limits below, and less than the collector discards.
+/// The size of a body: larger than the limits below, and small enough for the collector to read and discard.
 const BODY: usize = 1 << 20;
 const PIECE: usize = 16 << 10;
-/// Requests to each listener.
+/// The number of requests to each listener.
 const ROUNDS: usize = 20;
 
-/// The answer to a request whose body is sent before the first read. Blocks. A reset is an error.
+/// Sends a request with its whole body, and then reads the answer. Blocks. A reset of the connection is an error.
 fn post(server: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -34,7 +34,7 @@ fn post(server: SocketAddr, path: &str) -> io::Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_reads_after_its_whole_body_gets_the_refusal() {
+async fn a_client_that_reads_only_after_it_has_sent_its_body_gets_the_refusal() {
     let collector = Collector::options()
         .env("SW_AGENT_JETTY_MAX_BODY_SIZE", "64KiB")
         .env("SW_NACOS_MAX_MESSAGE_SIZE", "64KiB")

@@ -1,4 +1,4 @@
-//! Tests collectors whose etcd loses its leader again and again.
+//! Tests collectors whose etcd loses its leader several times.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,12 +21,12 @@ const WRITERS: usize = 12;
 const KILLS: usize = 3;
 /// The pause between two requests of a writer.
 const PAUSE: Duration = Duration::from_millis(5);
-/// The fewest keys with ids for a meaningful test.
+/// The smallest number of keys with ids for a meaningful result.
 const ENOUGH: usize = 100;
-/// Keys per request at the end.
+/// The number of keys in one request of the final check.
 const AT_ONCE: usize = 200;
 
-/// A collector that uses all servers of `etcd`, and may log that they are unavailable.
+/// Starts a collector that uses all servers of `etcd`. Its log may report that they are unavailable.
 async fn start(etcd: &Ensemble) -> Collector {
     let endpoints = etcd.addresses().map(|address| address.to_string());
     let options = Collector::options()
@@ -46,7 +46,7 @@ async fn start(etcd: &Ensemble) -> Collector {
     collector
 }
 
-/// Registers new names until `stop` is closed. Returns the assigned ids.
+/// Registers new names until the sender of `stop` is dropped. Returns the assigned ids.
 async fn write(writer: usize, to: Client, mut stop: watch::Receiver<()>) -> BTreeMap<Key, i32> {
     let mut ids = BTreeMap::new();
     let mut number = 0;
@@ -62,7 +62,7 @@ async fn write(writer: usize, to: Client, mut stop: watch::Receiver<()>) -> BTre
                 ids.insert(key, id);
                 number += 1;
             }
-            // No id yet: the next round requests the same key again.
+            // The key has no id yet: the next round requests it again.
             Ok(None) => {}
             Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status}"),
         }
@@ -82,7 +82,7 @@ async fn all_collectors_assign(clients: &[Client], when: &str) {
     }
 }
 
-/// Checks that all collectors return these ids, and that no two keys have the same.
+/// Checks that all collectors return these ids, and that no two keys of a dictionary have the same id.
 async fn all_collectors_return(clients: &[Client], ids: BTreeMap<Key, i32>) {
     for dictionary in Dictionary::ALL {
         let assigned = ids.iter().filter(|(key, _)| key.dictionary() == dictionary);
@@ -131,7 +131,7 @@ async fn no_id_changes_and_no_collector_restarts_when_the_leader_of_etcd_is_kill
     drop(stop);
     let ids: BTreeMap<_, _> = writers.join_all().await.into_iter().flatten().collect();
     println!("{} ids", ids.len());
-    assert!(ids.len() >= ENOUGH, "too few to mean anything");
+    assert!(ids.len() >= ENOUGH, "too few ids for a meaningful result");
     all_collectors_return(&clients, ids).await;
     assert_eq!(processes(), before);
 }

@@ -1,4 +1,4 @@
-//! Tests the store in etcd: it stays small, and foreign changes of its keys end no collector.
+//! Tests the store in etcd: it stays small, and a collector survives changes of its keys by other programs.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ fn options() -> Options {
     patient().env("SW_LIVENESS_WRITE_BACK_INTERVAL", "200ms")
 }
 
-/// On a busy machine, etcd takes longer than the default deadline.
+/// Options for a busy machine, on which etcd takes longer than the default deadline.
 fn patient() -> Options {
     Collector::options().env("SW_REGISTER_DEADLINE", "20s")
 }
 
-/// One process that reports different properties each time, 32 KiB in total.
+/// A report of the same process with properties that differ in each report, about 15 KiB in total.
 fn report(number: usize) -> InstanceProperties {
     let pair = |place: usize| KeyWithStringValue {
         key: format!("{place}"),
@@ -46,7 +46,7 @@ async fn metric(member: &Member, name: &str) -> Result<u64, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_reports_of_one_instance_are_a_key_and_a_few_writes() {
+async fn a_thousand_reports_of_one_instance_take_one_key_and_a_few_writes() {
     const REPORTS: usize = 1000;
     let cluster = Cluster::start_with(1, options).await;
     let member = &cluster.members[0];
@@ -72,7 +72,7 @@ async fn a_thousand_reports_of_one_instance_are_a_key_and_a_few_writes() {
     );
 }
 
-/// The member's reason for being degraded by the contents of the store.
+/// The reason why the contents of the store degrade the member's readiness, if they do.
 async fn stored(member: &Member) -> Result<Option<String>, String> {
     let client = member.collector.http(member.collector.listeners().ui);
     let body: Value = client.get("/readyz").await?.json();
@@ -89,7 +89,7 @@ async fn works(member: &Member, code: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_below_the_prefix_ends_no_collector_and_lets_others_start() {
+async fn collectors_run_and_start_despite_garbage_below_the_prefix() {
     let mut cluster = Cluster::start_with(2, options).await;
     let client = cluster.members[0].collector.grpc().await;
     let application = client.application("orders").await.unwrap();
@@ -114,7 +114,7 @@ async fn garbage_below_the_prefix_ends_no_collector_and_lets_others_start() {
     for member in &cluster.members {
         eventually(PATIENCE, async || {
             match metric(member, "rollcall_store_damaged_total").await? {
-                0 => Err("no damage was noticed".to_owned()),
+                0 => Err("no damage was counted".to_owned()),
                 _ => Ok(()),
             }
         })
@@ -146,7 +146,7 @@ async fn a_missing_entry_is_detected_and_named() {
         other => Err(format!("{other:?}")),
     })
     .await;
-    // It continues with its own data, and a starting collector names the missing entry.
+    // The member continues with the data in its memory, and a starting collector names the missing entry.
     works(member, "later").await;
     let refused = Collector::options()
         .env("SW_CLUSTER", "etcd")
@@ -158,12 +158,12 @@ async fn a_missing_entry_is_detected_and_named() {
         .run();
     let refused = tokio::time::timeout(Duration::from_secs(60), refused)
         .await
-        .expect("an end");
+        .expect("the collector did not end");
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     assert!(refused.stderr.contains(&key), "{}", refused.stderr);
 }
 
-/// Registers these names at once, and returns the failures.
+/// Registers these names concurrently, and returns the failures.
 async fn failures(client: &Client, names: Vec<String>) -> Vec<(String, tonic::Status)> {
     let mut calls = JoinSet::new();
     for name in names {
@@ -208,12 +208,12 @@ async fn a_name_that_etcd_refuses_fails_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_names_at_once_are_stored_in_parts_that_etcd_accepts() {
+async fn large_concurrent_names_are_stored_in_parts_that_etcd_accepts() {
     let etcd = Server::<Etcd>::start().await;
     let endpoint = etcd.address().to_string();
     let options = large_names().env("SW_STORAGE_ETCD_ENDPOINTS", endpoint);
     let mut collector = options.start().await;
-    // Almost 4 MiB, and etcd accepts 1.5 MiB in a transaction.
+    // The names have almost 4 MiB, and etcd accepts 1.5 MiB in a transaction.
     let names: Vec<_> = (0..60)
         .map(|number| format!("{number:02}{}", "x".repeat(65_000)))
         .collect();

@@ -1,4 +1,4 @@
-//! Tests a real Java agent with three collectors: it is one process for all of them, whichever it is connected to.
+//! Tests a real Java agent with three collectors: all of them list it as the same process, whichever collector it is connected to.
 
 use jiff::Timestamp;
 use rollcall_tests::{
@@ -9,7 +9,7 @@ use rollcall_tests::{
     query::{Instance, State},
 };
 
-/// The version that discovers its collector in the list of every member.
+/// The version of the Java agent that discovers collectors through the naming list.
 fn java() -> Agent {
     let agents = agent::all(env!("CARGO_BIN_EXE_observed-application")).into_iter();
     let mut java = agents.filter(|agent| (agent.language, agent.version) == ("Java", "5.0.0-GA"));
@@ -17,7 +17,7 @@ fn java() -> Agent {
         .expect("an agent for Java that requests the list of collectors")
 }
 
-/// The only instance of the application, as reported by a member.
+/// The only instance of the application, as a member reports it.
 async fn instance(member: &Member) -> Result<Instance, String> {
     let query = member.collector.query();
     let applications = query.applications().await?;
@@ -32,7 +32,7 @@ async fn instance(member: &Member) -> Result<Instance, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_java_agent_is_one_process_to_all_members_and_outlives_two_of_them() {
+async fn a_java_agent_is_one_process_to_all_members_and_stays_up_when_two_of_them_die() {
     let java = java();
     java.install();
     let mut cluster = Cluster::start(3).await;
@@ -49,7 +49,8 @@ async fn a_java_agent_is_one_process_to_all_members_and_outlives_two_of_them() {
         .await;
     }
 
-    // In the end, the agent is connected to the remaining member. Only an agent with data to send detects the change.
+    // In the end, the agent must be connected to the remaining member. It detects a lost connection only when it sends data, so the
+    // test makes calls.
     for member in &mut cluster.members[1..] {
         member.collector.kill();
     }

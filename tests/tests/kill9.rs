@@ -1,4 +1,4 @@
-//! Tests a collector that is killed at random moments under writers: acknowledged ids survive.
+//! Tests that acknowledged ids survive when a collector is killed at random moments while agents register.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 const ROUNDS: u32 = 100;
 const WRITERS: u32 = 64;
 const CONNECTIONS: usize = 8;
-/// The longest time from the writers' start to a kill: most kills fall into a commit.
+/// The longest time from the writers' start to a kill. It is short, so that most kills happen during a commit.
 const LONGEST_ROUND: Duration = Duration::from_millis(150);
-/// Acknowledged keys that are requested again after each kill.
+/// The number of acknowledged keys that are requested again after each kill.
 const SAMPLE: usize = 200;
 
 /// All acknowledged ids.
@@ -38,11 +38,11 @@ impl Ledger {
         let earlier = self.ids.insert(key.clone(), id);
         assert!(
             earlier.is_none_or(|earlier| earlier == id),
-            "{key:?} was {earlier:?}, is {id}"
+            "{key:?} had the id {earlier:?} and now has {id}"
         );
     }
 
-    /// Requests all of `keys` again.
+    /// Requests all of `keys` again, and records the answers.
     async fn check(&mut self, collector: &Collector, keys: Vec<Key>) {
         let mut callers = JoinSet::new();
         for keys in keys.chunks(keys.len().div_ceil(CONNECTIONS).max(1)) {
@@ -66,7 +66,7 @@ impl Ledger {
     }
 }
 
-/// Requests new ids of every kind, some of them in competition with other writers, until the collector is dead.
+/// Requests new ids of every kind until the collector is dead. Other writers request some of the same keys.
 async fn write(client: Client, round: u32, writer: u32) -> Vec<(Key, i32)> {
     let mut acknowledged = Vec::new();
     let mut application = 0;
@@ -128,7 +128,7 @@ async fn no_acknowledged_id_is_lost_changed_or_assigned_twice() {
     }
     let known = ledger.ids.len();
     println!("{known} ids were acknowledged over {ROUNDS} kills");
-    assert!(known > 1000, "too few to mean anything: {known}");
+    assert!(known > 1000, "too few ids for a meaningful result: {known}");
     let all = ledger.ids.keys().cloned().collect();
     ledger.check(&collector, all).await;
 }

@@ -1,4 +1,4 @@
-//! Tests the binary from the operator's view: arguments, exit codes, start and stop.
+//! Tests the binary as an operator uses it: arguments, exit codes, start and stop.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -31,7 +31,7 @@ fn write(directory: &Path, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// A registration that the collector has begun to read and whose body is still missing.
+/// A registration that the collector has begun to read, but whose body has not been sent yet.
 struct Underway(TcpStream);
 
 const BODY: &[u8] = br#"["orders"]"#;
@@ -44,7 +44,7 @@ impl Underway {
             BODY.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();
-        // A server sends this only if it wants to read the body.
+        // A server sends this status only when it is about to read the body.
         let mut interim = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
         tokio::time::timeout(PATIENCE, stream.read_exact(&mut interim))
             .await
@@ -186,7 +186,7 @@ async fn modules_without_a_part_are_named_in_one_warning() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named() {
+async fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let run = Collector::options()
@@ -205,7 +205,7 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn either_signal_stops_it_cleanly() {
+async fn sigterm_and_sigint_stop_a_collector_cleanly() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut collector = Collector::start().await;
         collector.signal(signal);
@@ -215,13 +215,13 @@ async fn either_signal_stops_it_cleanly() {
 }
 
 #[tokio::test]
-async fn a_request_under_way_is_finished_before_the_end() {
+async fn a_request_in_progress_is_completed_before_the_end() {
     let mut collector = Collector::start().await;
     let jetty = collector.listeners().jetty;
     let request = Underway::begin(jetty).await;
     collector.signal(Signal::TERM);
     draining(&collector, jetty).await;
-    // The open request is completed, and no new connection is accepted.
+    // The collector accepts no new connections, and completes the open request.
     eventually(PATIENCE, async || match TcpStream::connect(jetty).await {
         Ok(_) => Err("still accepting"),
         Err(_) => Ok(()),
@@ -283,7 +283,7 @@ async fn two_signals_at_once_stop_it_cleanly() {
 }
 
 #[tokio::test]
-async fn a_hangup_is_logged_and_stops_nothing() {
+async fn a_hangup_is_logged_and_does_not_stop_the_collector() {
     let mut collector = Collector::start().await;
     collector.signal(Signal::HUP);
     collector
@@ -298,7 +298,7 @@ async fn a_hangup_is_logged_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_over_one_protocol_alone_is_a_warning() {
+async fn requiring_a_token_over_one_protocol_only_is_a_warning() {
     for (variable, unset) in [
         ("SW_AUTHENTICATION", "agent_jetty.jetty.authentication"),
         (
@@ -315,7 +315,7 @@ async fn a_token_over_one_protocol_alone_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_request_that_never_ends_is_cut_off_and_does_not_prevent_a_clean_end() {
+async fn a_request_that_never_ends_is_aborted_and_does_not_prevent_a_clean_end() {
     let mut collector = Collector::options()
         .env("SW_SERVER_SHUTDOWN_GRACE", "100ms")
         .start()

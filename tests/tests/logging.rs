@@ -1,4 +1,4 @@
-//! Tests the form of the log and its level.
+//! Tests the format of the log and its level.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use rollcall_tests::{
 use rustix::process::Signal;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-/// A check of the configuration, with these arguments and variables.
+/// Runs `--check` with these arguments and variables.
 fn check(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let data = tempfile::tempdir().unwrap();
     let mut command = Command::new(collector_binary());
@@ -28,7 +28,7 @@ fn check(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     command.args(arguments).output().unwrap()
 }
 
-/// The log, if all of it is JSON.
+/// The lines of the log, if every line is JSON.
 fn json(output: &Output) -> Option<Vec<Line>> {
     let text = String::from_utf8(output.stderr.clone()).unwrap();
     let lines = text.lines();
@@ -38,7 +38,7 @@ fn json(output: &Output) -> Option<Vec<Line>> {
 }
 
 #[test]
-fn the_form_of_the_log_is_configured_and_an_argument_wins() {
+fn the_configuration_sets_the_log_format_and_an_argument_overrides_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("application.yml");
     fs::write(&file, "log:\n  default:\n    format: json\n").unwrap();
@@ -61,7 +61,7 @@ fn the_form_of_the_log_is_configured_and_an_argument_wins() {
 }
 
 #[test]
-fn mistakes_of_the_configuration_are_logged_in_the_requested_form() {
+fn mistakes_of_the_configuration_are_logged_in_the_requested_format() {
     let wrong = [("SW_LOG_FORMAT", "json"), ("SW_LOG_LEVEL", "a=b=c")];
     let output = check(&[], &wrong);
     assert_eq!(output.status.code(), Some(64));
@@ -93,7 +93,7 @@ fn a_word_that_is_not_a_level_is_refused_instead_of_silencing_the_log() {
 #[tokio::test]
 async fn a_signal_changes_the_level_of_a_running_collector() {
     let mut collector = Collector::start().await;
-    // The end of a connection that showed no protocol is a detail.
+    // Connects without showing a protocol. The collector logs the end of such a connection at level DEBUG.
     let connect = async |collector: &Collector| {
         let connected = TcpStream::connect(collector.listeners().grpc).await;
         connected.unwrap().write_all(b"GE").await.unwrap();
@@ -128,12 +128,12 @@ async fn a_signal_changes_the_level_of_a_running_collector() {
 }
 
 #[tokio::test]
-async fn a_departure_of_a_service_instance_is_a_line_with_its_reason() {
+async fn the_departure_of_a_service_instance_is_logged_with_its_reason() {
     let (collector, faces) = nacos::collector(Collector::options()).await;
     let http = collector.http(faces.http);
     let path =
         |more: &str| format!("/nacos/v1/ns/instance?serviceName=stock&ip=10.0.0.1&port={more}");
-    // Its client sends no beats: unhealthy after a second, removed after two.
+    // No client sends beats for this instance, so it is unhealthy after one second and removed after two.
     let terms = "metadata=%7B%22preserved.heart.beat.timeout%22%3A%221000%22%2C%22preserved.ip.delete.timeout%22%3A%222000%22%7D";
     http.post(&path(&format!("80&{terms}")), "").await.unwrap();
     for (message, level, reason) in [

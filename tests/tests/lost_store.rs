@@ -1,7 +1,8 @@
-//! Tests a collector that has lost its store and meets agents with earlier ids: they keep the ids, and no other agent gets them.
+//! Tests a collector that has lost its store and whose agents still hold earlier ids: these agents keep the ids, and no other agent
+//! gets them.
 //!
-//! The conformance tests have this scenario with real agents. Here it is tested with every call by which an agent shows that it
-//! is alive, and with a fleet of several generations on the wire.
+//! The conformance tests have this scenario with real agents. These tests use every call by which an agent shows that it is alive,
+//! and a fleet of several generations.
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
@@ -16,11 +17,11 @@ use rollcall_tests::{
 };
 use tonic::{Code, transport::Channel};
 
-/// Ids that a collector assigns early, so that the sequence soon reaches an adopted one.
+/// Ids near the start of the sequences, so that the collector soon has to skip an adopted id.
 const APPLICATION: i32 = 2;
 const INSTANCE: i32 = 3;
 
-/// A collector that does not know the ids above, though an agent holds them.
+/// A collector that has lost the ids above, which an agent still holds.
 async fn forgetful() -> Collector {
     lost(Collector::options().without_listening()).await
 }
@@ -54,7 +55,7 @@ async fn new_instances(client: &grpc::Client, application: i32, prefix: &str) ->
     ids
 }
 
-/// Checks that the instance is listed, up and adopted, and that its id is skipped from then on, also after a restart.
+/// Checks that the instance is listed, up and adopted, and that the collector no longer assigns its id, even after a restart.
 async fn assert_adopted(mut collector: Collector) {
     for round in ["before", "after"] {
         let instance = collector.query().instance(INSTANCE).await.unwrap();
@@ -102,7 +103,7 @@ async fn recovery_of_an_unknown_instance_adopts_it_with_its_application() {
     assert_eq!(
         client.application("a third").await.unwrap(),
         -2,
-        "2 belongs to the agent that recovered"
+        "the agent that recovered holds 2"
     );
 }
 
@@ -134,7 +135,7 @@ async fn adopted_ids_do_not_move_the_sequence() {
     assert_eq!(client.instance(-1, "d").await.unwrap(), 1);
 }
 
-/// A process of 8.0 or later, which uses no ids.
+/// Reports a process of an 8.x agent, which uses no ids.
 async fn named(client: &grpc::Client, service: &str, instance: &str) {
     let mut management = ManagementServiceClient::new(client.channel.clone());
     let properties = InstanceProperties {
@@ -184,15 +185,15 @@ async fn dropped(collector: &Collector, what: &str) -> u64 {
     value.parse().unwrap()
 }
 
-/// Processes of 8.x take no id that an idle agent of an earlier generation still holds, whichever arrives first.
+/// A process of 8.x never gets an id that an idle agent of an earlier generation still holds, even if the process reports first.
 #[tokio::test]
-async fn agents_without_ids_take_none_that_idle_agents_hold() {
+async fn agents_without_ids_never_get_the_ids_of_idle_agents() {
     let collector = forgetful().await;
     let client = collector.grpc().await;
     for number in 0..20 {
         named(&client, &format!("service-{number}"), "rust").await;
     }
-    // The idle agent from before the loss: its JVM metrics, then its recovery.
+    // The idle agent from before the loss sends JVM metrics and then recovers.
     client.jvm_metrics(INSTANCE).await.unwrap();
     let adopted = collector.query().instance(INSTANCE).await.unwrap();
     assert_eq!((adopted.adopted, adopted.uuid), (true, None));
@@ -209,13 +210,13 @@ async fn agents_without_ids_take_none_that_idle_agents_hold() {
     assert_eq!(
         client.application("first").await.unwrap(),
         -1,
-        "the sequence has not moved"
+        "the agents without ids have used up an id of the sequence"
     );
 }
 
-/// An 8.x process that is down stays down, whatever an agent with an old id sends.
+/// An 8.x process that is down stays down, even if an agent that holds the same number as an old id sends signals.
 #[tokio::test]
-async fn a_numeric_sign_of_life_never_renews_an_instance_without_ids() {
+async fn a_signal_with_an_id_never_renews_an_instance_without_ids() {
     let mut collector = Collector::options()
         .without_listening()
         .terms(Duration::from_secs(1), Duration::from_secs(2))
@@ -250,12 +251,12 @@ async fn a_numeric_sign_of_life_never_renews_an_instance_without_ids() {
     is_down().await.unwrap();
     keep_alive(&client.channel, "orders", "rust").await;
     let found = collector.query().instance(instance.id).await.unwrap();
-    assert_eq!(found.state, State::Up, "its own sign brings it back");
+    assert_eq!(found.state, State::Up, "its own signal did not renew it");
 }
 
-/// Agents with and without ids share one application, whichever registers it first, also after a restart.
+/// Agents with and without ids share one application, whichever of them registers it first, and also after a restart.
 #[tokio::test]
-async fn an_application_of_both_is_one_with_an_id_of_the_sequence() {
+async fn an_application_of_agents_with_and_without_ids_has_one_id_of_the_sequence() {
     let mut collector = Collector::start().await;
     for round in 0..2 {
         let client = collector.grpc().await;
@@ -288,7 +289,7 @@ async fn an_application_of_both_is_one_with_an_id_of_the_sequence() {
     }
 }
 
-/// While agents from before the loss report their ids, no new id is assigned to an agent that uses ids.
+/// While agents from before the loss report their ids, the collector assigns no new ids to agents that use ids.
 #[tokio::test]
 async fn held_ids_are_adopted_before_new_ones_are_assigned() {
     let period = "3s";
@@ -297,7 +298,7 @@ async fn held_ids_are_adopted_before_new_ones_are_assigned() {
     collector.expect_log("the store is empty and agents may hold ids");
     let client = collector.grpc().await;
     client.heartbeat(INSTANCE).await.unwrap();
-    // New names are answered as unassigned, in the form of each call; agents without ids do not wait.
+    // New names get no id yet, which each call reports in its own form. Agents without ids do not wait.
     let refused = client.application("new").await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused}");
     assert!(refused.message().contains("listening"), "{refused}");
@@ -364,7 +365,7 @@ async fn a_collector_that_lost_only_its_store_listens_from_its_start() {
 
 /// A new installation does not wait, also if it was started before.
 #[tokio::test]
-async fn a_collector_that_no_agent_knows_assigns_ids_at_once() {
+async fn a_new_collector_assigns_ids_at_once() {
     let mut collector = Collector::start().await;
     collector.restart().await;
     let client = collector.grpc().await;
@@ -375,7 +376,7 @@ async fn a_collector_that_no_agent_knows_assigns_ids_at_once() {
     assert_eq!(client.application("billing").await.unwrap(), 2);
 }
 
-/// Idle agents up to 6.2 only send their instance, which is listed nevertheless.
+/// Idle agents up to 6.2 send only the id of their instance. The instance is listed even though its application is unknown.
 #[tokio::test]
 async fn instances_without_an_application_are_listed_together() {
     let collector = forgetful().await;
@@ -387,7 +388,7 @@ async fn instances_without_an_application_are_listed_together() {
     let instances = collector.query().instances(0).await.unwrap();
     let ids: Vec<i32> = instances.iter().map(|instance| instance.id).collect();
     assert_eq!(ids, [INSTANCE, INSTANCE + 1]);
-    // One of them reports its application.
+    // One of the instances reports its application.
     client.recover(APPLICATION, INSTANCE).await.unwrap();
     let applications = collector.query().applications().await.unwrap();
     let ups: Vec<_> = applications

@@ -1,7 +1,7 @@
 //! Tests every agent of the conformance suite on one collector that loses its store twice.
 //!
-//! Agents up to 6.2 keep their ids, those of 6.3 to 7.0 register again, those of 8.x and later identify themselves by name. In
-//! the end no id belongs to two processes, every live process is up with its own application, and a dead one is not.
+//! Agents up to 6.2 keep their ids, agents of 6.3 to 7.0 register again, and later agents identify themselves by name. At the end
+//! no id belongs to two processes, every live process is up with its own application, and no dead process is up.
 
 use std::{
     collections::BTreeSet,
@@ -16,11 +16,12 @@ use rollcall_tests::{
     until,
 };
 
-/// The longest period of any agent, plus the delay of a busy machine.
+/// The longest signal period of any agent, plus the delay of a busy machine.
 const SILENT_AFTER: Duration = Duration::from_secs(30);
 const DOWN_AFTER: Duration = Duration::from_secs(40);
 
-/// Longer than the retry interval of any agent: channel check, backoff, heartbeat.
+/// The longest time until every agent reports again. It is longer than the retry interval of any agent: channel check, backoff and
+/// heartbeat.
 const RETURN: Duration = Duration::from_secs(120);
 
 /// The duration of the second outage.
@@ -42,7 +43,7 @@ struct Fleet {
 }
 
 impl Member {
-    /// The ids of its application and of its instance, if the agent uses ids.
+    /// The ids of the application and of the instance, if the agent holds ids and reports them.
     fn held(&self) -> Option<(i32, i32)> {
         let last = |what| self.application.ids(what).last().copied();
         match self.agent.generation {
@@ -65,7 +66,7 @@ impl Fleet {
             .env("SW_AUTHENTICATION", TOKEN)
             .start()
             .await;
-        // Departures and adopted ids are the subject of this test.
+        // The collector warns about departures and adopted ids, which this test causes on purpose.
         collector.expect_warnings();
         let mut fleet = Self {
             collector,
@@ -101,7 +102,7 @@ impl Fleet {
         Ok(instances)
     }
 
-    /// Whether this member is up with its own name and, if it holds ids, with its ids.
+    /// Checks that this member is up with its own name and, if it holds ids, with its ids. Returns its instance id.
     async fn is_there(&self, member: &Member) -> Result<i32, String> {
         if let Some((application, instance)) = member.held() {
             let known = self.collector.query().instance(instance).await?;
@@ -123,7 +124,7 @@ impl Fleet {
         }
     }
 
-    /// Waits until every member is up, and checks that no two share an id and no other instance is up.
+    /// Waits until every member is up, no two members share an id, and no other instance is up.
     async fn is_whole(&self, when: &str) {
         let whole = until(RETURN, async || {
             let mut ids = BTreeSet::new();
@@ -157,15 +158,15 @@ impl Fleet {
         Ok(applications.iter().map(|it| it.instances.up).sum())
     }
 
-    /// Every application serves a request, so that agents that hold ids use them.
+    /// Lets every application serve a request, so that agents that hold ids send them.
     fn call(&mut self) {
         for member in &mut self.members {
             member.application.call("/orders", "payment:9090");
         }
     }
 
-    /// Calls the applications until every agent with ids is listed under the application whose id it holds. One call is not
-    /// enough: an agent of 5.x drops the segment of a call that comes before it has reconnected.
+    /// Calls the applications until every agent with ids is listed under the application whose id it holds. One call is not enough,
+    /// because a 5.x agent that has not reconnected yet drops the segment of the call.
     async fn call_until_listed(&mut self) {
         let mut called = None;
         let listed = until(RETURN, async || {
@@ -178,7 +179,7 @@ impl Fleet {
         listed.await.unwrap();
     }
 
-    /// Whether every agent with ids is listed under the application whose id it holds.
+    /// Checks that every agent with ids is listed under the application whose id it holds.
     async fn are_listed(&self) -> Result<(), String> {
         for member in &self.members {
             let Some((application, instance)) = member.held() else {
@@ -199,7 +200,7 @@ impl Fleet {
         self.collector.restart().await;
     }
 
-    /// Members with ids still hold their first ids.
+    /// Checks that members with ids still hold their first ids.
     fn kept_their_ids(&self) {
         for member in &self.members {
             if member.agent.generation == Generation::V5 {
@@ -241,8 +242,8 @@ async fn a_mixed_fleet_survives_the_loss_of_its_store_twice() {
     fleet.call_until_listed().await;
     fleet.is_whole("called, after the first loss").await;
 
-    // A long outage, with idle agents. An idle agent of 5.x reports its instance only, so its application is known again with
-    // its next segment.
+    // A long outage with idle agents. An idle 5.x agent reports its instance only, so the collector learns its application with its
+    // next segment.
     fleet.loses_store(OUTAGE).await;
     fleet.is_whole("idle, after the second loss").await;
     fleet.kept_their_ids();

@@ -1,4 +1,4 @@
-//! Every promise to every Nacos client: see [`rollcall_tests::nacos`]. Writes the table of the results, too.
+//! Tests every promise with every Nacos client (see [`rollcall_tests::nacos`]), and writes the table of the results.
 
 use std::{path::Path, rc::Rc, thread};
 
@@ -14,7 +14,7 @@ use tokio::{
 
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/NACOS.md");
 
-/// The number of clients that run at a time, with two processes each: their reports are timed.
+/// The number of clients that run at a time, with two processes each. It is small, because the tests time the clients' reports.
 const LIVES: usize = 2;
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use rollcall_tests::{
 };
 
 #[tokio::test]
-async fn applications_of_spring_cloud_find_each_other() {
+async fn a_spring_cloud_application_finds_another_one() {
     collector_binary();
     Framework::install();
     framework::spring().await.unwrap();
 }
 
 #[tokio::test]
-async fn applications_of_dubbo_find_each_other() {
+async fn a_dubbo_consumer_finds_its_providers() {
     collector_binary();
     Framework::install();
     framework::dubbo().await.unwrap();

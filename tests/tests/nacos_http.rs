@@ -1,4 +1,4 @@
-//! Tests the HTTP face of Nacos clients, its pushes and its users, with the real binary.
+//! Tests the HTTP face for Nacos clients with the real binary: calls, pushes and users.
 
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -28,7 +28,7 @@ async fn send(client: &http::Client, call: &str) -> http::Reply {
         .unwrap()
 }
 
-/// The answer to Java's client of 1.x.
+/// The answer to a request as the Java client 1.4.2 sends it.
 async fn java(server: SocketAddr, path: &str) -> Value {
     let mut stream = TcpStream::connect(server).await.unwrap();
     let request = format!(
@@ -41,7 +41,7 @@ async fn java(server: SocketAddr, path: &str) -> Value {
     serde_json::from_str(body).unwrap()
 }
 
-/// The bcrypt hash of a password, as printed by the command. Its input stays open, as on a terminal.
+/// The bcrypt hash of a password, as the command `nacos hash-password` prints it. The command's input stays open, as on a terminal.
 async fn hash(password: &str) -> String {
     let mut command = Command::new(collector_binary());
     let mut child = Child::spawn("the hash", command.args(["nacos", "hash-password"]));
@@ -146,7 +146,7 @@ async fn users_sign_in_with_tokens_that_survive_a_restart() {
     assert_eq!(
         list.json::<Value>()["hosts"].as_array().unwrap().len(),
         1,
-        "and the list with them"
+        "the list did not survive the restart"
     );
 }
 
@@ -163,7 +163,7 @@ async fn changes_acknowledged_right_before_a_crash_survive_it() {
         ] {
             assert_eq!(send(&client, &call).await.text(), "ok");
         }
-        // SIGKILL, at once.
+        // Kills the collector (SIGKILL) without a pause, and starts it again.
         collector.restart().await;
         let client = collector.http(collector.nacos().await);
         let hosts = |reply: http::Reply| {
@@ -177,7 +177,7 @@ async fn changes_acknowledged_right_before_a_crash_survive_it() {
 }
 
 #[tokio::test]
-async fn a_wrong_file_of_users_is_named_with_its_line() {
+async fn a_mistake_in_the_users_file_is_named_with_its_line() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("users");
     std::fs::write(&path, "root s3cret admin\n").unwrap();

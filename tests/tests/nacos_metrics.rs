@@ -1,4 +1,5 @@
-//! Tests that the metrics name the calls of Nacos clients and the services with their instances, and that clients cannot add series.
+//! Tests that the metrics name the calls of Nacos clients and the services with their instances, and that clients cannot add
+//! unbounded series.
 
 use ::http::Method;
 use rollcall_tests::{

@@ -27,7 +27,7 @@ async fn send(member: &Member, method: Method, path: &str) -> Reply {
         .unwrap()
 }
 
-/// Waits until the list of a member has these addresses.
+/// Waits until a member lists exactly these addresses.
 async fn lists(member: &Member, expected: &[&str]) {
     eventually(PATIENCE, async || {
         let reply = send(member, Method::GET, LIST).await;
@@ -51,7 +51,7 @@ async fn lists(member: &Member, expected: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn persistent_instances_are_listed_by_every_collector_and_survive_all_of_them() {
+async fn every_collector_lists_persistent_instances_and_they_survive_all_collectors() {
     let mut cluster = Cluster::start_with(2, options).await;
     let [one, other] = &cluster.members[..] else {
         panic!("two members")
@@ -64,7 +64,7 @@ async fn persistent_instances_are_listed_by_every_collector_and_survive_all_of_t
     .await;
     assert_eq!(registered.text(), "ok");
     lists(other, &["10.0.0.1"]).await;
-    // An ephemeral instance is listed by the collector that its client uses.
+    // Only the collector that the client uses lists its ephemeral instance.
     let registered = send(other, Method::POST, &format!("{REGISTER}10.0.0.2")).await;
     assert_eq!(registered.text(), "ok");
     lists(other, &["10.0.0.1", "10.0.0.2"]).await;

@@ -1,5 +1,5 @@
-//! Tests the local store of persistent Nacos instances when it is removed or full while the collector runs, and damaged or
-//! removed while it does not.
+//! Tests faults of the local store of persistent Nacos instances: it is removed, or its disk is full, while the collector runs; or
+//! it is damaged or removed while the collector is stopped.
 
 use std::{fs, path::Path};
 
@@ -78,12 +78,12 @@ async fn fill(client: http::Client, writer: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_persistent_instances_until_there_is_room() {
+async fn on_a_full_disk_persistent_instances_are_refused_until_there_is_room() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let mut collector = options(directory.path()).start().await;
     collector.terminate().await;
-    // The shell counts in blocks of 512 bytes. Neither file can grow beyond the larger one.
+    // The shell counts in blocks of 512 bytes. With this limit, neither file can grow beyond the size of the larger one.
     let sizes = ["catalog.redb", "rollcall.redb"].map(|file| fs::metadata(data.join(file)));
     let largest = sizes.map(|file| file.unwrap().len()).into_iter().max();
     let blocks = largest.unwrap() / 512 + 1;
@@ -124,12 +124,13 @@ async fn a_full_disk_refuses_persistent_instances_until_there_is_room() {
     }
 }
 
-/// The restart answered an empty list: the mark for missing changes was a line of the journal, which a full disk refuses too.
+/// A regression test: the mark for missing changes used to be a line of the journal, which a full disk also refuses, so the
+/// collector answered an empty list after its restart.
 #[tokio::test]
-async fn a_restart_after_a_full_disk_answers_no_false_empty_list() {
+async fn after_a_full_disk_a_restart_answers_no_false_empty_list() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
-    // The limit makes the system report a file that is too large as an error instead of ending the process.
+    // With `ulimit`, the harness makes the system report a too large file as an error instead of ending the process.
     let options = options(directory.path()).ulimit("-S -f unlimited");
     let mut collector = options.start().await;
     collector.expect_warnings();
@@ -176,7 +177,7 @@ async fn a_restart_after_a_full_disk_answers_no_false_empty_list() {
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_refused_and_nothing_of_it_is_served() {
+async fn a_damaged_store_is_refused_and_none_of_it_is_served() {
     let directory = TempDir::new().unwrap();
     let mut collector = options(directory.path()).start().await;
     let client = nacos(&collector).await;
@@ -185,7 +186,7 @@ async fn a_damaged_store_is_refused_and_nothing_of_it_is_served() {
     collector.terminate().await;
     let store = directory.path().join("data").join("catalog.redb");
     let whole = fs::read(&store).unwrap();
-    // One bit of each copy of the padding, which no length or order of the file depends on.
+    // Flips one bit in each copy of the padding, which does not affect any length or order in the file.
     let mut damaged = whole.clone();
     let mut places = 0;
     for place in 0..whole.len() - 100 {
@@ -210,14 +211,14 @@ async fn a_damaged_store_is_refused_and_nothing_of_it_is_served() {
 }
 
 #[tokio::test]
-async fn a_store_that_was_removed_delays_reads_and_a_new_one_does_not() {
+async fn a_removed_store_delays_reads_and_a_new_one_does_not() {
     let directory = TempDir::new().unwrap();
     let mut collector = options(directory.path()).start().await;
     let client = nacos(&collector).await;
     assert_eq!(
         listed(&client, "any").await,
         0,
-        "a first start has nothing to wait for"
+        "a first start must not delay reads"
     );
     collector.terminate().await;
     fs::remove_file(directory.path().join("data").join("catalog.redb")).unwrap();

@@ -24,7 +24,7 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The names of metrics in a text: words that begin like one.
+/// The names of metrics in a text: all words that begin like a metric of a collector.
 fn names(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| word.starts_with("rollcall_") || word.starts_with("process_"))
@@ -86,7 +86,7 @@ struct Prometheus {
 impl Prometheus {
     async fn start(collector: SocketAddr) -> Self {
         let files = tempfile::tempdir().unwrap();
-        // The rules without the time that an alert waits.
+        // The rules without `for`, so that alerts fire at once.
         let rules: Vec<_> = text(&deploy("prometheus/rules.yml"))
             .lines()
             .filter(|line| !line.trim().starts_with("for: "))
@@ -182,7 +182,7 @@ fn the_rules_pass_their_own_tests() {
 }
 
 #[tokio::test]
-async fn a_real_prometheus_scrapes_a_collector_and_alerts_for_the_application_that_is_down() {
+async fn prometheus_scrapes_a_collector_and_alerts_about_applications_that_are_down() {
     let collector = Collector::options()
         .terms(Duration::from_secs(1), Duration::from_secs(2))
         .env("SW_UI_JETTY_MAX_APPLICATION_METRICS", "2")
@@ -194,7 +194,7 @@ async fn a_real_prometheus_scrapes_a_collector_and_alerts_for_the_application_th
         let application = grpc.application(name).await.unwrap();
         grpc.instance(application, name).await.unwrap();
     }
-    // None of them sends a signal again.
+    // None of the instances sends another signal.
     let alerts = eventually(PATIENCE, async || {
         let mostly = prometheus.firing("RollcallApplicationMostlyDown").await;
         let some = prometheus.firing("RollcallInstancesDown").await;
@@ -218,7 +218,7 @@ async fn a_real_prometheus_scrapes_a_collector_and_alerts_for_the_application_th
     assert_eq!(overflow["result"][0]["value"][1], "1", "{overflow}");
     let up = prometheus.get("/api/v1/query?query=up").await;
     assert_eq!(up["result"][0]["value"][1], "1", "{up}");
-    // Every rule was evaluated, without an error.
+    // Prometheus has evaluated every rule without an error.
     let rules = eventually(PATIENCE, async || {
         let rules = prometheus.get("/api/v1/rules").await;
         let groups = rules["groups"].as_array().cloned().unwrap_or_default();
@@ -237,7 +237,7 @@ async fn a_real_prometheus_scrapes_a_collector_and_alerts_for_the_application_th
 }
 
 #[tokio::test]
-async fn every_budget_of_the_listeners_has_a_gauge_and_names_its_key() {
+async fn every_budget_of_the_listeners_has_a_gauge_and_a_configuration_key() {
     let collector = Collector::start().await;
     let admin = collector.http(collector.listeners().ui);
     let metrics = admin.get("/metrics").await.expect("the metrics");

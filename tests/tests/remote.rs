@@ -1,4 +1,4 @@
-//! Tests registrations that collectors forward to the first member: real collectors on a real etcd.
+//! Tests the registrations that collectors forward to the first member, with real collectors and a real etcd.
 
 use std::collections::HashSet;
 
@@ -18,9 +18,9 @@ const FORWARDED: &str = "rollcall_registrations_forwarded_total{outcome=\"commit
 /// The number of rows that a collector has committed.
 const ROWS: &str = "rollcall_commit_rows_sum";
 
-/// Three collectors in the order of their names, of which the last forwards its requests.
+/// Starts three collectors, sorted by address. The last one forwards its registrations to the first.
 async fn cluster() -> Cluster {
-    // The first one has half of the deadline; the last one commits the rest afterwards.
+    // The first member may use half of the deadline; afterwards the last member commits the remaining requests itself.
     let patient = || Collector::options().env("SW_REGISTER_DEADLINE", "5s");
     let mut cluster = Cluster::start_with(3, patient).await;
     cluster.members.sort_by_key(Member::address);
@@ -59,7 +59,7 @@ async fn forwards(collector: &Collector) {
     .await;
 }
 
-/// Registers a hundred names, each of which gets a unique id, while `happens` runs.
+/// Registers a hundred names, and calls `happens` after the first twenty. Checks that every name gets a unique id.
 async fn all_get_ids(collector: &Collector, prefix: &str, happens: impl FnOnce()) {
     let client = collector.grpc().await;
     let mut happens = Some(happens);
@@ -87,7 +87,7 @@ async fn the_first_member_commits_requests_to_the_last_one() {
     let instance = client.instance(application, "one").await.unwrap();
     let operations = client.operations(application, &["/a", "/b"]).await.unwrap();
     let addresses = client.addresses(&["db:1"]).await.unwrap();
-    // An application, an instance, two operations after the reserved one, an address.
+    // One application, one instance, two operations and the reserved one before them, and one address.
     assert_eq!(metric(first, ROWS).await, before[0] + 6);
     assert_eq!(metric(middle, ROWS).await, before[1]);
     assert_eq!(metric(last, ROWS).await, before[2]);
@@ -102,11 +102,11 @@ async fn the_first_member_commits_requests_to_the_last_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_that_is_killed_costs_no_registration_and_the_next_one_takes_over() {
+async fn a_killed_owner_fails_no_registration_and_the_next_one_takes_over() {
     let mut cluster = cluster().await;
     let mut first = cluster.members.remove(0);
     let [_, last] = &*cluster.members else {
-        panic!("two are left")
+        panic!("not two members are left")
     };
     all_get_ids(&last.collector, "", || first.collector.kill()).await;
     for member in &cluster.members {
@@ -116,7 +116,7 @@ async fn an_owner_that_is_killed_costs_no_registration_and_the_next_one_takes_ov
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_that_hangs_costs_no_registration() {
+async fn an_owner_that_hangs_fails_no_registration() {
     let mut cluster = cluster().await;
     cluster.expect_trouble();
     let [first, _, last] = &*cluster.members else {
@@ -128,7 +128,7 @@ async fn an_owner_that_hangs_costs_no_registration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_that_others_cannot_reach_costs_no_registration_and_is_used_again() {
+async fn an_unreachable_owner_fails_no_registration_and_is_used_again() {
     let cluster = cluster().await;
     let [first, _, last] = &*cluster.members else {
         panic!("three of them")
@@ -150,7 +150,7 @@ async fn registrations_of_a_java_collector_are_refused_counted_and_shown() {
         .and_then(|endpoint| endpoint.user_agent("grpc-java-netty/1.8.0"))
         .unwrap();
     let mut client = RemoteCommonServiceClient::new(java.connect().await.unwrap());
-    // An application in the message of a 3.2.6 collector, whose columns are those of Rollcall's members.
+    // An application in a message of a 3.2.6 collector, which has the same columns as a message of Rollcall's members.
     let application = RemoteMessage {
         graph_id: 200,
         node_id: 10006,

@@ -11,16 +11,16 @@ use rollcall_tests::{
 use tokio::sync::watch;
 
 const MEMBERS: usize = 3;
-/// Agents from the beginning.
+/// The number of agents at the beginning.
 const FLEET: usize = 20;
-/// The period of all of an agent's loops.
+/// The period of every loop of an agent.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Agents of applications with a steady flow of new names.
+/// Agents whose applications use new names all the time.
 struct Fleet {
     naming: Vec<String>,
     agents: Vec<Agent>,
-    /// The number of their names.
+    /// The number of names that the agents have used.
     names: usize,
 }
 
@@ -38,7 +38,7 @@ impl Fleet {
         self.agents.push(agent.expect("an agent"));
     }
 
-    /// Whether every agent knows the id of the newest name, which this also requests.
+    /// Checks that every agent is running and knows the id of the newest name. Each check also queues the name.
     fn has_caught_up(&self) -> Result<(), String> {
         let name = format!("operation {}", self.names);
         let behind = self.agents.iter().find(|agent| {
@@ -48,7 +48,7 @@ impl Fleet {
         behind.map_or(Ok(()), |agent| Err(format!("{:#?}", agent.status())))
     }
 
-    /// Queues new names at every agent, and starts new agents from time to time, until `stop` is closed.
+    /// Queues new names at every agent, and starts new agents from time to time, until the sender of `stop` is dropped.
     async fn work(mut self, mut stop: watch::Receiver<()>) -> Self {
         while tokio::time::timeout(PERIOD / 4, stop.changed())
             .await

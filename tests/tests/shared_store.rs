@@ -1,5 +1,5 @@
-//! Tests collectors that share one inventory: all return an id that one has assigned, whatever happens to the others and to the
-//! engine.
+//! Tests collectors that share one inventory: all of them return an id that one of them has assigned, whatever happens to the other
+//! collectors and to the engine.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,18 +19,18 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
-/// The latest error about the engine: the deadline of a registration, 1 s, on a busy machine.
+/// The longest time until a registration fails because of the engine: its deadline of 1 s, plus the delay of a busy machine.
 const PROMPT: Duration = Duration::from_secs(3);
 
-/// The time that the engine is unavailable: longer than any lease and any backoff.
+/// The time for which the engine is unavailable. It is longer than any lease and any backoff.
 const OUTAGE: Duration = Duration::from_secs(60);
-/// The interval of the requests to every member in that time.
+/// The interval of the requests to every member during the outage.
 const ROUND: Duration = Duration::from_secs(2);
 
-/// The first application of all these tests.
+/// The id of the first application in these tests.
 const APPLICATION: i32 = -1;
 
-/// A key of every dictionary.
+/// One key of every dictionary.
 fn keys(name: &str) -> [Key; 4] {
     [
         Key::Application(name.to_owned()),
@@ -40,7 +40,7 @@ fn keys(name: &str) -> [Key; 4] {
     ]
 }
 
-/// The ids of a key of every dictionary.
+/// Registers one key of every dictionary, and returns the ids.
 async fn register_all(member: &Member, name: &str) -> BTreeMap<Key, i32> {
     let mut ids = BTreeMap::new();
     for key in keys(name) {
@@ -58,12 +58,12 @@ async fn register(member: &Member, key: &Key) -> Result<i32, Status> {
 
 #[track_caller]
 fn assert_unavailable(answer: Result<i32, Status>) {
-    let status = answer.expect_err("no id can be durable now");
+    let status = answer.expect_err("no id can be made durable now");
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     assert!(!status.message().is_empty());
 }
 
-/// Waits until a member, which accepts traffic all the time, has this readiness status.
+/// Waits until a member has this readiness status, and checks that it accepts traffic all the time.
 async fn readiness(member: &Member, status: &str) {
     let client = member.collector.http(member.collector.listeners().ui);
     eventually(PATIENCE, async || {
@@ -140,7 +140,7 @@ async fn a_key_requested_from_all_members_at_once_gets_one_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_starts_later_has_everything() {
+async fn a_member_that_starts_later_has_all_ids() {
     let mut cluster = Cluster::start(1).await;
     let mut ids = BTreeMap::new();
     for number in 0..50 {
@@ -158,7 +158,7 @@ async fn a_member_that_starts_later_has_everything() {
     }
 }
 
-/// Requests the known keys, which the member returns, and a new application, which cannot get an id.
+/// Checks that the member returns the known ids, and refuses a new application and a new address.
 async fn returns_known_ids_only(member: &Member, known: &BTreeMap<Key, i32>, new: &str) {
     for (key, id) in known {
         assert_eq!(register(member, key).await.unwrap(), *id, "{key}");
@@ -176,7 +176,7 @@ async fn returns_known_ids_only(member: &Member, known: &BTreeMap<Key, i32>, new
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn members_outlive_their_engine() {
+async fn members_survive_an_outage_of_their_engine() {
     let mut cluster = Cluster::start(3).await;
     let known = register_all(&cluster.members[0], "known").await;
     cluster.settle().await;
@@ -204,7 +204,7 @@ async fn members_outlive_their_engine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_was_cut_off_while_history_was_compacted_catches_up() {
+async fn a_disconnected_member_catches_up_after_the_history_is_compacted() {
     let mut cluster = Cluster::start(2).await;
     cluster.expect_trouble();
     for (number, link) in [Link::Refusing, Link::Stalled].into_iter().enumerate() {
@@ -224,7 +224,7 @@ async fn a_member_that_was_cut_off_while_history_was_compacted_catches_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
+async fn a_resumed_member_assigns_no_id_that_another_member_has_assigned() {
     let mut cluster = Cluster::start(2).await;
     cluster.expect_trouble();
     let (active, paused) = (&cluster.members[0], &cluster.members[1]);
@@ -242,7 +242,7 @@ async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
         ids.extend(register_all(active, &format!("meanwhile-{number}")).await);
     }
     paused.collector.signal(Signal::CONT);
-    // The member handles the waiting requests first. It may find that it has lost its engine.
+    // The resumed member handles the waiting requests first. Some may fail, because it may have lost its engine.
     let answers = waiting.join_all().await.into_iter();
     let early = answers.filter_map(|(answer, key)| Some((key, answer.ok()??)));
     let mut answers = early.collect::<Vec<_>>();
@@ -265,7 +265,7 @@ async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_one_member_adopted_is_assigned_by_none() {
+async fn no_member_assigns_an_id_that_one_member_has_adopted() {
     const HELD: (i32, i32) = (2, 3);
     let cluster = Cluster::start_with(3, || Collector::options().without_listening()).await;
     let adopting = cluster.members[0].collector.grpc().await;

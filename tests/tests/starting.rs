@@ -1,4 +1,4 @@
-//! Tests the start of a collector: what ends it, and what is answered and reported meanwhile.
+//! Tests the start of a collector: signals and mistakes that end it, and the answers of probes until it is ready.
 
 use std::{fs, io::Write as _, net::UdpSocket, path::PathBuf, process::Command, thread};
 
@@ -15,9 +15,9 @@ fn log(child: &Child) -> Vec<Line> {
     lines.iter().map(|line| Line::parse(line)).collect()
 }
 
-/// A supervisor stops a collector that still waits for its store, or reads it.
+/// A supervisor may stop a collector that is still waiting for its store.
 #[tokio::test]
-async fn a_signal_during_the_start_ends_it_cleanly() {
+async fn a_signal_ends_a_starting_collector_cleanly() {
     let data = TempDir::new().unwrap();
     let [nowhere] = free_addresses::<1>();
     for signal in [Signal::TERM, Signal::INT] {
@@ -29,7 +29,9 @@ async fn a_signal_during_the_start_ends_it_cleanly() {
             let waits = |line: &String| line.contains("store unavailable at start, retrying");
             lines.iter().any(waits).then_some(())
         });
-        waits.await.expect("it waits for its store");
+        waits
+            .await
+            .expect("the collector does not wait for its store");
         collector.signal(signal);
         assert_eq!(collector.exit(PATIENCE).await.code(), Some(0));
         let log = log(&collector);
@@ -39,14 +41,14 @@ async fn a_signal_during_the_start_ends_it_cleanly() {
     }
 }
 
-/// Opens a pipe for writing, which takes until another process opens it for reading.
+/// Opens a pipe for writing, in a thread. This waits until another process opens the pipe for reading.
 fn opened(pipe: PathBuf) -> oneshot::Receiver<fs::File> {
     let (sender, receiver) = oneshot::channel();
     thread::spawn(move || sender.send(fs::OpenOptions::new().write(true).open(pipe).unwrap()));
     receiver
 }
 
-/// The collector reads the users of Nacos from a pipe, and so it waits for them as long as the test wants.
+/// The collector reads the Nacos users from a pipe, so the test decides how long the start waits for them.
 #[tokio::test]
 async fn probes_are_answered_while_the_users_of_nacos_are_read() {
     let data = TempDir::new().unwrap();
@@ -56,12 +58,14 @@ async fn probes_are_answered_while_the_users_of_nacos_are_read() {
     let options = Collector::options().env("SW_NACOS_USERS_FILE", pipe.to_str().unwrap());
     let (mut collector, listeners) = options.launch(&data.path().join("data"));
     let reads = timeout(PATIENCE, opened(pipe)).await;
-    let mut users = reads.expect("it reads its users").unwrap();
+    let mut users = reads
+        .expect("the collector does not read its users")
+        .unwrap();
     let probe = http::Client::new(listeners.ui);
     assert_eq!(probe.get("/livez").await.unwrap().status, 200);
     assert_eq!(probe.get("/readyz").await.unwrap().status, 503);
 
-    // No client signs in with it.
+    // No client signs in with this hash.
     let hash = "$2a$10$EuWPZHzz32dJN7jexM34MOeYirDdFAZm2kuWj7VEOJhhZkDrxfvUu";
     writeln!(users, "root {hash} admin").unwrap();
     drop(users);
@@ -74,9 +78,9 @@ async fn probes_are_answered_while_the_users_of_nacos_are_read() {
     assert_eq!(collector.exit(PATIENCE).await.code(), Some(0));
 }
 
-/// A mistake in the settings of Nacos is reported before the store is opened, because a large one is read for minutes.
+/// A mistake in the Nacos settings is reported before the store is opened, because reading a large store takes minutes.
 #[tokio::test]
-async fn what_nacos_needs_is_checked_before_the_store_is_opened() {
+async fn the_nacos_settings_are_checked_before_the_store_is_opened() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -89,6 +93,6 @@ async fn what_nacos_needs_is_checked_before_the_store_is_opened() {
         let run = options.env(variable, value).run().await;
         assert_eq!(run.code, Some(1), "{}", run.stderr);
         assert!(run.stderr.contains(variable), "{}", run.stderr);
-        assert!(!data.exists(), "{variable}: a store was opened");
+        assert!(!data.exists(), "{variable}: the store was opened");
     }
 }

@@ -1,4 +1,5 @@
-//! Tests a store that cannot be used or fails later: a clear error, a non-zero exit, and no acknowledged id that is not on disk.
+//! Tests a store that cannot be used or fails later: the collector reports a clear error, exits with a non-zero code, and has
+//! acknowledged no id that is not on disk.
 
 use std::{
     collections::BTreeMap,
@@ -44,7 +45,7 @@ impl Store {
         Collector::options().data_dir(self.path())
     }
 
-    /// A store that has been used and closed.
+    /// A store that a collector has used and closed.
     async fn used() -> Self {
         let store = Self::new();
         let mut collector = store.options().start().await;
@@ -59,7 +60,7 @@ impl Store {
     }
 }
 
-/// Checks that it failed with an error that names `path` and `what`.
+/// Checks that the collector failed with an error that contains `path` and `what`.
 #[track_caller]
 fn assert_failed(run: &Run, path: &Path, what: &str) {
     assert_eq!(run.code, FAILURE, "{run:#?}");
@@ -108,7 +109,7 @@ async fn a_directory_of_another_user_is_refused() {
     let store = Store::used().await;
     let mut options = store.options();
     if geteuid().is_root() {
-        // Permissions do not apply to root, so the collector runs as a root without its privileges.
+        // Permissions do not apply to root, so the collector runs as root without root's capabilities.
         chown(store.path(), Some(65534), Some(65534)).expect("a change of the owner");
         options = options.through(&["setpriv", "--bounding-set=-all", "--inh-caps=-all"]);
     } else {
@@ -167,7 +168,7 @@ type Owners = BTreeMap<i32, String>;
 
 /// A collector on a disk that is full, with the ids that it has acknowledged.
 async fn on_full_disk(store: &Store) -> (Collector, Owners) {
-    // The shell counts in blocks of 512 bytes. Free space within the file is still used.
+    // The shell counts in blocks of 512 bytes. The collector can still use free space within the file.
     let blocks = fs::metadata(store.file()).expect("a store").len() / 512 + 1;
     let mut collector = store
         .options()
@@ -288,7 +289,10 @@ async fn a_removed_data_directory_ends_the_collector_before_the_next_id() {
         collector.expect_log("the journal of events cannot be written");
         change(&store);
         let refused = client.application("carts").await;
-        assert!(refused.is_err(), "acknowledged as {refused:?}");
+        assert!(
+            refused.is_err(),
+            "the registration was acknowledged: {refused:?}"
+        );
         assert_eq!(collector.exit().await.code(), FAILURE);
         let log = collector.log();
         assert!(
@@ -299,7 +303,7 @@ async fn a_removed_data_directory_ends_the_collector_before_the_next_id() {
 }
 
 #[tokio::test]
-async fn a_start_without_its_etcd_logs_rarely_and_ends_with_the_cause() {
+async fn a_start_without_etcd_logs_rarely_and_ends_with_the_cause() {
     let [address] = free_addresses().map(|address| address.to_string());
     let run = Collector::options()
         .env("SW_STORAGE", "etcd")
@@ -312,7 +316,7 @@ async fn a_start_without_its_etcd_logs_rarely_and_ends_with_the_cause() {
         .iter()
         .filter(|line| line.contains("\"WARN\""))
         .count();
-    // It waits for ten seconds, and logs this every five seconds.
+    // The collector waits for ten seconds, and logs a warning every five seconds.
     assert!((1..=3).contains(&waiting), "{run:#?}");
     let last = lines.last().copied().unwrap_or_default();
     assert!(

@@ -1,4 +1,4 @@
-//! Tests `rollcall-collector store`: an operator's maintenance of the embedded store while no collector uses it.
+//! Tests `rollcall-collector store`, with which an operator maintains the embedded store while no collector uses it.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ async fn store(path: &Path, arguments: &[&str]) -> Run {
     arguments.fold(options(path), Options::argument).run().await
 }
 
-/// The number in the line of `store info` that begins with `name`.
+/// The last number in the line of `store info` that begins with `name`.
 fn line(run: &Run, name: &str) -> u64 {
     let line = run.stdout.lines().find(|line| line.starts_with(name));
     let number = line.and_then(|line| line.split_whitespace().last());
@@ -24,7 +24,7 @@ fn line(run: &Run, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_store_is_counted_and_pruned_and_every_id_stays_taken() {
+async fn a_store_is_counted_and_pruned_without_freeing_any_id() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("data");
     let mut collector = options(&path).start().await;
@@ -79,7 +79,7 @@ async fn a_store_is_counted_and_pruned_and_every_id_stays_taken() {
     let described = again.query().instance(instance).await.unwrap();
     assert!(
         !described.properties.is_empty(),
-        "the agent reports them again"
+        "the agent has reported its properties again"
     );
 }
 
@@ -128,9 +128,9 @@ async fn an_impossible_command_is_refused_and_changes_nothing() {
     assert!(!path.exists(), "nothing is created");
 }
 
-/// A move from another collector: this one assigns no id that the other one has assigned or will assign.
+/// When agents move from another collector, this collector assigns no id that the other collector has assigned or will assign.
 #[tokio::test]
-async fn a_store_leaves_the_ids_of_an_earlier_inventory_to_it() {
+async fn an_imported_store_never_assigns_the_ids_of_an_earlier_inventory() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("data");
     let import = [
@@ -149,7 +149,7 @@ async fn a_store_leaves_the_ids_of_an_earlier_inventory_to_it() {
     let directory_line = format!("directory       {}", path.display());
     let created = format!("{directory_line} (created)\n");
     assert!(imported.stdout.starts_with(&created), "{}", imported.stdout);
-    // A lower number does not free ids of the earlier inventory.
+    // A lower number must not free ids of the earlier inventory.
     let lower = store(&path, &["import", "--first-instance-id", "5"]).await;
     assert!(lower.stdout.contains("20000"), "{}", lower.stdout);
     for refused in ["0", "-5", "1000000000", "x"] {
@@ -162,7 +162,7 @@ async fn a_store_leaves_the_ids_of_an_earlier_inventory_to_it() {
         (["c", "d"], [10_001, -10_001]),
     ] {
         let client = collector.grpc().await;
-        // An agent of the earlier collector keeps its ids; the collector does not wait for other agents.
+        // An agent of the earlier collector keeps its ids, and the collector has no listening period.
         client.recover(2, 2).await.unwrap();
         for (code, id) in codes.into_iter().zip(expected) {
             assert_eq!(client.application(code).await.unwrap(), id);

@@ -1,4 +1,4 @@
-//! Tests the reports to a supervisor (`sd_notify`), the manual page, and the completions.
+//! Tests the reports to a supervisor (`sd_notify`), the manual page and the shell completions.
 
 use std::{os::unix::net::UnixDatagram, time::Duration};
 
@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-/// The socket of a supervisor.
+/// A supervisor that receives reports on a socket.
 struct Supervisor {
     socket: UnixDatagram,
     directory: TempDir,
@@ -40,7 +40,7 @@ impl Supervisor {
         tokio::task::spawn_blocking(receive).await.unwrap()
     }
 
-    /// The next report that is not a sign of life.
+    /// The next report that is not a watchdog report.
     async fn change(&self) -> String {
         loop {
             let report = self.report().await;
@@ -52,17 +52,19 @@ impl Supervisor {
 }
 
 #[tokio::test]
-async fn a_supervisor_is_notified_of_ready_alive_and_stopping_in_this_order() {
+async fn a_supervisor_is_notified_of_ready_watchdog_and_stopping_in_this_order() {
     let supervisor = Supervisor::start();
     let options = Collector::options()
         .env("NOTIFY_SOCKET", supervisor.path())
         .env("WATCHDOG_USEC", "400000");
-    // It returns when the collector is ready, so the report has been sent by then, or is about to be.
+    // `start` returns when the collector is ready, which is about the time of the report.
     let mut collector = options.start().await;
     let ready = supervisor.change().await;
     assert!(ready.starts_with("READY=1\n"), "{ready}");
     for address in [collector.listeners().grpc, collector.listeners().naming] {
-        TcpStream::connect(address).await.expect("it accepts");
+        TcpStream::connect(address)
+            .await
+            .expect("a listener that accepts");
     }
     for _ in 0..3 {
         assert_eq!(supervisor.report().await, "WATCHDOG=1\n");
@@ -75,7 +77,7 @@ async fn a_supervisor_is_notified_of_ready_alive_and_stopping_in_this_order() {
 }
 
 #[tokio::test]
-async fn a_stopped_runtime_sends_no_sign_of_life() {
+async fn a_stopped_process_sends_no_watchdog_reports() {
     let supervisor = Supervisor::start();
     let options = Collector::options().env("NOTIFY_SOCKET", supervisor.path());
     let collector = options.env("WATCHDOG_USEC", "200000").start().await;
@@ -87,7 +89,7 @@ async fn a_stopped_runtime_sends_no_sign_of_life() {
     let mut reports = 0;
     while supervisor.socket.recv(&mut [0; 64]).is_ok() {
         reports += 1;
-        assert!(reports < 5, "reports from a stopped process");
+        assert!(reports < 5, "a stopped process still sends reports");
     }
     collector.signal(Signal::CONT);
     supervisor.socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -95,7 +97,7 @@ async fn a_stopped_runtime_sends_no_sign_of_life() {
 }
 
 #[tokio::test]
-async fn a_supervisor_that_does_not_listen_changes_nothing() {
+async fn a_collector_runs_without_a_listening_supervisor() {
     let options = Collector::options().env("NOTIFY_SOCKET", "/no/such/socket");
     let mut collector = options.start().await;
     collector.expect_log("the supervisor's socket cannot be used");

@@ -1,4 +1,4 @@
-//! Tests concurrent requests: one key gets one id, and the ids are those of the specified sequences.
+//! Tests concurrent requests: each key gets exactly one id, and the ids are those of the specified sequences.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 const CALLERS: usize = 16;
-/// New applications. The other dictionaries use the same writer, so they get fewer requests.
+/// The number of new applications. The other dictionaries use the same writer, so they get fewer requests.
 const APPLICATIONS: usize = 2_000;
 const OTHERS: usize = 400;
 
-/// The application of all instances and operations here: the first one, so its id is known.
+/// The id of the application of all instances and operations. It is the first application, so its id is known.
 const APPLICATION: i32 = -1;
 
-/// A client that requests ids; every second one uses HTTP.
+/// A client that requests ids. Every second client uses HTTP.
 enum Caller {
     Grpc(grpc::Client),
     Http(Box<http::Client>),
@@ -97,7 +97,7 @@ fn only(mappings: Vec<(String, i32)>, key: &str) -> i32 {
     *id
 }
 
-/// Requests these keys, one after the other.
+/// Requests the ids of these keys, one after the other.
 async fn register(
     caller: &Caller,
     dictionary: Dictionary,
@@ -111,7 +111,7 @@ async fn register(
     answers
 }
 
-/// Has every caller request every key, all at once from different starts, and returns their common answers.
+/// Lets all callers request every key concurrently, each from a different start, and returns their common answers.
 async fn register_concurrently(
     collector: &Collector,
     dictionary: Dictionary,
@@ -159,7 +159,7 @@ async fn ids_agree_and_are_in_sequence(dictionary: Dictionary) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn application_ids_are_unique_and_dense_beside_the_reserved_one() {
+async fn application_ids_are_unique_and_dense_except_for_the_reserved_one() {
     ids_agree_and_are_in_sequence(Dictionary::Applications).await;
 }
 
@@ -169,7 +169,7 @@ async fn instance_ids_are_unique_and_count_from_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operation_ids_are_unique_and_dense_beside_the_reserved_one() {
+async fn operation_ids_are_unique_and_dense_except_for_the_reserved_one() {
     ids_agree_and_are_in_sequence(Dictionary::Operations).await;
 }
 

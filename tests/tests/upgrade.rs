@@ -1,5 +1,5 @@
-//! Tests a rolling upgrade: a member of a later release writes unknown values, while real collectors share the store, stop and
-//! start again. They keep the values, show them as unknown, and continue to serve.
+//! Tests a rolling upgrade. A member of a later release writes values that this release does not know, while real collectors share
+//! the store, stop and start again. The collectors keep the values, show them as unknown, and continue to serve.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,23 +27,23 @@ use rollcall_tests::{
 };
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-/// Values without a name in this release.
+/// Values that this release does not know.
 const GENERATION: u8 = 9;
 const SPAN_TYPE: u8 = 200;
 const SIGNAL: u8 = 40;
-/// The later release's record of the store's format, which builds of version 2 can read.
+/// The store's format as the later release records it. Builds that use version 2 can read it.
 const FORMAT: (&str, &[u8]) = ("/rollcall/store/format", b"3");
-/// A kind of key that this release does not have.
+/// A key of a kind that this release does not know.
 const KEY: &str = "/rollcall/store/later/0000000001";
 
-/// More than any test registers.
+/// Limits that the test never reaches.
 const LIMITS: Limits = Limits {
     assigned: 1000,
     adopted: 1000,
     bytes: 1 << 30,
 };
 
-/// The member of the later release: the store's own code with other values.
+/// The member of the later release. It runs this release's storage code with other values.
 struct Later {
     storage: Box<dyn Storage>,
     allocator: Allocator,
@@ -101,7 +101,8 @@ impl Later {
         self.allocator.restore(row).expect("no contradiction");
     }
 
-    /// Registers a process and an operation of the application, with values of the later release, and records a signal of it.
+    /// Registers a process and an operation of the application with values of the later release, and records a signal of the
+    /// process.
     fn register(&mut self, application: ApplicationId, name: &str) -> InstanceId {
         loop {
             self.read(|storage, sink| storage.read_latest(sink));
@@ -182,8 +183,8 @@ async fn shows(member: &Member, instance: InstanceId) {
     .await;
 }
 
-/// Checks that the member assigns an id to a new name, and renews the lease of a process that shares a key with that of the
-/// later release.
+/// Checks that the member assigns an id to a new name, and renews the lease of a process that is stored under the same key as the
+/// process of the later release.
 async fn serves(member: &Member, name: &str, neighbour: i32) {
     let client = member.collector.grpc().await;
     eventually(PATIENCE, async || client.application(name).await).await;
@@ -191,7 +192,7 @@ async fn serves(member: &Member, name: &str, neighbour: i32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_of_a_later_release_survive_the_members_of_this_one() {
+async fn values_of_a_later_release_survive_restarts_of_the_members() {
     let mut cluster = Cluster::start_with(3, options).await;
     let client = cluster.members[0].collector.grpc().await;
     let orders = client.application("orders").await.unwrap();
@@ -215,7 +216,7 @@ async fn values_of_a_later_release_survive_the_members_of_this_one() {
         serves(member, &format!("before {number}"), neighbour).await;
     }
 
-    // Each member in turn leaves, while the others serve, and reads the whole store again.
+    // Each member in turn stops while the others serve, and reads the whole store again when it restarts.
     for number in 0..cluster.members.len() {
         cluster.members[number].collector.terminate().await;
         let written = spawn_blocking(move || {

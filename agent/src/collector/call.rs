@@ -25,15 +25,14 @@ use crate::{
     process::Process,
 };
 
-/// Why a call failed.
+/// The reason why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    /// The connection is unusable: the status code is one at which upstream's agents reconnect (proto/docs/skywalking.md section
-    /// 4.3).
+    /// The connection is unusable: upstream's agents reconnect at this status code (proto/docs/skywalking.md section 4.3).
     #[error("{0}")]
     Lost(String),
-    /// The collector answered that it cannot serve the call at present. It ends the connection, except if the call was about names:
-    /// other calls may still succeed.
+    /// The collector answered that it cannot serve the call at present. This ends the connection, unless the call requested ids for
+    /// names: then other calls may still succeed.
     #[error("{0}")]
     Refused(String),
     /// The collector does not know the ids of the request.
@@ -42,7 +41,7 @@ pub(crate) enum CallError {
     /// The collector does not implement this call.
     #[error("{0}")]
     Unsupported(String),
-    /// No answer before the deadline.
+    /// The collector did not answer before the deadline.
     #[error("no answer within {0:?}")]
     Silent(Duration),
     /// Any other failure; the connection stays usable.
@@ -53,7 +52,7 @@ pub(crate) enum CallError {
 impl From<Status> for CallError {
     fn from(status: Status) -> Self {
         let text = format!("{:?}: {}", status.code(), status.message());
-        // A status with a source comes from below gRPC: the connection broke.
+        // A status with a source does not come from the collector: the connection failed.
         let is_answer = status.source().is_none();
         match status.code() {
             Code::Unavailable | Code::ResourceExhausted if is_answer => Self::Refused(text),
@@ -78,7 +77,7 @@ impl From<Status> for CallError {
     }
 }
 
-/// The collector that a connection leads to.
+/// The collector at the other end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Collector {
     applications: ApplicationRegisterServiceClient<Transport>,
@@ -214,7 +213,7 @@ impl Collector {
         Ok(())
     }
 
-    /// The ids of the names that have one.
+    /// The ids of those names to which the collector has assigned one.
     pub(crate) async fn operations(
         &self,
         application: ApplicationId,
@@ -236,7 +235,7 @@ impl Collector {
             .collect())
     }
 
-    /// The ids of the addresses that have one.
+    /// The ids of those addresses to which the collector has assigned one.
     pub(crate) async fn addresses(
         &self,
         addresses: &[Arc<str>],
@@ -252,7 +251,7 @@ impl Collector {
     }
 }
 
-/// The answer repeats the name that the id belongs to.
+/// The operation and its id in an entry of the answer, which repeats the name.
 fn operation_of(entry: ServiceNameMappingElement) -> Option<(Operation, OperationId)> {
     let element = entry.element?;
     let operation = Operation {
@@ -298,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn upstreams_five_status_codes_end_a_connection_and_no_other() {
+    fn only_upstreams_five_status_codes_end_a_connection() {
         let classes = |code: i32| CallError::from(Status::new(Code::from_i32(code), ""));
         let of = |class: fn(&CallError) -> bool| -> Vec<Code> {
             let codes = (0..17).filter(|code| class(&classes(*code)));

@@ -1,23 +1,23 @@
-//! How often the agent pings each collector on an idle connection.
+//! The rate at which the agent pings each collector on an idle connection.
 
 use std::{collections::HashMap, time::Duration};
 
 use crate::peer::Peer;
 
-/// The longest interval that refusals lead to: Java's gRPC servers accept a ping every five minutes by default.
+/// The longest interval after refusals: by default, Java's gRPC servers accept a ping every five minutes.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
 
-/// How the agent checks an idle connection: with HTTP/2 pings.
+/// The timing of the HTTP/2 pings with which the agent checks an idle connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Keepalive {
     /// The time without received data after which a ping is sent.
     pub(crate) interval: Duration,
-    /// The time for the answer to a ping; then the connection is lost.
+    /// The time after a ping at which a connection without an answer is lost.
     pub(crate) timeout: Duration,
 }
 
-/// The keepalive of each collector: the configured one, or a slower one after the collector rejected pings as too many.
-/// (Java's gRPC servers allow two between calls.)
+/// The keepalive of each collector: the configured one, or a slower one after the collector rejected pings as too many. (Java's
+/// gRPC servers allow two pings between calls.)
 #[derive(Debug)]
 pub(crate) struct Keepalives {
     configured: Keepalive,
@@ -42,7 +42,7 @@ impl Keepalives {
         }
     }
 
-    /// The collector rejected the pings as too many: halves their rate. Forgets collectors that are not in `members`.
+    /// The collector rejected the pings as too many: halves their rate. Also forgets the collectors that are not in `members`.
     pub(crate) fn refused(&mut self, collector: &Peer, members: &[Peer]) {
         let longest = LONGEST.max(self.configured.interval);
         let interval = self.of(collector).interval.saturating_mul(2).min(longest);
@@ -50,7 +50,8 @@ impl Keepalives {
         self.slowed.insert(collector.clone(), interval);
     }
 
-    /// The connection ended in another way: another collector may answer at this address from now on.
+    /// The connection ended in another way: restores the configured rate, because another collector may answer at this address from
+    /// now on.
     pub(crate) fn ended(&mut self, collector: &Peer) {
         self.slowed.remove(collector);
     }
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_slow_the_pings_of_one_collector_down_to_a_limit() {
+    fn refusals_slow_down_the_pings_of_one_collector_to_a_limit() {
         let (java, other) = (peer("java:11800"), peer("other:11800"));
         let members = [java.clone(), other.clone()];
         let mut keepalives = Keepalives::new(CONFIGURED);
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_of_another_kind_restores_the_configured_rate() {
+    fn another_end_of_a_connection_restores_the_configured_rate() {
         let java = peer("java:11800");
         let mut keepalives = Keepalives::new(CONFIGURED);
         keepalives.refused(&java, std::slice::from_ref(&java));

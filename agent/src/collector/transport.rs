@@ -32,7 +32,7 @@ use crate::{
 /// Upstream's metadata key for the token (proto/docs/skywalking.md section 4.8).
 const AUTHENTICATION: HeaderName = HeaderName::from_static("authentication");
 
-/// Why a connection could not be opened.
+/// The reason why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     #[error("no connection: {0}")]
@@ -56,7 +56,7 @@ pub(crate) fn refuses_pings(error: &hyper::Error) -> bool {
     cause.is_some_and(|error: &h2::Error| error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM))
 }
 
-/// The future that drives a connection, and ends with it.
+/// The future that drives a connection and ends when the connection ends.
 pub(crate) type Connection<S = Stream> = http2::Connection<TokioIo<S>, Body, TokioExecutor>;
 
 /// Connects. The caller must poll the returned [`Connection`] beside the calls.
@@ -118,7 +118,8 @@ impl tower_service::Service<Request<Body>> for Transport {
     }
 }
 
-/// Maps a failure below gRPC to UNAVAILABLE, as gRPC's own clients do. The source distinguishes it from a collector's answer.
+/// Maps a failure of the connection to UNAVAILABLE, as gRPC's own clients do. The source of the status distinguishes it from an
+/// answer of the collector.
 fn unavailable(error: hyper::Error) -> Status {
     let mut status = Status::unavailable(format!("connection: {error}"));
     status.set_source(Arc::new(error));

@@ -1,4 +1,4 @@
-//! The `agent.config` files in `tests/cases`, and the outcome of each.
+//! Tests that each `agent.config` file in `tests/cases` has the expected outcome.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::Builder;
 
 use super::Collectors;
 
-/// The settings of an agent, or the mistakes that it reports.
+/// The settings of an agent with this file and environment, as text; or the mistakes that the agent reports.
 fn outcome(file: &str, environment: &[(&str, &str)]) -> String {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases")).join(file);
     let builder = Builder::default().config_file(&path);
@@ -85,7 +85,7 @@ fn each_file_has_its_outcome() {
 }
 
 #[test]
-fn placeholders_take_what_the_environment_has() {
+fn placeholders_take_the_values_of_the_environment() {
     let nested = "11-nested-placeholder.config";
     let fallback = ("FALLBACK", "10.0.0.9");
     assert_eq!(

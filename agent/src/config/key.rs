@@ -1,6 +1,6 @@
 //! The keys of `agent.config` and their names in the environment.
 
-/// A setting that a file or the environment can give.
+/// A setting that may be set in a file or in the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     ApplicationCode,
@@ -24,7 +24,8 @@ pub(crate) enum Key {
     ServerName,
 }
 
-/// A key's spellings. The first of each is that of 5.x; the others are those of later generations of upstream's agents.
+/// The spellings of a key. In each list, the first spelling is the one of 5.x; the others belong to later generations of upstream's
+/// agents.
 #[derive(Debug)]
 pub(crate) struct Spelling {
     pub(crate) key: Key,
@@ -32,11 +33,11 @@ pub(crate) struct Spelling {
     pub(crate) environment: &'static [&'static str],
 }
 
-/// Keys: `org.apache.skywalking.apm.agent.core.conf.Config` at v5.0.0-GA, later ones at v7.0.0 and 9.x. Names in the
-/// environment: upstream's where its `agent.config` has one, else made by its rule (`collector.x` is
-/// `SW_AGENT_COLLECTOR_X`).
+/// The keys are those of `org.apache.skywalking.apm.agent.core.conf.Config` at v5.0.0-GA, and the later spellings those of v7.0.0
+/// and 9.x. The names in the environment are upstream's if its `agent.config` has one; the others follow upstream's rule
+/// (`collector.x` is `SW_AGENT_COLLECTOR_X`).
 ///
-/// An instance name (8.0 and later) and an instance UUID (up to 7.0) are one setting: either identifies the instance.
+/// An instance name (8.0 and later) and an instance UUID (up to 7.0) are the same setting: both identify the instance.
 pub(crate) const SPELLINGS: [Spelling; 19] = [
     Spelling {
         key: Key::ApplicationCode,
@@ -150,7 +151,7 @@ impl Key {
         &SPELLINGS[self as usize]
     }
 
-    /// The name under which a mistake is reported if it is not in a file.
+    /// The name under which a mistake is reported if the mistake is not in a file.
     pub(crate) fn name(self) -> &'static str {
         self.spelling().file[0]
     }

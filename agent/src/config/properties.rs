@@ -1,11 +1,11 @@
 //! Files in the format of Java's properties, with upstream's `${NAME:default}` placeholders.
 //!
-//! Read as `java.util.Properties` reads them: comments with `#` and `!`; `key=value`, `key:value` and `key value`; a `\` at the
-//! end that continues the line; `\t`, `\n`, `\r`, `\f`, `\uXXXX` and `\` before any other character, which stands for that
-//! character. Unlike Java, it skips a byte order mark.
+//! Files are read as `java.util.Properties` reads them. Comments begin with `#` or `!`. Entries are `key=value`, `key:value` or
+//! `key value`. A `\` at the end of a line continues the line. The escapes are `\t`, `\n`, `\r`, `\f` and `\uXXXX`; a `\` before
+//! any other character stands for that character. Unlike Java, this parser skips a byte order mark.
 //!
-//! An error in a value is kept with the value. It counts only if the value is used, since this library uses few keys of an
-//! `agent.config`.
+//! An error in a value is stored in place of the value. It is reported only if the value is used, because this library uses few
+//! keys of an `agent.config`.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ pub(crate) struct Value {
     pub(crate) line: usize,
 }
 
-/// The entries of a file. The last entry of a key counts.
+/// The entries of a file. If a key has several entries, the last one applies.
 #[derive(Debug, Default)]
 pub(crate) struct File {
     pub(crate) path: PathBuf,

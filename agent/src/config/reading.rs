@@ -19,7 +19,7 @@ const MAX_PATH_BYTES: usize = 4095;
 struct Written {
     text: String,
     origin: Origin,
-    /// The key that the user wrote, for messages.
+    /// The spelling of the key that messages show.
     name: &'static str,
 }
 
@@ -62,7 +62,7 @@ fn layered(
             }
         }
     }
-    // A blank value counts if the builder has it: a blank name is a mistake of the program.
+    // A blank value from the builder counts as set, because a blank name there is a mistake of the program.
     for (key, text) in &given.texts {
         let text = Ok(text.trim().to_owned());
         layers.insert(*key, (text, Origin::Builder, key.name()));
@@ -122,7 +122,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Records that one of these keys is required and none is set. They may be in a file that could not be read.
+    /// Records that one of these keys is required and none is set. Records nothing if an earlier problem explains that, such as a
+    /// file that could not be read.
     pub(super) fn missing(&mut self, keys: &[Key]) {
         let explains = |problem: &Problem| {
             let spelled = |key: &Key| key.spelling().file.contains(&&*problem.key);
@@ -143,7 +144,7 @@ impl<'a> Reading<'a> {
         self.problem(Origin::Builder, &names.join(" or "), message);
     }
 
-    /// A short text without control characters.
+    /// The value of a setting that must be a short text without control characters.
     pub(super) fn name(&mut self, key: Key) -> Option<String> {
         self.line(key, MAX_NAME_BYTES)
     }
@@ -170,8 +171,8 @@ impl<'a> Reading<'a> {
         None
     }
 
-    /// The application's name, with namespace and cluster as the Java agent joins them since 8.10: a part that is not set is
-    /// empty, and if neither is set the name stands alone.
+    /// The application's name, joined with namespace and cluster as the Java agent joins them since 8.10. If only one of the two is
+    /// set, the other is empty; if neither is set, the name stands alone.
     pub(super) fn application_code(&mut self) -> Option<String> {
         let name = self.name(Key::ApplicationCode);
         let namespace = self.name(Key::Namespace);
@@ -193,7 +194,7 @@ impl<'a> Reading<'a> {
         Some(joined)
     }
 
-    /// Naming servers if there are any, else direct ones (upstream's order); at least one is required.
+    /// The naming servers if there are any, otherwise the direct collectors (upstream's order). At least one address is required.
     pub(super) fn collectors(&mut self) -> Collectors {
         let servers = self.peers(Key::Servers);
         let direct = self.peers(Key::DirectServers);
@@ -208,7 +209,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A comma-separated list of `host:port`, each once.
+    /// The addresses in a comma-separated list of `host:port`, without duplicates.
     fn peers(&mut self, key: Key) -> Option<Vec<Peer>> {
         let setting = self.texts.get(&key)?.clone();
         let mut peers: Vec<Peer> = Vec::new();
@@ -255,7 +256,7 @@ impl<'a> Reading<'a> {
                 value.set_sensitive(true);
                 Some(Authentication(value))
             }
-            // The token itself is not shown.
+            // The message does not show the token.
             Ok(_) | Err(_) => {
                 self.wrong(&setting, "is not visible ASCII text");
                 None
@@ -263,7 +264,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A period or deadline; whole seconds, if it comes as text.
+    /// A period or deadline. As text, it is a number of whole seconds.
     pub(super) fn duration(&mut self, key: Key, default_seconds: u64) -> Duration {
         let given = self.given.durations.get(&key).copied();
         if given.is_some() || !self.texts.contains_key(&key) {
@@ -272,7 +273,7 @@ impl<'a> Reading<'a> {
         Duration::from_secs(self.number(key, default_seconds, LONGEST.as_secs(), "seconds"))
     }
 
-    /// A period or deadline that only the builder has, or has in finer units.
+    /// A period or deadline that was set through the builder, or its default.
     pub(super) fn given_duration(
         &mut self,
         name: &str,

@@ -1,10 +1,10 @@
-//! Reads the settings of TLS.
+//! Reads the TLS settings.
 
 use super::{Collectors, Config, key::Key, reading::Reading};
 use crate::tls::{self, Tls};
 
 impl Reading<'_> {
-    /// The settings of TLS, if there is an authority.
+    /// The TLS settings; `None` if no authority is set.
     pub(super) fn tls(&mut self) -> Option<Tls> {
         let trusted_ca = self.file(Key::TrustedCa);
         let (chain, key) = (self.file(Key::CertChain), self.file(Key::CertSecret));
@@ -45,7 +45,7 @@ impl Reading<'_> {
         Some(tls)
     }
 
-    /// Records addresses that require TLS without an authority.
+    /// Records a mistake if an address requires TLS and no authority is set.
     pub(super) fn secure(&mut self, config: &Config) {
         let (key, addresses) = match &config.collectors {
             Collectors::Discovered { servers, .. } => (Key::Servers, servers),

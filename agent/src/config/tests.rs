@@ -47,7 +47,7 @@ fn complaints(result: Result<Config, Vec<Problem>>) -> Vec<String> {
 }
 
 #[test]
-fn defaults_are_upstreams() {
+fn defaults_are_those_of_upstream() {
     let config = layered(
         given(&[(Key::ApplicationCode, "a"), (Key::Servers, "c:1")]),
         &[],
@@ -82,7 +82,7 @@ fn defaults_are_upstreams() {
 }
 
 #[test]
-fn builder_goes_before_environment_before_file_before_default() {
+fn the_builder_overrides_the_environment_then_the_file_then_the_default() {
     let config = layered(
         given(&[(Key::ApplicationCode, "from-builder")]),
         &[
@@ -109,7 +109,7 @@ fn blank_values_count_as_absent() {
 }
 
 #[test]
-fn direct_servers_count_only_without_naming_servers() {
+fn direct_servers_are_used_only_without_naming_servers() {
     let direct = [("SW_AGENT_COLLECTOR_BACKEND_SERVICES", "g:11800")];
     let with = layered(BuilderSettings::default(), &direct, FILE).unwrap();
     assert!(matches!(with.collectors, Collectors::Discovered { .. }));
@@ -197,7 +197,7 @@ fn a_list_of_servers_without_an_entry_or_with_too_many_is_a_mistake() {
 }
 
 #[test]
-fn the_application_is_known_by_name_namespace_and_cluster() {
+fn the_application_code_joins_name_namespace_and_cluster() {
     let name = |namespace: &str, cluster: &str| {
         let texts = [(Key::ApplicationCode, "orders"), (Key::Servers, "c:1")];
         let environment = [
@@ -228,7 +228,7 @@ fn a_name_that_is_too_long_with_its_namespace_is_a_mistake() {
 }
 
 #[test]
-fn an_instance_is_known_by_its_instance_name() {
+fn an_instance_name_is_used_as_the_instance_uuid() {
     let uuid = |texts: &[(Key, &str)], environment: &[(&str, &str)], file: &str| {
         let texts = [&[(Key::ApplicationCode, "a"), (Key::Servers, "c:1")], texts].concat();
         layered(given(&texts), environment, file)

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Looks up, and queues what is absent. `Absent` if there is no room.
+/// Looks up a key, and queues it if it is absent. Returns `Absent` if the dictionary is full.
 fn look_up<K: Key, Q: Equivalent<K> + Hash + ?Sized, I: Copy + PartialEq>(
     dictionary: &Dictionary<K, I>,
     query: &Q,
@@ -33,7 +33,7 @@ fn id(number: i32) -> AddressId {
 }
 
 #[test]
-fn a_miss_is_queued_once_and_known_after_the_answer() {
+fn an_absent_key_is_queued_once_and_known_after_the_answer() {
     let addresses = Addresses::new(10);
     assert_eq!(address(&addresses, "db:3306"), Lookup::Waiting);
     assert_eq!(address(&addresses, "db:3306"), Lookup::Waiting);
@@ -72,7 +72,7 @@ fn the_same_name_on_two_sides_has_two_ids() {
 }
 
 #[test]
-fn a_full_dictionary_drops_and_still_knows_what_it_has() {
+fn a_full_dictionary_drops_new_keys_and_keeps_its_entries() {
     let addresses = Addresses::new(2);
     let answers = ["a", "b", "c", "a"].map(|text| address(&addresses, text));
     assert_eq!(
@@ -88,7 +88,7 @@ fn a_full_dictionary_drops_and_still_knows_what_it_has() {
 }
 
 #[test]
-fn threads_together_stay_within_the_limit_and_queue_each_key_once() {
+fn concurrent_threads_stay_within_the_limit_and_queue_each_key_once() {
     let addresses = Addresses::new(100);
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -134,7 +134,7 @@ fn a_name_that_the_collector_lost_has_no_id_and_is_requested_again() {
 }
 
 #[test]
-fn what_is_forgotten_is_queued_and_keeps_its_place() {
+fn a_forgotten_key_is_queued_and_still_counts_towards_the_limit() {
     let addresses = Addresses::new(1);
     address(&addresses, "a");
     answer(&addresses, &[("a", 1)]);
@@ -145,7 +145,7 @@ fn what_is_forgotten_is_queued_and_keeps_its_place() {
 }
 
 #[test]
-fn an_unrequested_answer_is_ignored() {
+fn an_answer_that_was_not_requested_is_ignored() {
     let addresses = Addresses::new(10);
     assert_eq!(answer(&addresses, &[("a", 1)]), 0);
     assert_eq!(address(&addresses, "a"), Lookup::Waiting);

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn host_and_port_are_read_and_written_back() {
+fn host_and_port_are_parsed_and_formatted_unchanged() {
     for text in [
         "127.0.0.1:10800",
         "collector-1.example:11800",
@@ -32,7 +32,7 @@ fn a_configured_address_may_have_a_scheme() {
 }
 
 #[test]
-fn what_is_not_host_and_port_is_refused() {
+fn a_text_that_is_not_host_and_port_is_refused() {
     for text in [
         "",
         "host",

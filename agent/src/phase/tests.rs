@@ -29,7 +29,7 @@ fn synchronise(application_id: i32, known: KnownIds) -> Option<Command> {
     })
 }
 
-/// A machine that registered as application -1, instance 1, at time 0.
+/// A machine that registered at time 0 and has the ids application -1 and instance 1.
 fn running() -> Machine {
     let mut machine = Machine::new(LIMIT, None, None);
     machine.on(Event::Connected, s(0));
@@ -42,7 +42,7 @@ fn running() -> Machine {
     machine
 }
 
-/// Ticks every 3 s as the agent does, answers every command with success, and returns the times of the heartbeats.
+/// Ticks every 3 s, as the agent does, answers every command with success, and returns the times of the heartbeats.
 fn heartbeats(machine: &mut Machine, until: u64, segment_at: impl Fn(u64) -> bool) -> Vec<u64> {
     let mut sent = Vec::new();
     for t in (3..=until).step_by(3) {
@@ -114,7 +114,7 @@ fn an_id_that_is_not_assigned_yet_is_requested_at_the_next_tick() {
 }
 
 #[test]
-fn a_heartbeat_goes_out_every_minute_without_segments() {
+fn without_segments_a_heartbeat_is_sent_every_minute() {
     assert_eq!(heartbeats(&mut running(), 200, |_| false), [60, 120, 180]);
 }
 
@@ -124,7 +124,7 @@ fn the_minute_counts_from_the_last_finished_segment() {
 }
 
 #[test]
-fn segments_alone_never_let_a_lease_run_out() {
+fn segments_postpone_a_heartbeat_by_at_most_half_a_minute() {
     assert_eq!(heartbeats(&mut running(), 200, |_| true), [90, 180]);
 }
 
@@ -178,7 +178,7 @@ fn a_collector_without_recover_gets_a_heartbeat_instead() {
 }
 
 #[test]
-fn not_found_registers_again_with_the_next_tick() {
+fn after_not_found_the_next_tick_registers_again() {
     let mut machine = running();
     assert!(matches!(
         machine.on(idle_tick(), s(60)),
@@ -193,7 +193,7 @@ fn not_found_registers_again_with_the_next_tick() {
 }
 
 #[test]
-fn names_learned_under_another_application_id_are_forgotten() {
+fn names_received_under_another_application_id_are_forgotten() {
     let mut machine = running();
     machine.on(idle_tick(), s(60));
     machine.on(Event::Failed(Failure::NotFound), s(60));
@@ -206,7 +206,7 @@ fn names_learned_under_another_application_id_are_forgotten() {
 }
 
 #[test]
-fn names_are_requested_although_heartbeats_fail() {
+fn names_are_requested_even_while_heartbeats_fail() {
     let mut machine = running();
     machine.on(idle_tick(), s(60));
     assert_eq!(
@@ -261,10 +261,10 @@ fn is_in_order(machine: &Machine, command: Command) -> bool {
 }
 
 proptest! {
-    /// Whatever collectors answer, in whatever order: commands are in order, one is in flight at a time, none without a
-    /// connection, and no answer makes the agent spin.
+    /// For any answers of collectors in any order: commands are in order, at most one is in flight, none is issued without a
+    /// connection, and no answer makes the agent loop without a pause.
     #[test]
-    fn every_command_is_in_order_and_alone(events in prop::collection::vec((any_event(), 0_u64..100), 1..200)) {
+    fn every_command_is_in_order_and_the_only_one_in_flight(events in prop::collection::vec((any_event(), 0_u64..100), 1..200)) {
         let mut machine = Machine::new(LIMIT, None, None);
         let (mut now, mut connected, mut in_flight, mut since_tick) = (0, false, false, 0);
         for (event, seconds) in events {
@@ -285,14 +285,14 @@ proptest! {
                 prop_assert!(is_in_order(&machine, command), "{command:?} in {machine:?}");
                 in_flight = true;
                 since_tick += 1;
-                prop_assert!(since_tick <= 4, "spinning");
+                prop_assert!(since_tick <= 4, "more than four commands since the last tick");
             }
         }
     }
 
-    /// From any state, a collector that answers gets the agent to Running within two ticks.
+    /// From any state, a collector that answers brings the agent to Running within two ticks.
     #[test]
-    fn a_collector_that_answers_makes_it_run(events in prop::collection::vec(any_event(), 0..50)) {
+    fn a_collector_that_answers_brings_the_agent_to_running(events in prop::collection::vec(any_event(), 0..50)) {
         let mut machine = Machine::new(LIMIT, None, None);
         for event in events {
             machine.on(event, s(0));

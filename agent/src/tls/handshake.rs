@@ -1,4 +1,4 @@
-//! The handshake, with rustls.
+//! The TLS handshake, with rustls.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -27,14 +27,14 @@ pub(super) async fn shake(
         .await
 }
 
-/// The name of a host, or an IP address, as certificates have it.
+/// Parses a host name or an IP address to compare with certificates.
 pub(super) fn name_of(name: &str) -> io::Result<ServerName<'static>> {
     ServerName::try_from(name.to_owned()).map_err(|_invalid| {
         io::Error::other(format!("{name:?} is not a host name or an IP address"))
     })
 }
 
-/// The settings of a connection; an error names the file and the reason.
+/// The rustls settings of a connection. An error names the file and the reason.
 pub(super) fn settings(tls: &Tls, above: Above) -> Result<ClientConfig, String> {
     let mut authorities = RootCertStore::empty();
     for certificate in certificates(&tls.trusted_ca)? {

@@ -36,7 +36,7 @@ fn a_loop_that_panics_is_counted_and_runs_again() {
 }
 
 #[test]
-fn a_loop_that_cannot_start_is_tried_again_until_a_stop() {
+fn a_loop_that_cannot_start_is_retried_until_a_stop() {
     let shared = shared();
     supervise(&shared, || {
         shared.stop.request(Duration::ZERO);

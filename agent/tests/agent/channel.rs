@@ -1,4 +1,4 @@
-//! Keeping a connection.
+//! Tests how the agent keeps a connection and when it reconnects.
 
 use std::time::Duration;
 
@@ -40,12 +40,12 @@ fn a_restarted_collector_receives_the_ids() {
     assert_eq!(
         collector.read(|state| state.seen[0].call()),
         Call::Recover,
-        "recovered before all else"
+        "the first call on the new connection is the recover call"
     );
 }
 
 #[test]
-fn a_broken_connection_is_noticed_without_a_call() {
+fn a_broken_connection_is_detected_without_a_call() {
     let collector = Collector::start();
     let agent = builder()
         .register_interval(Duration::from_secs(3600))
@@ -58,7 +58,7 @@ fn a_broken_connection_is_noticed_without_a_call() {
 }
 
 #[test]
-fn another_member_is_tried_first() {
+fn after_a_lost_connection_another_member_is_tried_first() {
     let collectors = [Collector::start(), Collector::start(), Collector::start()];
     let [a, b, c] = &collectors;
     let naming = naming_for(&[a, b, c]);
@@ -118,7 +118,7 @@ fn upstreams_error_classes_decide_whether_to_reconnect() {
 }
 
 #[test]
-fn a_collector_that_falls_silent_is_left_after_three_calls() {
+fn the_agent_leaves_a_silent_collector_after_three_calls() {
     let collector = Collector::start();
     collector.script(Call::Application, Behaviour::Hang);
     let agent = builder()
@@ -140,7 +140,7 @@ fn a_collector_that_falls_silent_is_left_after_three_calls() {
 fn a_listener_that_is_not_a_collector_is_reported() {
     let collector = Collector::start();
     let naming = naming_for(&[&collector]);
-    // An HTTP/1 server, as when the ports are mixed up.
+    // An HTTP/1 server, as if the ports were mixed up in the settings.
     let agent = builder()
         .direct_collectors([naming.address()])
         .start()
@@ -171,8 +171,9 @@ fn every_call_has_the_token_a_deadline_and_a_name() {
 }
 
 #[test]
-fn a_connection_that_falls_silent_between_calls_is_left() {
-    // Answers the calls and then nothing more, not even pings: the thread is stopped, and its sockets stay open.
+fn the_agent_leaves_a_connection_that_becomes_silent_between_calls() {
+    // The collector answers the calls and, once frozen, nothing more, not even pings: its thread is blocked, and its sockets stay
+    // open.
     let collector = Collector::start();
     let agent = builder()
         .register_interval(Duration::from_secs(3600))

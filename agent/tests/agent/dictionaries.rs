@@ -1,4 +1,4 @@
-//! Ids for names and addresses.
+//! Tests the ids of names and addresses.
 
 use rollcall_agent::{Activity, Agent, SpanType};
 use tonic::Code;
@@ -8,7 +8,7 @@ use crate::{
     harness::{builder, running_on, until, until_running},
 };
 
-/// Polls until there is an id. An id arrives with the next register interval, without a notification.
+/// Polls until `look_up` returns an id. Ids arrive at a tick of the register loop, without a notification.
 fn eventually<T>(mut look_up: impl FnMut() -> Option<T>) -> T {
     let mut polls = 0;
     loop {
@@ -22,7 +22,7 @@ fn eventually<T>(mut look_up: impl FnMut() -> Option<T>) -> T {
 }
 
 #[test]
-fn a_miss_is_none_and_the_id_is_there_later() {
+fn an_unknown_name_has_no_id_at_first_and_has_one_later() {
     let collector = Collector::start();
     let agent = running_on(&collector);
     assert_eq!(agent.operation("GET /orders", SpanType::Entry), None);
@@ -42,7 +42,7 @@ fn a_miss_is_none_and_the_id_is_there_later() {
 }
 
 #[test]
-fn names_queued_before_there_is_a_collector_are_requested() {
+fn names_queued_before_the_first_connection_are_requested() {
     let collector = Collector::start();
     let agent = builder()
         .direct_collectors([collector.address()])
@@ -133,7 +133,7 @@ fn a_collector_without_addresses_still_assigns_ids_to_names() {
 }
 
 #[test]
-fn names_without_an_id_are_requested_until_they_have_one() {
+fn names_without_an_id_are_requested_until_they_have_an_id() {
     let collector = Collector::start();
     collector.script(Call::Operations, Behaviour::NoId);
     let agent = running_on(&collector);

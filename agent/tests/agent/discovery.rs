@@ -1,4 +1,4 @@
-//! Finding collectors.
+//! Tests how the agent finds collectors.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn a_collector_that_appears_later_is_found() {
     assert_eq!(until_running(&agent).members, [collector.address()]);
 }
 
-/// Every useless answer of a naming server.
+/// Answers of a naming server that have no usable list, one of each kind.
 fn useless() -> Vec<Response> {
     vec![
         Response::Status(500),
@@ -67,7 +67,7 @@ fn a_useless_naming_server_is_skipped_within_the_tick() {
     let good = naming_for(&[&collector]);
     for answer in useless() {
         let bad = Naming::start(answer.clone());
-        // An agent requests either server first, at random.
+        // An agent queries a random server first, so several agents may be needed before one queries the bad server.
         let mut agents = 0;
         while bad.requests().is_empty() {
             agents += 1;
@@ -86,7 +86,7 @@ fn a_useless_naming_server_is_skipped_within_the_tick() {
 }
 
 #[test]
-fn useless_naming_servers_leave_the_last_good_list() {
+fn the_last_good_list_stays_while_the_answers_are_useless() {
     let collector = Collector::start();
     let naming = naming_for(&[&collector]);
     let agent = builder().collectors([naming.address()]).start().unwrap();
@@ -101,11 +101,15 @@ fn useless_naming_servers_leave_the_last_good_list() {
         });
         assert_eq!((now.phase, &now.members), (Phase::Running, &before.members));
     }
-    assert_eq!(agent.status().counts.connections, 1, "it moved");
+    assert_eq!(
+        agent.status().counts.connections,
+        1,
+        "the agent reconnected"
+    );
 }
 
 #[test]
-fn a_changed_list_is_taken_over() {
+fn a_changed_list_replaces_the_old_one() {
     let (first, second) = (Collector::start(), Collector::start());
     let naming = naming_for(&[&first]);
     let agent = builder().collectors([naming.address()]).start().unwrap();
@@ -130,7 +134,7 @@ fn the_list_is_requested_as_upstream_does() {
 }
 
 #[test]
-fn a_list_of_tens_of_thousands_is_shortened_and_delays_no_call() {
+fn a_list_of_40_000_entries_is_shortened_and_does_not_delay_calls() {
     let entries: Vec<_> = (1..=40_000_u16)
         .map(|port| format!("c{port}.invalid:{port}"))
         .collect();
@@ -141,8 +145,8 @@ fn a_list_of_tens_of_thousands_is_shortened_and_delays_no_call() {
     assert!(list.is_sorted());
     let sent = naming.requests().len();
     naming.wait_for_requests(sent + 2);
-    assert_eq!(agent.status().members, list, "another choice");
-    // The calls of a host wait at most for the end of one turn of the agent's loop.
+    assert_eq!(agent.status().members, list, "the choice changed");
+    // A call of the host waits at most until the agent's loop finishes its current turn.
     let from = Instant::now();
     agent.shutdown(Duration::from_secs(1)).unwrap();
     assert!(from.elapsed() < Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! The example programs, as processes, with a naming server and a collector.
+//! Runs the example programs as processes, with a naming server and a collector.
 
 use std::{
     env::current_exe,
@@ -18,7 +18,7 @@ use crate::{
     harness::naming_for,
 };
 
-/// An example program that runs. It is killed when it is dropped.
+/// A running example program. Dropping this value kills the program.
 struct Example {
     child: Child,
     lines: Receiver<String>,
@@ -47,7 +47,7 @@ impl Example {
         }
     }
 
-    /// Waits for a line of its log.
+    /// Waits for a line of the program's log that contains `part`.
     fn line(&mut self, part: &str) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -61,7 +61,7 @@ impl Example {
         }
     }
 
-    /// Waits for its end, and returns its exit code. Each further line has [`PATIENCE`] to arrive.
+    /// Waits until the program ends, and returns its exit code. Waits at most [`PATIENCE`] for each further line of its log.
     fn ended(&mut self) -> Option<i32> {
         // Standard error ends with the process.
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
@@ -73,13 +73,14 @@ impl Example {
 
 impl Drop for Example {
     fn drop(&mut self) {
-        // Fails when it has ended.
+        // `kill` fails if the program has already ended.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// Cargo builds the examples together with all tests of a package, beside them, but not with `--test agent` alone.
+/// The path of an example's binary. Cargo builds the examples if it builds all tests of the package, but not for `--test agent`
+/// alone.
 fn binary(name: &str) -> PathBuf {
     let test = current_exe().unwrap();
     let profile = test.ancestors().nth(2).unwrap();

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Long enough for a machine that is busy with other things; no test waits for it to pass.
+/// The longest wait for an event that must happen. It is long enough for a busy machine; no test waits until it has passed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A value that threads change, and for whose changes other threads wait.
+/// A value that some threads change, while other threads wait for its changes.
 #[derive(Debug, Default)]
 pub(crate) struct Watched<T> {
     value: Mutex<T>,

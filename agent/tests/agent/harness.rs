@@ -1,4 +1,4 @@
-//! Agents with shorter periods than real ones.
+//! Agents with shorter intervals than the defaults, and waits for their status.
 
 use std::{iter, net::SocketAddr, time::Duration};
 
@@ -10,7 +10,8 @@ pub(crate) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Short intervals, and no environment variables. Heartbeats keep their default interval of 60 s, which is longer than a test.
+/// A builder with short intervals and without environment variables. Heartbeats keep their default interval of 60 s, which is
+/// longer than a test.
 pub(crate) fn builder() -> Builder {
     Agent::builder("orders")
         .environment(iter::empty::<(String, String)>())
@@ -22,7 +23,7 @@ pub(crate) fn builder() -> Builder {
         .call_timeout(ms(5000))
 }
 
-/// Waits until the agent's status is as wanted.
+/// Waits until `wanted` accepts the agent's status. `what` describes the wanted status in the failure message.
 pub(crate) fn until(agent: &Agent, what: &str, wanted: impl FnMut(&Status) -> bool) -> Status {
     let status = agent.subscribe().wait_for(PATIENCE, wanted);
     status.unwrap_or_else(|last| panic!("{what}: not observed in time; last seen: {last:#?}"))
@@ -32,7 +33,7 @@ pub(crate) fn until_running(agent: &Agent) -> Status {
     until(agent, "running", |status| status.phase == Phase::Running)
 }
 
-/// An agent that has registered with this collector, whose address it has without discovery.
+/// An agent that has registered with this collector. It has the collector's address from its settings, without discovery.
 pub(crate) fn running_on(collector: &Collector) -> Agent {
     let agent = builder()
         .direct_collectors([collector.address()])

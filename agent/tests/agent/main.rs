@@ -1,9 +1,9 @@
-//! The agent against naming servers and collectors that fail as each test requires, over real sockets.
+//! Tests the agent over real sockets, with fake naming servers and collectors that fail as each test requires.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "helpers of tests fail like tests; clippy knows only the test functions themselves"
+    reason = "test helpers fail like tests; clippy recognises only the test functions themselves"
 )]
 
 mod channel;

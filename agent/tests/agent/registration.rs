@@ -1,4 +1,4 @@
-//! Registration and heartbeats.
+//! Tests registration and heartbeats.
 
 use rollcall_agent::{Activity, Phase};
 use tonic::Code;
@@ -39,7 +39,7 @@ fn the_application_and_then_the_instance_get_their_ids() {
     assert_eq!(
         collector.read(|state| state.seen.len()),
         2,
-        "no other process is reported"
+        "the agent registers this process only"
     );
     assert_eq!(status.counts.registrations, 1);
 }
@@ -63,7 +63,7 @@ fn ids_that_are_not_assigned_yet_are_requested_again() {
 }
 
 #[test]
-fn heartbeats_arrive_though_no_segment_was_ever_finished() {
+fn heartbeats_arrive_if_no_segment_is_ever_finished() {
     let collector = Collector::start();
     let agent = builder()
         .heartbeat_after(ms(30))
@@ -85,7 +85,7 @@ fn heartbeats_arrive_though_no_segment_was_ever_finished() {
 }
 
 #[test]
-fn heartbeats_arrive_though_segments_are_finished_all_the_time() {
+fn heartbeats_arrive_while_segments_are_finished_constantly() {
     let collector = Collector::start();
     let agent = builder()
         .heartbeat_after(ms(30))
@@ -140,7 +140,7 @@ fn a_collector_without_recover_gets_a_heartbeat_at_once_instead() {
 }
 
 #[test]
-fn a_collector_without_the_calls_is_reported_and_asked_again() {
+fn a_collector_without_the_registration_calls_is_reported_and_tried_again() {
     for lacking in [Call::Application, Call::Instance] {
         let collector = Collector::start();
         collector.script(lacking, Behaviour::Fail(Code::Unimplemented));

@@ -1,4 +1,4 @@
-//! Ending, in every state.
+//! Tests that an agent stops quickly in every state.
 
 use std::{net::TcpListener, time::Duration};
 
@@ -11,10 +11,10 @@ use crate::{
     harness::{builder, naming_for, running_on, until, unused},
 };
 
-/// Far more than a shutdown takes on a busy machine, and less than the deadline of a call.
+/// The timeout of a shutdown: far longer than a shutdown takes on a busy machine, and shorter than the deadline of a call.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// Shuts down, and again, each without waiting for a call.
+/// Shuts down twice, and checks each time that the shutdown does not wait for a call.
 fn ends(agent: &Agent, state: &str) {
     for _ in 0..2 {
         let before = Instant::now();
@@ -214,7 +214,11 @@ fn a_drop_does_not_hang_and_ends_the_thread() {
     let mut changes = agent.subscribe();
     let clone = agent.clone();
     drop(agent);
-    assert_ne!(clone.status().phase, Phase::Stopped, "a clone keeps it");
+    assert_ne!(
+        clone.status().phase,
+        Phase::Stopped,
+        "a clone keeps the agent running"
+    );
     drop(clone);
     changes
         .wait_for(PATIENCE, |status| status.phase == Phase::Stopped)
@@ -259,7 +263,7 @@ fn a_stop_reports_the_end_of_the_instance() {
     assert_eq!(
         collector.read(|state| state.seen.len()),
         3,
-        "reported twice"
+        "the end was reported twice"
     );
 }
 
@@ -303,7 +307,7 @@ fn a_shutdown_that_may_not_wait_ends_without_an_answer_to_its_goodbye() {
     collector.script(Call::Leave, Behaviour::Hang);
     let agent = running_on(&collector);
     let mut changes = agent.subscribe();
-    // Whether the thread has ended by then does not matter here.
+    // The thread may or may not have ended at this point; the test accepts both.
     let _ended = agent.shutdown(Duration::ZERO).is_ok();
     let stopped = changes.wait_for(WITHIN, |status| status.phase == Phase::Stopped);
     stopped.unwrap();

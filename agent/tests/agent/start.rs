@@ -1,4 +1,4 @@
-//! The checks of `start`, and the runtimes that an agent runs in.
+//! Tests the checks of `start`, and agents in different async runtimes.
 
 use rollcall_agent::{Agent, Error, Origin, Phase};
 
@@ -61,14 +61,14 @@ fn a_missing_file_is_a_mistake() {
 }
 
 #[test]
-fn it_runs_without_a_runtime() {
+fn an_agent_runs_without_a_runtime() {
     let collector = Collector::start();
     let status = running_on(&collector).status();
     assert_eq!(status.collector, Some(collector.address()));
     assert_eq!(status.stalled_for, None);
 }
 
-/// Registers, reports its changes to async code, and shuts down, all on a runtime's thread.
+/// Starts an agent, awaits its changes and shuts it down, all on a thread of the runtime.
 async fn runs(collector: &Collector) {
     let agent = builder()
         .direct_collectors([collector.address()])
@@ -87,17 +87,17 @@ async fn runs(collector: &Collector) {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn it_runs_in_a_single_threaded_runtime() {
+async fn an_agent_runs_in_a_single_threaded_runtime() {
     runs(&Collector::start()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_runs_in_a_multi_threaded_runtime() {
+async fn an_agent_runs_in_a_multi_threaded_runtime() {
     runs(&Collector::start()).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_runtime_whose_time_stands_still_does_not_stop_it() {
+async fn an_agent_works_in_a_runtime_with_paused_time() {
     let collector = Collector::start();
     let agent = builder()
         .direct_collectors([collector.address()])

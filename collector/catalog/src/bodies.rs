@@ -11,8 +11,8 @@ use rollcall_domain::catalog::Selection;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Form(pub u8);
 
-/// An encoded list in two parts, which many answers share. The fields that differ in every answer (the time, an id) go before,
-/// between or after them.
+/// An encoded list in two parts, which many answers share. The fields that differ in every answer (the time, an id) are written
+/// before, between or after the parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
     /// The first part.
@@ -21,8 +21,8 @@ pub struct Encoded {
     pub tail: Bytes,
 }
 
-/// Encoded lists of the latest revisions, in two generations: when the younger one has taken half of the memory, the older one
-/// is dropped. A list that is requested moves to the younger one.
+/// Encoded lists of the latest revisions, in two generations. When the younger generation has taken half of the memory, the older
+/// one is dropped. A list that is requested moves to the younger generation.
 #[derive(Debug)]
 pub(crate) struct Bodies {
     half: usize,
@@ -87,7 +87,8 @@ mod tests {
 
     use super::*;
 
-    /// A list of 3.x does not echo the clusters, so that its key was much larger than the list, and was not charged.
+    /// A regression test: a list of 3.x does not echo the clusters, so its key may be much larger than the list, and was not
+    /// charged.
     #[test]
     fn the_clusters_of_a_request_are_charged() {
         let bodies = Bodies::new(64 << 10);

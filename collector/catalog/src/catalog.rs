@@ -29,13 +29,13 @@ pub struct Catalog(pub(crate) Arc<Shared>, pub(crate) Option<Peer>);
 /// The result of a beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
-    /// The instance exists; the beat has renewed it. The interval of the next beat.
+    /// The beat has renewed an existing instance. Carries the interval of the next beat, as the other variants do.
     Renewed(Duration),
     /// The instance was registered from the beat.
     Registered(Duration),
     /// The instance is unknown, and the beat does not describe it: the client must register.
     Unknown(Duration),
-    /// The instance was deregistered less than a beat term ago: nothing was changed, and the client must not register.
+    /// The instance was deregistered less than a beat term ago. Nothing was changed, and the client must not register it again.
     Deregistered(Duration),
 }
 
@@ -67,7 +67,7 @@ pub struct Page<T> {
     pub total: usize,
 }
 
-/// The contents of the catalog in numbers, for metrics.
+/// The numbers of items in the catalog, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Services and instances.
@@ -111,7 +111,7 @@ impl Catalog {
         self.0.readiness.complete_in(self.now())
     }
 
-    /// The current numbers.
+    /// The current counts.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let subscriptions = self.0.subscriptions.read();
@@ -129,7 +129,8 @@ impl Catalog {
         }
     }
 
-    /// The most services and the most bytes that are charged to one peer. Holds the lock for a part of the peers at a time.
+    /// The largest number of services and of bytes that are charged to any one peer. Holds the lock for one part of the peers at a
+    /// time.
     #[must_use]
     pub fn largest_shares(&self) -> Held {
         let parts = (0..).map_while(|part| self.0.registry.read().largest_shares_in(part));
@@ -160,8 +161,8 @@ impl Catalog {
         self.0.config.journal
     }
 
-    /// Notifications of new and removed services. A slow listener misses some, gets
-    /// [`tokio::sync::broadcast::error::RecvError::Lagged`], and then compares with [`Catalog::services`].
+    /// Notifications of new and removed services. A listener that is too slow misses some and gets
+    /// [`tokio::sync::broadcast::error::RecvError::Lagged`]; it then reads [`Catalog::services`] and compares.
     #[must_use]
     pub fn service_changes(&self) -> tokio::sync::broadcast::Receiver<Change> {
         self.0.services.subscribe()
@@ -172,7 +173,7 @@ impl Catalog {
     #[must_use]
     pub fn last_beat(&self, instance: InstanceRef) -> Option<Timestamp> {
         let registry = self.0.registry.read();
-        // An instance of an earlier run has sent no beat to this one.
+        // An instance restored from an earlier run has sent no beat to this run.
         if registry.leased(instance).is_none() || registry.is_restored(instance) {
             return None;
         }

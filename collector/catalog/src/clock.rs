@@ -4,7 +4,7 @@ use std::fmt;
 
 use rollcall_domain::{Moment, Timestamp};
 
-/// A monotonic clock, which decides, and a wall clock for operators and clients.
+/// A monotonic clock for decisions, and a wall clock for times that operators and clients see.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The time on the monotonic clock.
     fn now(&self) -> Moment;

@@ -9,7 +9,7 @@ use crate::Range;
 /// Limits and periods of the catalog.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What the catalog holds at most.
+    /// The limits on the contents of the catalog.
     pub limits: Limits,
     /// The shortest interval between two pushes of a service. A change after a longer pause is pushed at once.
     pub push_window: Duration,
@@ -17,11 +17,11 @@ pub struct Config {
     pub body_cache: usize,
     /// How long an operator's override outlives its instance.
     pub override_term: Duration,
-    /// How long a service that was not created explicitly stays without instances.
+    /// How long a service that was not created explicitly is kept after its last instance.
     pub empty_service_after: Duration,
     /// How long reads are refused after a start without a recent roster: one beat term.
     pub warm_up: Duration,
-    /// How long a subscriber without a connection stays without a renewal.
+    /// How long a subscriber without a connection stays subscribed without a renewal.
     pub subscriber_term: Duration,
     /// The most concurrent probes.
     pub max_probes: usize,

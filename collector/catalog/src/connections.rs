@@ -75,7 +75,7 @@ impl Connections {
     pub(crate) fn close(&self, id: ConnectionId) -> Option<Arc<Connection>> {
         let mut open = self.0.write();
         let closed = open.by_id.remove(&id)?;
-        // Another connection may have the name by now.
+        // Another connection may have taken the client id meanwhile.
         if open.by_name.get(&closed.client_id) == Some(&id) {
             open.by_name.remove(&closed.client_id);
         }

@@ -1,9 +1,9 @@
-//! Changes that are durable before they are acknowledged: planned, committed together, applied, answered.
+//! Makes changes durable before they are acknowledged: plans them, commits them together, applies them, and answers the callers.
 //!
-//! One task plans and applies, so the state does not change between a plan and its application: rows of the store change here only.
-//! The same task applies, between two commits, the changes of other processes in a shared store.
+//! One task plans and applies all changes of stored rows, so the stored state does not change between a plan and its application.
+//! Between two commits, the same task applies the changes that other processes made in a shared store.
 //!
-//! This module knows neither the state nor what the rows mean: `S` is the state that plans read and changes apply to.
+//! The module knows neither the state nor the meaning of the rows. `S` is the state that plans read and to which changes apply.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -40,13 +40,13 @@ type MakePlan<S> = Box<dyn FnOnce(&S) -> Option<Planned<S>> + Send>;
 /// Applies changes of other processes.
 pub(crate) type ApplyForeign<S> = fn(&S, Vec<Change>);
 
-/// A job, and what it changes: two jobs that change the same thing do not share a commit.
+/// A job, with the name of the item that it changes. Two jobs that change the same item do not share a commit.
 struct Job<S> {
     touches: String,
     plan: MakePlan<S>,
 }
 
-/// The rows that a change writes, and what it does once they are durable.
+/// The rows that a change writes, and the function that applies the change once they are durable.
 pub(crate) struct Plan<S, T> {
     pub(crate) rows: Vec<Change>,
     pub(crate) apply: Apply<S, T>,
@@ -67,7 +67,7 @@ pub(crate) struct Queue<S> {
     problem: watch::Sender<Option<Arc<str>>>,
 }
 
-/// The worker that does the jobs.
+/// The worker that processes the jobs.
 pub(crate) struct Worker<S> {
     jobs: mpsc::Receiver<Job<S>>,
     stores: Stores,
@@ -175,7 +175,7 @@ fn send<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
 }
 
 impl<S: Send + Sync + 'static> Worker<S> {
-    /// Does jobs until cancelled, and then those that wait. `queue` is the queue of this worker in a state.
+    /// Processes jobs until cancelled, and then the jobs that still wait. `queue` returns the queue of this worker in a state.
     ///
     /// # Errors
     /// The file of the store was removed, renamed or replaced. The jobs that wait are refused.
@@ -225,7 +225,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
     }
 }
 
-/// Writes to the store, and applies what changed in it.
+/// Writes to the store, and applies the changes of other processes in it.
 struct Write<'a, S> {
     state: &'a Arc<S>,
     stores: &'a Stores,
@@ -234,7 +234,7 @@ struct Write<'a, S> {
 }
 
 impl<S: Send + Sync + 'static> Write<'_, S> {
-    /// Completes when there is something to catch up with; after a pause if the last attempt failed.
+    /// Completes when there are changes of other processes to apply. If the last attempt failed, completes after a pause.
     async fn news(&self, is_stale: bool) {
         if is_stale {
             sleep(PAUSE).await;
@@ -243,7 +243,7 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
         }
     }
 
-    /// Whether there is something to catch up with now.
+    /// Whether there are changes of other processes to apply now.
     async fn has_news(&self) -> bool {
         tokio::select! {
             biased;
@@ -252,7 +252,8 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
         }
     }
 
-    /// Commits the first jobs that change different things. Returns `false` if the store has to be read before the next commit.
+    /// Commits the first waiting jobs, up to one that changes the same item as an earlier one. Returns `false` if the store must be
+    /// read before the next commit.
     ///
     /// # Errors
     /// The file of the store was removed, renamed or replaced.
@@ -311,8 +312,8 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
         committed
     }
 
-    /// Applies the changes of other processes, and those that a failed commit wrote nevertheless. Returns `false` if the store
-    /// could not be read. `was_stale`: whether the last attempt failed too; only the first one is logged.
+    /// Applies the changes of other processes, and any that a failed commit did write. Returns `false` if the store could not be
+    /// read. `was_stale` is whether the last attempt failed too: only the first failure is logged.
     async fn catch_up(&self, was_stale: bool) -> bool {
         let store = Arc::clone(&self.stores.durable);
         let read = tokio::task::spawn_blocking(move || store.catch_up()).await;

@@ -22,7 +22,7 @@ impl Ended {
         self.added.notified()
     }
 
-    /// Takes all of them.
+    /// Removes and returns all of them.
     pub(crate) fn take(&self) -> Vec<(ServiceKey, Endpoint)> {
         std::mem::take(&mut *self.overrides.lock())
     }

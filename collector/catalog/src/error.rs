@@ -1,4 +1,4 @@
-//! Errors of the catalog's calls, by what the caller can do about them.
+//! Errors of the catalog's calls, grouped by how the caller can react.
 
 use rollcall_domain::catalog::{BadSelector, Full, InvalidName, NotRemoved, Refused};
 

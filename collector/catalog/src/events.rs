@@ -11,18 +11,18 @@ use crate::Connection;
 pub struct Event {
     /// When it happened, by the wall clock.
     pub at: Timestamp,
-    /// What happened.
+    /// The event.
     pub event: catalog::Event,
-    /// The connection, if it is the publisher of the event; also after its end. `None` for other publishers, and for a connection
+    /// The connection that is the publisher of the event, even if it has ended. `None` for other publishers, and for a connection
     /// that lost the instance after its end.
     pub client: Option<Arc<Connection>>,
-    /// For [`catalog::EventKind::Overridden`] what the operator set; `None` for other events, and if it was removed.
+    /// For [`catalog::EventKind::Overridden`], the override that the operator set; `None` if it was removed, and for other events.
     pub overridden: Option<Arc<catalog::Override>>,
     /// What was probed and how it failed, if a probe found the instance unhealthy.
     pub failed_probe: Option<Arc<str>>,
 }
 
-/// Records events. Called while no lock of the catalog is held; must not block.
+/// Records events. The catalog calls it without holding a lock; it must not block.
 pub trait EventSink: fmt::Debug + Send + Sync {
     /// Records an event.
     fn record(&self, event: Event);

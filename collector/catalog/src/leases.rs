@@ -1,7 +1,7 @@
 //! The leases of instances that need beats: the collector's lessor, with the terms of each instance.
 //!
-//! A lease belongs to the slot of its instance, which a later instance reuses. So a caller holds the lock of the registry from the
-//! moment when it looked up the instance. A verdict names the slot alone: see [`Leases::judge`].
+//! A lease belongs to the slot of its instance, which a later instance reuses. So a caller must hold the lock of the registry from
+//! the look-up of the instance on. A verdict names only the slot: see [`Leases::judge`].
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use rollcall_domain::{
 
 /// How long the lessor keeps the lease of an instance that is down and was not removed.
 const FORGET: Duration = Duration::from_secs(60);
-/// After a stall, leases that were not renewed since get a part of this in addition, so that they do not all expire at once.
+/// After a stall, leases that have not been renewed since get a part of this as extra time, so that they do not all expire at once.
 const SPREAD: Duration = Duration::from_secs(5);
-/// A tick this late means that the collector itself was stopped: beats may have been missed.
+/// A tick this late shows that the collector itself stalled, so that beats may have been missed.
 const STALL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -52,7 +52,8 @@ impl Default for Leases {
 impl Leases {
     /// Grants an instance a lease on these terms, or changes the terms of its lease and renews it.
     pub(crate) fn grant(&self, instance: InstanceRef, beats: Beats, now: Moment) {
-        // Own terms even if they equal the lessor's, because the lessor's would be lengthened for slow beats.
+        // The lease gets terms of its own even if they equal the lessor's, because the lessor would lengthen its own for slow
+        // beats.
         let terms = LeaseTerms {
             // An instance that is removed before it becomes unhealthy is never shown as unhealthy.
             silent_after: beats.unhealthy_after.min(beats.removed_after),
@@ -76,9 +77,9 @@ impl Leases {
         self.lessor.remove(instance.number());
     }
 
-    /// Judges up to `limit` leases, and returns the slots of those that are overdue, and whether there are more. A verdict counts
-    /// only if [`Leases::is_silent`] or [`Leases::remove_expired`] confirms it under the lock of the registry: another instance
-    /// may have the slot by then.
+    /// Judges up to `limit` leases. Returns the slots of those that are overdue, and whether there are more leases to judge. A
+    /// verdict counts only if [`Leases::is_silent`] or [`Leases::remove_expired`] confirms it under the lock of the registry,
+    /// because another instance may have the slot by then.
     pub(crate) fn judge(&self, now: Moment, limit: usize) -> (Vec<(u32, Verdict)>, bool) {
         let before = self.looked_at.lock().replace(now);
         if before.is_some_and(|before| now.since(before) > STALL) {
@@ -94,12 +95,12 @@ impl Leases {
         (changed.into_iter().filter_map(verdict).collect(), more)
     }
 
-    /// Restarts the judging of leases: beats that were missed before do not count.
+    /// Starts all terms anew: beats that were missed before now do not count.
     pub(crate) fn resume(&self, now: Moment) {
         self.lessor.resume(now);
     }
 
-    /// Whether beats stopped so long ago that the instance is unhealthy. A beat after the verdict has precedence.
+    /// Whether the last beat is so long ago that the instance is unhealthy. A beat that arrived after the verdict has precedence.
     pub(crate) fn is_silent(&self, instance: InstanceRef) -> bool {
         let view = self.lessor.view(instance.number());
         view.is_some_and(|view| view.state != State::Up)

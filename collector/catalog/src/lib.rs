@@ -6,13 +6,13 @@
 //! # For a face
 //!
 //! * Keys and endpoints are typed and checked once, by [`ServiceKey::new`] and [`Endpoint::new`].
-//! * A gRPC connection is added ([`Catalog::connect`]) and ended ([`Catalog::connection_closed`]); its id is the publisher and
-//!   the subscriber. HTTP clients are the publisher of their endpoint ([`Endpoint::publisher`]).
+//! * A gRPC connection is added ([`Catalog::connect`]) and ended ([`Catalog::connection_closed`]); its id is the publisher and the
+//!   subscriber. The publisher of an HTTP client's instance is its endpoint ([`Endpoint::publisher`]).
 //! * Lists are encoded once for each revision: [`Catalog::body`] calls the face's encoder only for the first consumer with a
 //!   given request.
-//! * Pushes: one [`Outbox`] for each sender. Subscribe first and read the body afterwards, so that no change is missed; report
-//!   the revision that was sent with [`Subscription::sent`]. Then loop: [`Outbox::next`], [`Catalog::push`], send; after a
-//!   failure [`Subscription::lost`], after a pause of the face's choice.
+//! * Each sender of pushes has one [`Outbox`]. It subscribes first and reads the body afterwards, so that it misses no change, and
+//!   reports the revision that it sent with [`Subscription::sent`]. Then it loops: [`Outbox::next`], [`Catalog::push`], send. If a
+//!   push fails, it calls [`Subscription::lost`] after a pause of its choice.
 //! * While [`Catalog::is_complete`] is false, reads fail with [`Error::Loading`] and nothing is pushed.
 //!
 //! # Invariants
@@ -20,11 +20,11 @@
 //! * Stored data (persistent instances, settings, namespaces, switches, overrides) is durable before it is acknowledged.
 //! * A change without an effect pushes nothing. A slow subscriber holds one entry for each of its subscriptions and gets the
 //!   latest state.
-//! * The end of a connection removes the instances that it still owns, and none that another publisher has taken over.
-//! * After a restart no consumer sees an empty list: the instances of the last run are known from the roster and its journal,
-//!   soft state that is written before a change is acknowledged. It survives a crash of the process; a crash of the machine may
-//!   lose the last half second. An instance of the last run is removed only if no client registers it again within its term.
-//!   Call [`Catalog::drain`] before the listeners stop, so that the connections that the collector closes remove no instances.
+//! * The end of a connection removes only the instances that it still owns, not those that another publisher has taken over.
+//! * After a restart no consumer sees an empty list: the roster and its journal have the instances of the last run. They are soft
+//!   state, written before a change is acknowledged. They survive a crash of the process; a crash of the machine may lose the last
+//!   half second. An instance of the last run is removed only if no client registers it again within its term. Call
+//!   [`Catalog::drain`] before the listeners stop, so that the connections that the collector closes remove no instances.
 //!
 //! Left out: wire formats, authentication, listeners, and other members of a cluster.
 

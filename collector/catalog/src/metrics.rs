@@ -1,4 +1,4 @@
-//! The contents of the catalog in numbers, read at each scrape.
+//! The metrics of the catalog's contents, read at each scrape.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use prometheus_client::{
 
 use crate::{Catalog, Counts};
 
-/// Exposes the numbers of a catalog and its limits.
+/// Exposes the counts and the limits of a catalog.
 #[derive(Debug)]
 pub struct Exposition(pub Catalog);
 
@@ -28,12 +28,12 @@ const GAUGES: [(&str, &str, Read); 10] = [
     ),
     (
         "nacos_overrides",
-        "Instances on which an operator has set something",
+        "Overrides that operators set on instances, including those without an instance",
         |c| c.registry.overrides,
     ),
     (
         "nacos_publishers",
-        "Clients that hold an instance of the catalog",
+        "Publishers that own an instance of the catalog",
         |c| c.registry.publishers,
     ),
     (
@@ -79,12 +79,12 @@ impl Collector for Exposition {
         for (name, help, held) in [
             (
                 "nacos_most_services_of_a_peer",
-                "Services that are charged to the peer with the most of them",
+                "Services charged to the peer with the largest share",
                 largest.services,
             ),
             (
                 "nacos_most_bytes_of_a_peer",
-                "Memory of services and instances that is charged to the peer with the most of it, in bytes",
+                "Memory of services and instances charged to the peer with the largest share, in bytes",
                 largest.bytes,
             ),
         ] {
@@ -133,7 +133,7 @@ impl Exposition {
         encoder: &mut DescriptorEncoder<'_>,
         counts: &Counts,
     ) -> Result<(), fmt::Error> {
-        let help = "Commits of the catalog that its store refused, those of the list of ephemeral instances included";
+        let help = "Commits of the catalog that its store refused, including those of the list of ephemeral instances";
         let metric =
             encoder.encode_descriptor("nacos_failed_commits", help, None, MetricType::Counter)?;
         ConstCounter::new(counts.failed_commits).encode(metric)?;

@@ -1,4 +1,4 @@
-//! Namespaces that operators created. Services may be in others too, because clients may use any name.
+//! Namespaces that operators created. Services may also be in other namespaces, because clients may use any name.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Namespace {
-    /// Its id; `public` for the one that always exists.
+    /// Its id. The namespace `public` always exists.
     pub id: String,
     /// Its display name.
     pub name: String,

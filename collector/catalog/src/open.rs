@@ -18,7 +18,7 @@ pub struct Workers {
     writer: durable::Worker<Shared>,
 }
 
-/// Reads the stores. Blocks meanwhile.
+/// Reads the stores, and returns the catalog and its workers. Blocks.
 ///
 /// # Errors
 /// A store cannot be read, or has an unreadable row.
@@ -32,9 +32,9 @@ pub fn open(
     let shared = Arc::new(Shared::new(config, clock, events, writes, stores.clone()));
     let rows = sorted(stores.load()?);
     let knows_rosters = rows.iter().find(|row| is_known_row(row));
-    // Rows of the faces do not count: they exist before the first start.
+    // Rows of the faces do not count, because they are written before the first start of the catalog.
     let is_first = rows.iter().all(|row| row.table == Table::Face);
-    // Without a roster on disk, the instances of the last run are those that register again.
+    // Without a roster on disk, the catalog learns the instances of the last run only when they register again.
     let mut is_known = stores.roster.is_none() && (knows_rosters.is_some() || is_first);
     for row in rows.iter().filter(|row| !is_known_row(row)) {
         if row.table != Table::Roster {
@@ -76,7 +76,7 @@ pub fn open(
 }
 
 impl Workers {
-    /// Pushes, sweeps and writes until cancelled. The changes that wait for the store by then are still made.
+    /// Pushes, sweeps and writes until cancelled. Changes that wait for the store at that time are still made.
     ///
     /// # Errors
     /// The file of the store was removed, renamed or replaced, so no further change can be made durable.
@@ -102,7 +102,7 @@ impl Workers {
     }
 }
 
-/// Whether it is the row that records that rosters are written.
+/// Whether this is the row which records that rosters are written.
 fn is_known_row(row: &Row) -> bool {
     row.table == Table::Roster && row.key.is_empty()
 }

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 /// The due subscriptions of one sender: a connection, or the sender of all datagrams.
 ///
-/// It holds the subscriptions and no contents: the sender reads the state when it sends, so a slow one sends the latest state.
+/// It holds only the subscriptions. The sender reads the state when it sends, so a slow sender sends the latest state.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox(Arc<Inner>);
 
@@ -91,7 +91,7 @@ impl Outbox {
             if more {
                 self.0.added.notify_one();
             }
-            // Before the state is read: a later change makes it due again.
+            // Cleared before the state is read, so that a later change makes it due again.
             due.due.store(false, Release);
             if !due.is_ended() {
                 return Some(due);
@@ -105,7 +105,7 @@ impl Outbox {
         self.0.due.lock().len()
     }
 
-    /// Whether none is due.
+    /// Whether no subscription is due.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -128,7 +128,7 @@ impl Subscription {
         })
     }
 
-    /// Makes the subscription due, if it is not. A sender calls this when a push failed.
+    /// Makes the subscription due unless it is due already. A sender calls this when a push failed.
     pub fn mark(self: &Arc<Self>) {
         if self.is_ended() || self.due.swap(true, AcqRel) {
             return;
@@ -156,7 +156,7 @@ impl Subscription {
         self.sent.load(Acquire) == revision
     }
 
-    /// Whether it was ended or replaced: nothing more is sent.
+    /// Whether the subscription was ended or replaced, so that nothing more is sent.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.ended.load(Acquire)

@@ -1,4 +1,4 @@
-//! Probes of persistent instances, the only way to detect that one is down.
+//! Probes persistent instances: only a probe can detect that such an instance is down.
 //!
 //! An instance becomes healthy after [`crate::Switches::check_times`] successes in a row, and unhealthy after as many failures,
 //! or after one clear failure: the address refuses connections, or another program answers there. The interval between two
@@ -31,7 +31,8 @@ pub use ledger::ProbeCounts;
 use lookup::{Lookup, Pending};
 pub use ranges::{BadRange, Range};
 
-/// The most lookups of names at a time. One may take longer than its probe, and holds a thread for blocking work meanwhile.
+/// The most concurrent lookups of names. A lookup may take longer than its probe, and occupies a thread for blocking work
+/// meanwhile.
 const LOOKUPS: usize = 8;
 /// Interval of the checks for due probes.
 const TICK: Duration = Duration::from_millis(250);
@@ -77,8 +78,8 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     }
 }
 
-/// Probes an instance once, and schedules its next probe. If the lookup of its name is late, returns that, and the caller
-/// schedules the next probe.
+/// Probes an instance once, and schedules its next probe. If the lookup of its name is late, returns the pending lookup instead,
+/// and the caller schedules the next probe.
 async fn probe(
     shared: &Shared,
     lookups: &Arc<Semaphore>,
@@ -121,7 +122,7 @@ async fn probe(
     None
 }
 
-/// Counts a probe that is not made, because its name was not resolved.
+/// Counts a probe that was skipped because its name was not resolved.
 fn unresolved(
     shared: &Shared,
     instance: InstanceRef,
@@ -136,7 +137,8 @@ fn unresolved(
     late
 }
 
-/// Schedules the next probe of an instance after its late lookup: an instance has at most one lookup, so one permit.
+/// Schedules the next probe of an instance after its late lookup has returned. So an instance has at most one lookup, and holds at
+/// most one permit.
 async fn again_after(shared: &Shared, instance: InstanceRef, late: Pending) {
     late.returned().await;
     again_later(shared, instance);

@@ -1,4 +1,4 @@
-//! Marks the subscriptions of the services that are due by the schedule.
+//! Marks the subscriptions of services whose push is due.
 
 pub(crate) mod schedule;
 

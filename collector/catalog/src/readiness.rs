@@ -33,7 +33,7 @@ impl Readiness {
         Duration::from_millis(u64::try_from(rest).unwrap_or(0))
     }
 
-    /// Whether reads became possible since the last call. Then missed changes must be pushed.
+    /// Whether reads became possible since the last call. If so, the caller must push the changes that were missed.
     pub(crate) fn turns_complete(&self, now: Moment) -> bool {
         self.is_complete(now) && self.was_incomplete.swap(false, AcqRel)
     }

@@ -1,4 +1,4 @@
-//! Rows become state: those of the store at a start, and those that another process changed.
+//! Applies stored rows to the state: all rows at a start, and rows that another process changed later.
 
 use std::cmp::Reverse;
 
@@ -16,7 +16,7 @@ use crate::{
     store::{Change, Error, Row, Table},
 };
 
-/// Applies a row at a start: publishes nothing.
+/// Applies a row at a start, without publishing anything.
 ///
 /// # Errors
 /// The row is not readable, or there is no room for it.
@@ -32,7 +32,8 @@ pub(crate) fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
     Ok(())
 }
 
-/// Applies and publishes changes of other processes: removals first, instances before their services, then as at a start.
+/// Applies and publishes changes of other processes. Removals come first, instances before their services; then new rows, in the
+/// order of a start.
 pub(crate) fn apply(shared: &Shared, mut changes: Vec<Change>) {
     changes.sort_by_key(|change| match change {
         Change::Remove { table, .. } => (false, Some(Reverse(*table)), None),
@@ -41,7 +42,7 @@ pub(crate) fn apply(shared: &Shared, mut changes: Vec<Change>) {
     changes.iter().for_each(|change| apply_one(shared, change));
 }
 
-/// A row that cannot be applied is left out: the next start reports it.
+/// Applies one change. Skips a row that cannot be applied; the next start reports it.
 fn apply_one(shared: &Shared, change: &Change) {
     let applied = match change {
         Change::Put(row) => set(shared, row).and_then(|is_set| match is_set {
@@ -54,7 +55,7 @@ fn apply_one(shared: &Shared, change: &Change) {
         }
     };
     if let Err(error) = applied {
-        tracing::warn!(%error, "catalog: a change of another collector is left out");
+        tracing::warn!(%error, "catalog: a change of another collector was skipped");
     }
 }
 
@@ -131,7 +132,7 @@ fn register(
     let cluster = registry.cluster(key, &registration.endpoint.cluster);
     let healthy = registration.healthy;
     let registered = registry.register(&publisher, key, registration, now, effects)?;
-    // With any other checker the probes of this collector decide.
+    // With any other checker, this collector's own probes decide.
     if cluster.is_some_and(|cluster| cluster.checker == Checker::None) {
         registry.set_health(registered.instance, healthy, HealthBy::Member, effects);
     }
@@ -173,7 +174,7 @@ fn take(registry: &mut Registry, table: Table, key: &str, now: Moment, effects: 
     let none = Override::none(Timestamp::from_millis(0));
     let removed = registry.set_override(&service, &endpoint, none.clone(), effects);
     if removed.is_err() && registry.contains(&service) {
-        // Its instance is gone; there is room, because nothing is added.
+        // The instance is gone. There is always room, because nothing is added.
         let _is_known = registry.restore_override(&service, &endpoint, none, now);
     }
 }

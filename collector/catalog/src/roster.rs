@@ -2,14 +2,14 @@
 //!
 //! The rows of changed services are written every [`ROWS`] ticks. Later changes are in the [`journal`], which is written before a
 //! change is acknowledged, so the next run knows every acknowledged instance, even after a crash of the process. The journal is
-//! synced at each [`TICK`], and between two commits of a write of the rows. So a crash of the machine may lose the last half
-//! second, or what changed during one commit. The rows are written earlier if they must replace the journal: it is half full, it
-//! misses a line, or it could not be synced.
+//! synced at each [`TICK`], and between two commits of a write of the rows. So a crash of the machine may lose the changes of the
+//! last half second, or those made during one commit. The rows are written earlier if they must replace the journal: it is half
+//! full, it misses a line, or it could not be synced.
 //!
 //! A restart restores these instances unchanged. Their clients register and beat again, and instances without a client are
 //! removed after their term.
 //!
-//! The row with the empty key records that rosters are written, and which part of the journal they contain. A store with data
+//! The row with the empty key records that rosters are written, and up to which line they contain the journal. A store with data
 //! but without this row was written by an earlier release, and reads are refused for [`crate::Config::warm_up`].
 
 pub(crate) mod journal;
@@ -33,7 +33,7 @@ use crate::{
 
 /// The interval of the syncs of the journal.
 const TICK: Duration = Duration::from_millis(500);
-/// Ticks from one write of the rows to the next. A busy service has many changes in this time, and its row is written once.
+/// Ticks from one write of the rows to the next. The row of a busy service, with many changes in this time, is written once.
 const ROWS: u32 = 20;
 /// The approximate number of instances in one commit.
 const BATCH: usize = 4096;
@@ -70,10 +70,11 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     }
 }
 
-/// Decides at each tick what is written.
+/// Decides at each tick whether to write the rows, and writes them.
 struct Writer {
     shared: Arc<Shared>,
-    /// Whether no commit of a complete catalog was made yet: it records that rosters are written, even if there is none to write.
+    /// Whether no complete catalog has been committed yet. The first such commit records that rosters are written, even if there
+    /// are no rosters to write.
     is_first: bool,
     /// Ticks until the rows may be written.
     wait: u32,
@@ -85,9 +86,9 @@ impl Writer {
     async fn tick(&mut self, is_last: bool) {
         self.wait = self.wait.saturating_sub(1);
         let roster = &self.shared.roster;
-        // After a failed commit nothing shortens the wait.
+        // After a failed commit, the next one is never early.
         let is_early = roster.must_be_written() && !self.is_failing;
-        // While the store refuses the commits of other changes, this one tests whether it accepts them again.
+        // While the store refuses other commits, this commit tests whether it accepts them again.
         let is_due = self.is_first || !roster.is_empty() || self.shared.writes.is_failing();
         if is_due && (is_last || is_early || self.wait == 0) {
             self.write().await;
@@ -139,7 +140,7 @@ impl Writer {
                 shared.roster.trim(mark, is_complete);
                 return Ok(());
             }
-            // Many rows take longer than a tick.
+            // A commit of many rows takes longer than a tick, so the journal is synced in between.
             self.sync().await;
         }
     }
@@ -151,7 +152,7 @@ impl Writer {
         }
         let shared = Arc::clone(&self.shared);
         let synced = blocking(move || shared.roster.stores.journal.sync()).await;
-        // While commits fail too, their warning is enough.
+        // If commits fail too, their warning is enough.
         if let (Err(error), false) = (synced, self.is_failing) {
             tracing::warn!(%error, "catalog: the journal of the roster could not be synced, its changes are committed instead");
             self.wait = 0;
@@ -178,7 +179,7 @@ async fn blocking(call: impl FnOnce() -> Result<(), Error> + Send + 'static) -> 
     called.unwrap_or_else(|error| Err(Error::Io(error.to_string())))
 }
 
-/// The row that records which part of the journal the rosters contain.
+/// The row which records up to which line the rosters contain the journal.
 fn known(mark: Mark) -> Change {
     Change::Put(Row {
         table: Table::Roster,
@@ -187,7 +188,7 @@ fn known(mark: Mark) -> Change {
     })
 }
 
-/// Takes changed services, with about [`BATCH`] instances, and appends their rows. Also returns whether there are more.
+/// Takes changed services with about [`BATCH`] instances, and appends their rows. Returns the services, and whether more remain.
 fn collect(shared: &Shared, rows: &mut Vec<Change>) -> (Vec<ServiceKey>, bool) {
     let mut keys = Vec::new();
     let mut written = 0;
@@ -249,7 +250,7 @@ pub(crate) fn replay(shared: &Shared, known: Option<&Row>) -> Result<bool, Error
     let number = |row: &Row| str::from_utf8(&row.value).ok()?.parse::<u64>().ok();
     let mut last = match known.map(number) {
         Some(Some(number)) => number,
-        // The last run was of an earlier release, which writes no journal: the existing one is older than the rows.
+        // The last run used an earlier release, which writes no journal, so the existing journal is older than the rows.
         Some(None) => {
             shared.roster.stores.journal.trim(bytes.len())?;
             return Ok(true);
@@ -316,7 +317,7 @@ fn bring_back(
     Ok(())
 }
 
-/// Grants a full term, or a longer one if clients need more time to notice that the collector runs again.
+/// Grants a restored instance a full term, or a longer one if its client needs more time to notice that the collector runs again.
 fn lease(shared: &Shared, instance: InstanceRef, beats: Beats) {
     let usual = Beats::default();
     let beats = Beats {

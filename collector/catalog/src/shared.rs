@@ -19,7 +19,7 @@ use crate::{
     roster::journal::Roster, store::Stores, switches::Switches,
 };
 
-/// Service changes kept for a slow listener; a slower one gets `Lagged`.
+/// The service changes that are kept for a slow listener; a still slower one gets `Lagged`.
 const SERVICE_CHANGES: usize = 1024;
 /// Listings of services that run at the same time; the others wait for their turn.
 const LISTINGS: usize = 2;
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) subscriptions: RwLock<Subscriptions<Arc<Subscription>>>,
     pub(crate) connections: Connections,
     pub(crate) bodies: Bodies,
-    /// A turn for each listing of services that may run.
+    /// One permit for each listing of services that may run at the same time.
     pub(crate) listings: Semaphore,
     pub(crate) schedule: Schedule,
     pub(crate) probes: Probes,
@@ -98,7 +98,8 @@ impl Shared {
         }
     }
 
-    /// Changes the registry and publishes the effects. Leases change under the same lock, so that no other change sees one half.
+    /// Changes the registry and publishes the effects. Leases change under the same lock, so that no other change sees the registry
+    /// and the leases out of step.
     pub(crate) fn change<R>(
         &self,
         change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
@@ -106,7 +107,7 @@ impl Shared {
         self.change_with(&Evidence::default(), change)
     }
 
-    /// Like [`Shared::change`], for a connection that was closed before: the events name it as their client.
+    /// Like [`Shared::change`], for a connection that has already been closed. The events name it as their client.
     pub(crate) fn change_for<R>(
         &self,
         closed: &Arc<Connection>,
@@ -187,7 +188,7 @@ impl Shared {
         }
     }
 
-    /// Schedules a push of each service with subscriptions. A subscriber with the current state gets none.
+    /// Schedules a push of each service with subscriptions. A subscriber that has the current state gets no push.
     pub(crate) fn schedule_all(&self) {
         let services: Vec<_> = self.subscriptions.read().services().cloned().collect();
         for service in services {
@@ -224,7 +225,8 @@ impl Shared {
         }
     }
 
-    /// A service without subscriptions has no push. A client that subscribes later reads the changed state then.
+    /// Schedules pushes of the changed services that have subscriptions. A client that subscribes later reads the changed state
+    /// then.
     fn schedule_pushes(&self, effects: &Effects, now: Moment) {
         let subscriptions = self.subscriptions.read();
         for service in &effects.changed {

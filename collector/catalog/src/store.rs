@@ -1,6 +1,6 @@
 //! The tables of the catalog, and the stores that hold them.
 //!
-//! The catalog commits before it acknowledges, so a store that fails loses nothing that was acknowledged. The roster, and its
+//! The catalog commits a change before it acknowledges it, so a failing store loses no acknowledged change. The roster, and its
 //! journal, are soft state of this process: they may be in a store of their own.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub enum Table {
     Service,
     /// A persistent instance.
     Instance,
-    /// What an operator set on an instance.
+    /// The settings of an operator on an instance.
     Override,
     /// The switches, in one row.
     Switch,

@@ -1,4 +1,4 @@
-//! Ends what has expired: leases, empty services, overrides, subscribers that no longer renew.
+//! Ends expired items: leases, empty services, overrides, and subscribers that no longer renew their subscriptions.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -98,8 +98,8 @@ async fn end(shared: &Shared) {
     }
 }
 
-/// Ends the subscriptions of subscribers without a connection that have not renewed them for a term. Other calls run between two
-/// parts.
+/// Ends the subscriptions that subscribers without a connection have not renewed for a term. Works in parts, between which other
+/// calls can run.
 async fn end_subscribers(shared: &Shared) {
     let since = shared.clock.now().before(shared.config.subscriber_term);
     let mut after = None;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The most characters of the overridden status in a message.
 const MAX_STATUS: usize = 40;
 
-/// The switches. Those with a field have an effect; the others are only stored, for the consoles that set them.
+/// The switches. Those with a field of their own have an effect; the others are only stored, for the consoles that set them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Switches {
@@ -27,14 +27,15 @@ pub struct Switches {
     pub default_cache_millis: u64,
     /// The poll interval of clients with pushes, in milliseconds.
     pub push_cache_millis: u64,
-    /// The status that the server reports instead of its true one.
+    /// The status that the server reports instead of its true status.
     pub overridden_server_status: Option<String>,
-    /// All others, by the name of the face that set them.
+    /// All other switches, by the name under which the face set them.
     pub others: BTreeMap<String, String>,
 }
 
 impl Switches {
-    /// Which switches keep clients from service, for the operator; `None` if none does. The names are those of the Nacos API.
+    /// A text for the operator that names the switches that deny service to clients, as the Nacos API names them; `None` if none
+    /// does.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         let mut set = Vec::new();
@@ -55,7 +56,7 @@ impl Switches {
         }
         (!set.is_empty()).then(|| {
             format!(
-                "an operator set switches of Nacos that keep clients from service: {}; PUT \
+                "an operator set switches of Nacos that deny service to clients: {}; PUT \
                  /nacos/v1/ns/operator/switches?entry=..&value=.. sets them",
                 set.join(", ")
             )

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Full-jitter exponential backoff: the n-th pause is uniform between nothing and [`FIRST`]` * 2^n`, at most [`LONGEST`].
-/// Jitter spreads the reconnects of collectors that lost their coordinator at one moment.
+/// Full-jitter exponential backoff: the n-th pause is uniform between zero and [`FIRST`]` * 2^n`, at most [`LONGEST`]. Jitter
+/// spreads the reconnects of collectors that lost their coordinator at the same moment.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     attempt: u32,
@@ -11,7 +11,7 @@ pub(super) struct Backoff {
 
 /// The bound of the first pause.
 const FIRST: Duration = Duration::from_millis(50);
-/// The bound of every pause: short, since a lease that is not renewed in time ends.
+/// The bound of every pause. It is short, because a lease that is not renewed in time ends.
 const LONGEST: Duration = Duration::from_secs(1);
 
 impl Backoff {

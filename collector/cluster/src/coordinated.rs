@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, Known, Session, backoff::Backoff};
 
-/// The provider's part: how to talk to its coordinator.
+/// The provider's part: communicates with its coordinator.
 pub(super) trait Coordinator: Send + 'static {
     /// Why the session with the coordinator ended, for the operator.
     type Error: std::error::Error + Send;
@@ -23,7 +23,7 @@ pub(super) trait Coordinator: Send + 'static {
     /// an error resumes the session if the coordinator still holds it.
     ///
     /// # Errors
-    /// The session failed. The call never ends in another way.
+    /// The session failed. The call ends in no other way.
     fn session(
         &mut self,
         port: &mut Port,
@@ -62,8 +62,8 @@ pub(super) enum Fault {
 /// The task that the caller must spawn.
 pub struct Keeper(Pin<Box<dyn Future<Output = ()> + Send>>);
 
-/// The time after the coordinator's confirmation within which every connected member has received the event as well. The
-/// coordinator sends events to all watchers at once.
+/// The time after the coordinator's confirmation within which every connected member has also received the event. The coordinator
+/// sends events to all watchers at the same time.
 const DRAIN_ANNOUNCE_TIME: Duration = Duration::from_millis(250);
 
 /// The collector's handle and the task behind it.
@@ -110,10 +110,10 @@ impl Cluster for Coordinated {
 // === impl Port ===
 
 impl Port {
-    /// The registration that this collector desires; `None` for none. The caller may register it from now on, so a stop waits
-    /// until that is undone.
+    /// The registration that this collector desires; `None` for none. The caller may begin to register it from now on, so a stop
+    /// must wait until the registration is removed again.
     pub(super) fn desired(&self) -> Option<Member> {
-        // The lock of `desired` orders this before the end of a membership, which then finds the registration unconfirmed.
+        // The lock of `desired` orders this before the end of a membership. The end then sees that the registration is unconfirmed.
         let desired = self.desired.borrow();
         if desired.is_some() {
             self.known.send_if_modified(|known| {

@@ -25,7 +25,7 @@ struct Entry<'a> {
 enum WireState {
     Serving,
     Draining,
-    /// Also any state that a later version adds: this version forwards nothing to such a member.
+    /// Also stands for any state that a later version adds. This version forwards nothing to such a member.
     #[serde(other)]
     Starting,
 }

@@ -1,8 +1,8 @@
-//! Members in etcd: one lease for each collector, and one key that ends with it, `<prefix>/members/<address>`.
+//! Members in etcd. Each collector has one lease, and one key that ends with the lease: `<prefix>/members/<address>`.
 //!
-//! A session reads all keys and follows a watch of the changes after them. When the watch breaks, it reads all keys again: the
-//! server behind the endpoint may have been replaced by one with an earlier state, and a watch from a later revision than its
-//! own would deliver nothing.
+//! A session reads all keys and follows a watch of the changes after them. When the watch breaks, the session reads all keys again.
+//! The server behind the endpoint may have been replaced by one with an earlier state, and a watch from a revision that this server
+//! has not reached would deliver nothing.
 
 #[cfg(test)]
 mod tests;
@@ -48,7 +48,7 @@ enum Error {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] etcd::Error),
-    /// This collector did not renew its lease in time; its registration is gone.
+    /// This collector did not renew its lease in time, so its registration has ended.
     #[error("the lease in etcd has ended")]
     LeaseEnded,
 }
@@ -69,7 +69,8 @@ enum Plan {
     Nothing,
     /// Write the collector's key, if it is unchanged since it was read.
     Write(TxnRequest),
-    /// End the collector's lease; etcd removes its key with it, also one whose write the watch has not delivered yet.
+    /// End the collector's lease. etcd removes the lease's key with it, even if the watch has not delivered the write of the key
+    /// yet.
     Leave,
     /// Another collector holds the key.
     Taken,

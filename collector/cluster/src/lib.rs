@@ -25,8 +25,8 @@ pub mod zookeeper;
 
 /// A coordinator that knows the members.
 ///
-/// A member is in the view from [`Cluster::join`] until its [`Session`] ends or it is lost. Losing the coordinator keeps
-/// the last good view.
+/// A member is in the view from [`Cluster::join`] until its [`Session`] ends or the coordinator removes it. If the coordinator
+/// becomes unavailable, the last good view stays.
 pub trait Cluster: fmt::Debug + Send + Sync + 'static {
     /// Makes this collector a member, now or as soon as the coordinator is available; never blocks. Call it once all
     /// listeners accept.
@@ -35,13 +35,13 @@ pub trait Cluster: fmt::Debug + Send + Sync + 'static {
     /// The members, now and after every change.
     fn view(&self) -> watch::Receiver<Arc<View>>;
 
-    /// `None`, or why this collector is not registered or cannot read the members, as a text for the operator. The
-    /// provider retries on its own.
+    /// The reason why this collector is not registered or cannot read the members, as a text for the operator; `None` if it is
+    /// healthy. The provider retries by itself.
     fn health(&self) -> watch::Receiver<Option<Arc<str>>>;
 }
 
-/// A membership. Dropping it ends the membership at once; [`Session::drain`] and [`Session::leave`] wait until the other
-/// members know.
+/// A membership. Dropping it ends the membership at once. [`Session::drain`] and [`Session::leave`] wait until the other members
+/// have received the change.
 #[must_use = "dropping a session leaves the cluster"]
 pub struct Session {
     member: Member,
@@ -50,7 +50,7 @@ pub struct Session {
     announce_time: Duration,
 }
 
-/// What the other members may know of this collector.
+/// The state of this collector's entry at the coordinator, which the other members may have read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     /// The coordinator has no entry of this collector.
@@ -62,8 +62,8 @@ enum Known {
 }
 
 impl Session {
-    /// The membership of `member`, which is published at once. `publish` must not block. `known` reports what the coordinator has
-    /// confirmed; the other members receive a confirmed state at most `announce_time` later.
+    /// The membership of `member`, which is published at once. `publish` must not block. `known` reports the state that the
+    /// coordinator has confirmed. The other members receive a confirmed state at most `announce_time` later.
     fn new(
         member: Member,
         publish: impl Fn(Option<Member>) + Send + Sync + 'static,
@@ -79,7 +79,8 @@ impl Session {
         }
     }
 
-    /// Announces that this collector accepts no new work since `at`, and waits until the other members know, at most `within`.
+    /// Announces that this collector has accepted no new work since `at`, and waits at most `within` until the other members have
+    /// received that.
     pub async fn drain(&mut self, at: Timestamp, within: Duration) {
         self.member.state = State::Draining;
         self.member.since = at;
@@ -92,13 +93,14 @@ impl Session {
         }
     }
 
-    /// Ends the membership, and waits until the coordinator has confirmed it, at most `within`.
+    /// Ends the membership, and waits at most `within` until the coordinator has confirmed the end.
     pub async fn leave(mut self, within: Duration) {
         (self.publish)(None);
         self.until(|known| known == Known::Absent, within).await;
     }
 
-    /// Waits until the coordinator confirms a state that `is_right` accepts. Returns `false`, and warns, if the time passes first.
+    /// Waits at most `within` until the coordinator confirms a state that `is_right` accepts. If the time passes first, warns and
+    /// returns `false`.
     async fn until(&mut self, is_right: impl Fn(Known) -> bool, within: Duration) -> bool {
         let known = self.known.wait_for(|known| is_right(*known));
         let is_known = matches!(timeout(within, known).await, Ok(Ok(_)));

@@ -15,7 +15,7 @@ pub struct Standalone {
 }
 
 impl Standalone {
-    /// A cluster without a member.
+    /// A cluster that this collector has not joined yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

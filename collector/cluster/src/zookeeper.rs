@@ -1,8 +1,8 @@
 //! Members in ZooKeeper, beside those of upstream's collectors of 3.x and 5.x, so that one naming list has both.
 //!
-//! Every round reads all nodes and makes the missing changes in one transaction, so there is no remembered state that could be
-//! stale. After a lost connection the task connects to the next server and resumes the session. If the session has expired, or
-//! the ensemble has lost its data, the nodes are gone, and a new session creates them again.
+//! Every round reads all nodes and makes the missing changes in one transaction, so no state is kept that could be stale. After a
+//! lost connection the task connects to the next server and resumes the session. If the session has expired, or the ensemble has
+//! lost its data, the nodes are gone, and a new session creates them again.
 
 mod nodes;
 #[cfg(test)]
@@ -23,8 +23,7 @@ use super::coordinated::{self, Coordinated, Coordinator, Fault, Keeper, Port};
 pub struct Config {
     /// The servers of one ensemble, each `host:port`.
     pub servers: Vec<String>,
-    /// How long the servers keep the session of a collector that sends nothing. They limit it to between 2 and 20 of their
-    /// ticks.
+    /// How long the servers keep the session of a silent collector. They limit it to between 2 and 20 of their ticks.
     pub session_timeout: Duration,
     /// The prefix of every path, so that several fleets can share an ensemble: a chroot, a namespace, or both. May be empty.
     pub root: String,
@@ -77,9 +76,10 @@ impl Zookeeper {
 
     /// Abandons the session if a server that does not resume it opens another one.
     ///
-    /// A server does not report an expired session to a client that has seen a later transaction than itself. It closes the
-    /// connection; after a loss of its data it does so for ever. Unavailable servers, and servers without a quorum, open no
-    /// other session either. When they return they resume this one, and its nodes were never deleted.
+    /// If a client has seen a later transaction than the server, the server does not report that the session has expired but closes
+    /// the connection. After a loss of its data it does so for ever. Opening another session distinguishes this from an outage:
+    /// unavailable servers, and servers without a quorum, do not open another session either. When those return, they resume this
+    /// session, whose nodes were not deleted.
     async fn begin_anew(&mut self, server: &str) {
         let mut another = Session::default();
         let opened = Client::connect(server, self.config.session_timeout, &mut another).await;
@@ -107,7 +107,7 @@ impl Zookeeper {
                      has not ended: if it stays, give each collector an advertised host or port of its own"
                 )),
                 Plan::Steps(steps) => match client.transact(&steps).await {
-                    // Another collector created the node first; an event reports it.
+                    // Another collector created the node first. An event will report it.
                     Err(error) if error.code() == Some(NODE_EXISTS) => {}
                     done => done?,
                 },

@@ -1,4 +1,4 @@
-//! What a million instances cost: resident memory beyond their own strings, and the time of the hot calls.
+//! The cost of a million instances: resident memory beyond their own strings, and the time of the hot calls.
 //!
 //! `cargo bench -p rollcall-domain`. It prints and bounds nothing. Linux only: memory and time come from `/proc/self`,
 //! and the time is that on the processor.

@@ -1,8 +1,9 @@
 //! Services and their instances, as Nacos clients register and find them.
 //!
 //! A [`ServiceKey`] is (namespace, group, name); a service has clusters, and a cluster has instances at an [`Endpoint`]. A
-//! [`Publisher`] owns instances, a [`Subscriber`] is notified of changes. [`Registry`] holds the instances, [`Subscriptions`]
-//! the subscriptions; both are indexed both ways. [`select`] computes the list that a consumer gets.
+//! [`Publisher`] owns instances, and a [`Subscriber`] is notified of changes. [`Registry`] holds the instances, indexed by service
+//! and by publisher. [`Subscriptions`] holds the subscriptions, indexed by service and by subscriber. [`select`] computes the list
+//! that a consumer gets.
 //!
 //! Invariants:
 //! * The latest registration of (service, ip, port, cluster, kind) owns the instance. The end of a publisher removes only the

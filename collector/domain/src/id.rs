@@ -1,21 +1,21 @@
 //! The numeric ids that agents hold.
 //!
-//! On the wire 0 means "no id yet". Inside there is no such id: conversion code turns it into an [`Option`] and back.
+//! On the wire, 0 means "no id yet". Inside the collector that is `None`: conversion code maps 0 to `None` and back.
 
 use std::{fmt, num::NonZeroI32};
 
 /// A map from ids, shared with readers.
 pub(crate) type IdMap<K, V> = papaya::HashMap<K, V, IdHashing>;
 
-/// Hashes ids with a secret seed, because agents can bring ids: an agent must not be able to choose ids that share one slot.
+/// Hashes ids with a secret seed. Agents can bring ids of their own, and must not be able to choose ids that collide in one slot.
 ///
 /// A look-up takes 14 ns of processor time in the cache and 137 ns among a million ids. With the standard library's SipHash it
 /// takes 26 ns and 278 ns, at most 1 % of a heartbeat; the difference counts where a loop reads every id.
 pub(crate) type IdHashing = foldhash::fast::RandomState;
 
-/// The greatest internal id. Internal ids name the registrations of agents of 8.0 and later, which use no ids. Agents never
-/// receive one. No agent up to 7.0 can hold one either, because a collector would first have to assign a thousand million ids; one
-/// that an agent uses anyway is refused.
+/// The greatest internal id. Internal ids name the registrations of agents of 8.0 and later, which use no ids. Agents never receive
+/// one, and no agent up to 7.0 can hold one, because a collector would first have to assign a thousand million ids. An internal id
+/// in a call of an agent is refused.
 pub(crate) const LAST_INTERNAL: i32 = -(1 << 30);
 
 macro_rules! id {
@@ -40,8 +40,8 @@ macro_rules! id {
                 self.0.get()
             }
 
-            /// Whether only collectors use the id: agents of 8.0 and later use no ids, and other agents neither receive it nor may
-            /// use it.
+            /// Whether the id is internal: only collectors use it. Agents of 8.0 and later use no ids. Earlier agents never receive
+            /// an internal id, and their calls may not use one.
             #[must_use]
             pub const fn is_internal(self) -> bool {
                 self.0.get() <= LAST_INTERNAL
@@ -57,7 +57,7 @@ macro_rules! id {
 }
 
 id! {
-    /// A named program (3.x/5.x application, 6.x service). Either sign; 1 is reserved for `User`.
+    /// A named program (3.x/5.x application, 6.x service). The id may be negative; 1 is reserved for `User`.
     ApplicationId
 }
 id! {
@@ -65,10 +65,10 @@ id! {
     InstanceId
 }
 id! {
-    /// An entry, exit or local name within an application. Either sign; 1 is reserved for `None`.
+    /// An entry, exit or local name within an application. The id may be negative; 1 is reserved for `None`.
     OperationId
 }
 id! {
-    /// A remote peer `host:port`. Either sign; no id is reserved.
+    /// A remote peer `host:port`. The id may be negative; no id is reserved.
     AddressId
 }

@@ -1,9 +1,9 @@
 //! Four dictionaries that give names stable numeric ids: applications, instances, operations, addresses.
 //!
-//! Any thread reads the [`Inventory`]. It takes no lock to find the id of a key or the entry of an id. Only the one [`Allocator`]
-//! changes it, in three steps: it makes a [`Proposal`], its caller commits the [`Row`]s of the proposal to a storage, and then the
-//! proposal is confirmed, which makes the rows visible. So no reader sees an id that is not durable, and a dropped proposal has
-//! changed nothing.
+//! Any thread can read the [`Inventory`]. Finding the id of a key or the entry of an id takes no lock. Only the one [`Allocator`]
+//! changes the inventory, in three steps: the allocator makes a [`Proposal`], the caller commits the [`Row`]s of the proposal to a
+//! storage, and the caller confirms the proposal, which makes the rows visible. So no reader sees an id that is not durable, and a
+//! dropped proposal has changed nothing.
 //!
 //! Invariants (ARCHITECTURE.md, 2 to 4):
 //! * A key has one id and an id one key, for ever. Ids are never reused.
@@ -165,13 +165,13 @@ impl Inventory {
         by(application).or_else(|| by(self.other(application)?))
     }
 
-    /// The application that this one is an alias of.
+    /// The application of which this row is an alias; `None` if the row is not an alias.
     fn other(&self, application: ApplicationId) -> Option<ApplicationId> {
         self.applications.read(application, |row| row.alias_of)?
     }
 
-    /// Whether the agent of an instance knows this id. `false` if the agent is of 8.0 or later, so that a call with the id comes
-    /// from another process. `true` for an unknown instance.
+    /// Whether the agent of an instance knows this id; `true` for an unknown instance. `false` if the agent is of 8.0 or later:
+    /// such an agent sends no ids, so a call with this id comes from another process.
     #[must_use]
     pub fn is_announced(&self, instance: InstanceId) -> bool {
         if instance.is_internal() {

@@ -3,7 +3,7 @@
 //! * [`inventory`] assigns stable numeric ids to names; an id is never assigned to a second name.
 //! * [`catalog`] holds services and their instances, as Nacos clients register and find them.
 //! * [`liveness`] decides from signals and time which instances are up, silent or down.
-//! * [`properties`] bounds what an agent reports about its process.
+//! * [`properties`] bounds the properties that an agent reports about its process.
 //! * [`membership`] is the set of collectors, and the selection of one of them.
 //!
 //! Nothing here does I/O or reads a clock. `now` is an argument. The inventory returns what must become durable as

@@ -127,7 +127,7 @@ pub struct Transition<K> {
     pub key: K,
     /// The state before.
     pub from: State,
-    /// When it had entered the state `from`.
+    /// When the lease entered the state `from`.
     pub since: Moment,
     /// The state from now on.
     pub to: State,
@@ -139,13 +139,13 @@ pub struct Transition<K> {
     pub signal: Signal,
     /// The collector that observed it.
     pub observer: Observer,
-    /// The connection of that signal.
+    /// The connection that carried that signal.
     pub contact: Contact,
     /// The observed usual interval between two signals; zero if unknown.
     pub usual: Duration,
-    /// For a change to silent or down, the time without a signal after which it follows.
+    /// For a change to silent or down: the time without a signal after which the change is due.
     pub term: Duration,
-    /// Whether another collector decided, and this one applied its report.
+    /// Whether another collector decided the change, and this collector applied its report.
     pub is_reported: bool,
 }
 
@@ -157,9 +157,9 @@ pub enum Renewal<K> {
     Granted,
     /// The state stays.
     Kept,
-    /// It is up again, it left, or another collector marked it as ended.
+    /// The instance is up again, it has left, or another collector reported it as ended.
     Changed(Transition<K>),
-    /// The state stays, and another collector than before observes the signals.
+    /// The state is unchanged, but a different collector now observes the signals.
     Moved {
         /// The collector that observed them before.
         from: Observer,
@@ -189,14 +189,14 @@ pub struct LeaseView {
     pub terms: LeaseTerms,
     /// The connection of the last signal.
     pub contact: Contact,
-    /// Whether it has been down or left for [`Terms::forget_after`], or an operator forgot it before.
+    /// Whether the lease is forgotten: it has been down or left for [`Terms::forget_after`], or an operator forgot it earlier.
     pub forgotten: bool,
 }
 
 /// A lease as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseRecord<K> {
-    /// What the lease is for.
+    /// The key of the lease.
     pub key: K,
     /// When the last signal arrived.
     pub last_seen: Moment,
@@ -204,11 +204,11 @@ pub struct LeaseRecord<K> {
     pub signal: Signal,
     /// The state, as its collector derived it.
     pub state: State,
-    /// The usual interval between two signals; zero where it does not lengthen the term.
+    /// The usual interval between two signals; zero if it does not lengthen the term.
     pub usual: Duration,
     /// The collector that observed the last signal.
     pub observer: Observer,
-    /// Whether an instance that is down or left is out of counts and lists.
+    /// Whether the lease is forgotten: it is down or left, and no longer counted and listed.
     pub forgotten: bool,
 }
 

@@ -18,7 +18,7 @@ pub struct Member {
     pub agent_jetty: Option<Arc<str>>,
     /// The entry of the naming endpoint `/ui/jetty`, `host:port` and the context path.
     pub ui: Option<Arc<str>>,
-    /// Its version of Rollcall; `None` for a collector of upstream, of which only the addresses are known.
+    /// Its version of Rollcall; `None` for an upstream collector, which publishes only its addresses.
     pub version: Option<Arc<str>>,
     /// Whether the collector is starting, serving or draining.
     pub state: State,
@@ -26,8 +26,8 @@ pub struct Member {
     pub since: Timestamp,
 }
 
-/// A short name of a member: a hash of its address. It identifies the member that observed a signal where an address would take
-/// too much memory. It is evidence for people; no decision depends on it.
+/// A short name of a member: a hash of its address. It identifies the member that observed a signal where an address would take too
+/// much memory. People read it as evidence; no decision depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tag(NonZeroU32);
 
@@ -71,7 +71,7 @@ impl From<NonZeroU32> for Tag {
 }
 
 impl View {
-    /// The view of these members, in any order. Of two members with one address the later one counts.
+    /// The view of these members, in any order. If two members have the same address, the later one is kept.
     #[must_use]
     pub fn new(members: impl IntoIterator<Item = Member>) -> Self {
         let mut members: Vec<Member> = members.into_iter().collect();
@@ -94,8 +94,8 @@ impl View {
             .filter(|member| member.state == State::Serving)
     }
 
-    /// The member that commits new registrations first: the first serving one that shares this collector's inventory. A collector
-    /// of upstream is in the naming lists too, but keeps its own ids.
+    /// The member to which the others forward new registrations: the first serving member that shares this collector's inventory.
+    /// An upstream collector is in the naming lists too, but assigns ids of its own.
     #[must_use]
     pub fn owner(&self) -> Option<&Member> {
         self.serving().find(|member| member.version.is_some())

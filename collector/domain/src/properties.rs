@@ -7,7 +7,7 @@ use crate::inventory::{Properties, PropertiesView};
 pub use caps::Caps;
 use caps::cut;
 
-/// The operating system, host and process that an agent reports: all that 3.x and 5.x have.
+/// The operating system, host and process that an agent reports. Agents of 3.x and 5.x report nothing else about themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsInfo<'a> {
     /// The operating system; empty if not reported.
@@ -64,7 +64,8 @@ pub fn instance_name(uuid: &str) -> &str {
     }
 }
 
-/// The most that is read of a message, before [`Caps`] decide what to keep; more than a configuration allows.
+/// The most properties and bytes that are read from a message, before [`Caps`] select what is stored. No configuration allows as
+/// much.
 const CEILING: Caps = Caps {
     count: 1024,
     name_bytes: 16 * 1024,
@@ -72,7 +73,7 @@ const CEILING: Caps = Caps {
     total_bytes: 128 * 1024,
 };
 
-/// The property that holds the version of an agent whose calls carry it.
+/// The property in which the collector stores the version of an agent whose calls carry it.
 const AGENT_VERSION: &str = "agent_version";
 
 /// The language of an agent, in its own spelling; reported since 6.x.

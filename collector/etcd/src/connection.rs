@@ -18,7 +18,7 @@ pub(super) type Token = MetadataValue<Ascii>;
 
 /// The timeout for connecting to one endpoint.
 const CONNECT: Duration = Duration::from_secs(1);
-/// A connection idle for this long is pinged, and closed if the answer takes as long again.
+/// A connection that is idle for this long is pinged. It is closed if the answer takes longer than the same time.
 const PING: Duration = Duration::from_secs(2);
 
 /// The connection to the current endpoint.
@@ -140,7 +140,7 @@ fn tls(config: &Config) -> Result<Option<ClientTlsConfig>, ConfigError> {
     Ok(Some(tls.identity(identity)))
 }
 
-/// The files that cannot be read or have other contents, by key.
+/// The files that cannot be read or have the wrong contents, by key.
 pub(super) fn unusable_files(config: &Config) -> Vec<(&'static str, String)> {
     let files = [
         ("ca_file", &config.ca_file, "CERTIFICATE-----"),

@@ -95,22 +95,22 @@ impl Error {
     }
 }
 
-/// Whether a new token may help: tokens expire, and some become invalid when users or roles change.
+/// Whether a new token may solve the error. Tokens expire, and some become invalid when users or roles change.
 pub(super) fn is_about_token(status: &Status) -> bool {
     status.code() == Code::Unauthenticated || status.message() == OUTDATED
 }
 
-/// Whether the request itself is invalid; also one that the transport refuses because of its size.
+/// Whether the request itself is invalid. That includes a request that the transport refuses because of its size.
 pub(super) fn is_invalid(status: &Status) -> bool {
     match status.code() {
-        // A wrong password has this code too.
+        // A wrong password has the same code.
         Code::InvalidArgument => !status.message().contains(AUTHENTICATION_FAILED),
         Code::ResourceExhausted => status.message().contains("larger than max"),
         _ => false,
     }
 }
 
-/// Whether another endpoint would return the same.
+/// Whether another endpoint would return the same error.
 pub(super) fn is_final(code: Code) -> bool {
     matches!(
         code,
@@ -124,7 +124,7 @@ pub(super) fn is_final(code: Code) -> bool {
     )
 }
 
-/// The root cause: a status of the transport reports only that it failed.
+/// The root cause of an error, because a status of the transport reports only that the transport failed.
 pub(super) fn describe(status: &Status) -> String {
     let cause = iter::successors(error::Error::source(status), |cause| cause.source()).last();
     match (cause, status.message()) {

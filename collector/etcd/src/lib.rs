@@ -1,9 +1,9 @@
-//! A client of etcd, for the store and the cluster. Each call has a deadline, is tried at every endpoint once, and either
-//! succeeds or returns why it failed.
+//! A client of etcd, for the store and the cluster. Each call has a deadline, is tried once at every endpoint, and either succeeds
+//! or returns the reason for its failure.
 //!
-//! It uses etcd's version 3 gRPC API (<https://etcd.io/docs/v3.5/learning/api/>) over one connection, to the endpoint that
-//! answered last. A call whose answer is lost may have been carried out, and the next endpoint may carry it out again: callers
-//! put an operation that must not happen twice into a transaction that compares first.
+//! It uses etcd's version 3 gRPC API (<https://etcd.io/docs/v3.5/learning/api/>) over one connection, to the endpoint that answered
+//! last. If the answer to a call is lost, etcd may have executed the call, and the next endpoint may execute it again. So callers
+//! put an operation that must not happen twice into a transaction with a comparison.
 
 #![warn(missing_docs)]
 
@@ -172,8 +172,8 @@ impl Client {
         .await
     }
 
-    /// Watches changes: those after this call, unless the request names an earlier revision. The watch leaves an endpoint as
-    /// soon as that has no leader.
+    /// Watches changes after this call, or from an earlier revision if the request names one. The watch leaves an endpoint as soon
+    /// as the endpoint has no leader.
     ///
     /// # Errors
     /// As all calls, see [`Error`].
@@ -182,14 +182,14 @@ impl Client {
             request_union: Some(watch_request::RequestUnion::CreateRequest(watch)),
         };
         let watching = |target: Target, create: Request<WatchRequest>| async move {
-            // The request stream stays open: etcd ends the watch when it closes.
+            // The request stream must stay open, because etcd ends the watch when it closes.
             let create = create.map(|create| stream::iter([create]).chain(stream::pending()));
             let mut client =
                 WatchClient::new(target.link.clone()).max_decoding_message_size(usize::MAX);
             let mut responses = client.watch(create).await?;
             let created = responses.get_mut().message().await?.ok_or_else(ended)?;
             if created.canceled {
-                // Before 3.4.22 and 3.5.6 etcd reports a bad token, too, as a denied permission.
+                // etcd before 3.4.22 and 3.5.6 also reports an invalid token as a denied permission.
                 return Err(Status::unauthenticated(created.cancel_reason));
             }
             Ok(responses.map(|responses| (responses, target)))
@@ -199,7 +199,7 @@ impl Client {
     }
 
     /// Calls the endpoints in turn, beginning with the one that answered last, until one succeeds. If a token is rejected, the same
-    /// endpoint is called again with a new one, once.
+    /// endpoint is called once more with a new token.
     async fn call<Q, R, F>(
         &self,
         deadline: Duration,

@@ -58,7 +58,7 @@ pub fn equal(key: impl Into<Vec<u8>>, target: CompareTarget, value: TargetUnion)
     }
 }
 
-/// The first key after those with `prefix`, which ends in a slash.
+/// The first key after all keys with `prefix`. The prefix must end in a slash.
 pub fn end_of(prefix: impl Into<Vec<u8>>) -> Vec<u8> {
     let mut end = prefix.into();
     if let Some(last) = end.last_mut() {

@@ -32,7 +32,7 @@ impl Watch {
         }
     }
 
-    /// The next response: changes, or a revision up to which there are none (an empty response).
+    /// The next response: changes, or an empty response with a revision up to which there are no more changes.
     ///
     /// # Errors
     /// The watch has ended: its stream broke, or etcd cancelled it. Open another one; other endpoints are tried before this one.

@@ -5,15 +5,15 @@ use super::event::Lane;
 /// The limits of a feed.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Events of each lane that a slow reader may be behind without reading the journal.
+    /// The number of events of each lane by which a reader may be behind without reading the journal.
     pub backlog: usize,
-    /// The changes that one peer may cause in each lane within an hour before they are only counted.
+    /// The number of changes that one peer may cause in each lane within an hour. Further changes are only counted.
     pub per_peer: usize,
-    /// The last changes that a timeline holds.
+    /// The number of changes that a timeline keeps: the last ones.
     pub per_instance: usize,
-    /// The most bytes of all timelines: one half for agents, one for Nacos services.
+    /// The most bytes of all timelines: one half for agents, the other for Nacos services.
     pub memory: usize,
-    /// The most bytes of the journals on disk: seven sixteenths for agents and for services each, the rest for the collector.
+    /// The most bytes of the journals on disk: seven sixteenths each for agents and for services, and the rest for the collector.
     pub journal_size: u64,
 }
 

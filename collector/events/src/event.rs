@@ -13,7 +13,7 @@ mod collector;
 
 pub use collector::{CollectorEvent, Mass, MassGroup, Room, Shared};
 
-/// The subject of an event: each has a history and a journal of its own.
+/// The kind of subject of an event. Each lane has a history and a journal of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// Instances of agents.
@@ -52,12 +52,12 @@ pub struct InstanceEvent {
     pub kind: InstanceKind,
 }
 
-/// What happened to an instance of an agent.
+/// The kind of a change of an instance of an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum InstanceKind {
     /// It got an id.
     Registered(Contact),
-    /// It holds an id that this collector had not assigned, and keeps it.
+    /// Its agent holds an id that this inventory had not assigned, and keeps it.
     Adopted(Contact),
     /// Its agent reported the ids that it holds after a reconnect.
     Recovered(Contact),
@@ -74,7 +74,7 @@ pub enum InstanceKind {
     },
     /// Its state changed.
     Changed(Changed),
-    /// Its signals reach another member than before.
+    /// Its signals now reach a different member.
     Moved {
         from: Observer,
         to: Observer,
@@ -95,7 +95,7 @@ pub struct Contact {
     pub peer: Option<SocketAddr>,
     /// The generation of the agent.
     pub generation: Option<Generation>,
-    /// How far the clock of the agent is ahead of this collector's, in milliseconds, where the call carries a time.
+    /// How far the clock of the agent is ahead of this collector's, in milliseconds, if the call carries a time.
     pub clock_skew: Option<i32>,
 }
 
@@ -104,7 +104,7 @@ pub struct Contact {
 pub struct Changed {
     pub from: State,
     pub to: State,
-    /// When it had entered the state `from`.
+    /// When the instance entered the state `from`.
     pub since: Timestamp,
     /// When the last signal arrived: the one that brought the instance back, or the last before the silence.
     pub last_seen: Timestamp,
@@ -112,20 +112,20 @@ pub struct Changed {
     pub signal: Signal,
     /// The observed usual interval between two signals; zero if unknown.
     pub usual: Duration,
-    /// The time without a signal after which the state follows: the term that applied.
+    /// The term that applied: the time without a signal after which the state changes.
     pub term: Duration,
     /// The connection of the last signal.
     pub connection: Connection,
     /// The collector that received the last signal.
     pub observer: Observer,
-    /// Whether another collector decided, and this one applied its report.
+    /// Whether another collector decided the change, and this collector applied its report.
     pub is_reported: bool,
 }
 
 /// The connection that an instance was last seen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
-    /// This collector saw none.
+    /// This collector saw the instance on no connection.
     Unknown,
     /// It is open.
     Open,
@@ -172,9 +172,9 @@ pub struct ServiceEvent {
     pub client: Option<Arc<str>>,
     /// How the connection of the client ended.
     pub connection_end: Option<Cow<'static, str>>,
-    /// What decided: `beat`, `probe`, `operator`, `registration`, `member`.
+    /// What determined the change: `beat`, `probe`, `operator`, `registration`, `member`.
     pub by: Option<Cow<'static, str>>,
-    /// Further evidence, such as what an operator set.
+    /// Further evidence, such as the values that an operator set.
     pub detail: Option<Arc<str>>,
     /// Changes that were not recorded one by one, for the kind `flapping`.
     pub unrecorded: u64,
@@ -256,7 +256,7 @@ impl InstanceEvent {
         }
     }
 
-    /// How far the clock of its agent is ahead of this collector's, in milliseconds; `None` if the event carries no time of it.
+    /// How far the clock of its agent is ahead of this collector's, in milliseconds; `None` if the event carries no comparison.
     #[must_use]
     pub const fn clock_skew(&self) -> Option<i32> {
         match &self.kind {
@@ -265,7 +265,7 @@ impl InstanceEvent {
             | InstanceKind::Recovered(contact)
             | InstanceKind::Reconnected(contact)
             | InstanceKind::ClockDiffers(contact) => contact.clock_skew,
-            // The clock of a stray sign is that of another process.
+            // A stray sign carries the clock of another process.
             InstanceKind::Stray(_)
             | InstanceKind::ConnectionClosed { .. }
             | InstanceKind::Changed(_)

@@ -46,7 +46,7 @@ impl Collector for Feed {
         let first = gauge(0);
         let mut family = encoder.encode_descriptor(
             "timelines",
-            "Instances whose last changes are held, by lane (agents or services)",
+            "Timelines of instances in memory, by lane (agents or services)",
             None,
             first.metric_type(),
         )?;

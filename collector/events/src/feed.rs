@@ -49,7 +49,7 @@ impl Feed {
         Self::build(State::new(config, series), None)
     }
 
-    /// A feed with journals in this directory, whose timelines begin with what the journals hold. Blocks.
+    /// A feed with journals in this directory. Its timelines begin with the events of the journals. Blocks.
     ///
     /// # Errors
     /// The journals cannot be read or written, or another collector writes them.
@@ -72,7 +72,8 @@ impl Feed {
         report_damage(directory, &found);
         let last = found.iter().map(|found| found.last).max().unwrap_or(0);
         let next = found.iter().find_map(|found| found.next);
-        // After a clean stop the numbers are contiguous. Otherwise some numbers may belong to events that were lost.
+        // After a clean stop, the numbers of the next run follow directly. Otherwise numbers are skipped that may belong to lost
+        // events.
         let is_clean = earlier.is_none() || next == Some(last + 1);
         state.newest = if is_clean { last } else { last + SKIPPED };
         state.first_of_run = state.newest + 1;
@@ -115,20 +116,20 @@ impl Feed {
         self.instance_by(None, at, event);
     }
 
-    /// As [`Feed::instance`], for an event that a peer caused: it counts against the share of the peer.
+    /// As [`Feed::instance`], for an event that a peer caused. It counts against the share of the peer.
     pub fn instance_by(&self, source: Option<Peer>, at: Timestamp, event: InstanceEvent) {
         let event = Event::Instance(event);
         self.inner.publish(&event);
         self.record(source, at, event);
     }
 
-    /// Records an event of an instance of a Nacos service. [`Feed::subscribe`] leaves it out: many such events at once would
-    /// displace the events of agents.
+    /// Records an event of an instance of a Nacos service. Subscribers ([`Feed::subscribe`]) do not receive it, because many such
+    /// events at once would displace the events of agents.
     pub fn service(&self, at: Timestamp, event: ServiceEvent) {
         self.service_by(None, at, event);
     }
 
-    /// As [`Feed::service`], for an event that a peer caused: it counts against the share of the peer.
+    /// As [`Feed::service`], for an event that a peer caused. It counts against the share of the peer.
     pub fn service_by(&self, source: Option<Peer>, at: Timestamp, event: ServiceEvent) {
         self.record(source, at, Event::Service(Box::new(event)));
     }
@@ -140,7 +141,7 @@ impl Feed {
         self.record(None, at, event);
     }
 
-    /// Reports the changes that were only counted, once their flood has ended. To be called every few seconds.
+    /// Records events with the numbers of changes that were only counted, once their flood has ended. Call it every few seconds.
     pub fn report_counted(&self, at: Timestamp) {
         let mut state = self.inner.state.lock();
         let before = state.newest;
@@ -166,7 +167,7 @@ impl Feed {
     }
 
     /// All later events about agents and collectors, without numbers. A subscriber that falls behind loses the oldest events and
-    /// receives their count.
+    /// receives the number of lost events.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.inner.sender.subscribe()
@@ -216,8 +217,8 @@ impl Feed {
         Timeline { events, lost }
     }
 
-    /// Up to `limit` instances of Nacos services with a timeline that the filter selects, in no order: also those that are no
-    /// longer registered. Reads all timelines, and holds their lock for a part of them at a time.
+    /// Up to `limit` instances of Nacos services that have a timeline and that the filter selects, in no order, including instances
+    /// that are no longer registered. Reads all timelines, and holds their lock for one part of them at a time.
     #[must_use]
     pub fn service_instances(&self, filter: &ServiceFilter, limit: usize) -> Vec<ServiceInstance> {
         let filter = PackedFilter::of(filter);
@@ -277,8 +278,8 @@ impl Feed {
         self.inner.last.receiver_count()
     }
 
-    /// Identifies the numbering: the same in every run with the same journal, unless the journal could not be written. It changes
-    /// during a run in which the journal cannot be written for long.
+    /// Identifies the numbering of events. It is the same in every run with the same journal, as long as the journal can be
+    /// written. If the journal cannot be written for long, it changes during the run.
     #[must_use]
     pub fn series(&self) -> i64 {
         self.inner.state.lock().series
@@ -315,8 +316,8 @@ impl Feed {
     }
 }
 
-/// Records in the journal of the collector that a run begins, and continues the series of the journal. Without that record the
-/// next run could not know that this one has assigned numbers. So this run then has a series of its own.
+/// Records in the journal of the collector that a run begins, and continues the series of the journal. If that record cannot be
+/// written, the next run could not know that this run has assigned numbers, so this run then begins a series of its own.
 fn begin_series(state: &mut State, journal: &Journal, (continued, own): (i64, i64)) {
     match journal.begin_run(state.newest) {
         Ok(()) => {
@@ -327,7 +328,7 @@ fn begin_series(state: &mut State, journal: &Journal, (continued, own): (i64, i6
             state.series = own.max(continued + 1);
             tracing::warn!(
                 %error,
-                "the journal of events cannot be written, the events of this run have numbers of their own"
+                "the journal of events cannot be written, the events of this run form a series of their own"
             );
         }
     }
@@ -339,7 +340,7 @@ fn report_damage(directory: &Path, found: &[Found]) {
         tracing::warn!(
             lines = damaged,
             directory = %directory.display(),
-            "the journal of events has unreadable lines, their events are left out"
+            "the journal of events has unreadable lines, their events are skipped"
         );
     }
 }

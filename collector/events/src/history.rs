@@ -1,4 +1,4 @@
-//! The last events of one lane, and which of them the journal still lacks.
+//! The last events of one lane, and the position up to which the journal has them.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -30,7 +30,7 @@ impl History {
         }
     }
 
-    /// Events after the one with this number have to be written to a journal.
+    /// Starts writing to a journal: events after this number must be written.
     pub(super) fn begin_journal(&mut self, written: u64) {
         self.written = Some(written);
     }
@@ -40,7 +40,7 @@ impl History {
         self.trim();
     }
 
-    /// Drops events beyond the capacity. One that the journal lacks stays until the backlog is full.
+    /// Drops events beyond the capacity. An event that the journal lacks stays until the backlog is full.
     fn trim(&mut self) {
         while self.events.len() > self.capacity {
             let Some(oldest) = self.events.front() else {
@@ -63,7 +63,7 @@ impl History {
         self.after(written).take(limit).cloned().collect()
     }
 
-    /// Records that the journal has everything up to this number, or will never have it.
+    /// Records that the journal has all events up to this number, or will never have them.
     pub(super) fn wrote(&mut self, number: u64) {
         self.written = self.written.map(|written| written.max(number));
         self.trim();
@@ -91,7 +91,8 @@ impl History {
         self.events.front()
     }
 
-    /// The first event at or after this time. The clock may have been set back, so it is not necessarily the oldest such event.
+    /// The first event in the history whose time is this time or later. The clock may have been set back, so it is not necessarily
+    /// the one with the lowest time.
     pub(super) fn at_or_after(&self, time: Timestamp) -> Option<&Arc<Recorded>> {
         self.events.iter().find(|event| event.at >= time)
     }

@@ -23,7 +23,7 @@ pub(super) struct Inner {
     pub(super) last: watch::Sender<u64>,
     /// Wakes the recorder.
     pub(super) wake: Notify,
-    /// One for each lane; `None` without a directory.
+    /// The journals, one for each lane; `None` without a directory.
     pub(super) journals: Option<Journals>,
     pub(super) budgets: [Budget; 2],
     /// Events that were not written because the disk refused them.
@@ -107,7 +107,7 @@ impl Inner {
         firsts.min().map(|first| first.saturating_sub(1))
     }
 
-    /// Events of a lane that its journal lacks.
+    /// Up to `limit` events of a lane that its journal lacks.
     pub(super) fn to_write(&self, lane: Lane, limit: usize) -> Vec<Arc<Recorded>> {
         self.state.lock().histories[lane.index()].to_write(limit)
     }

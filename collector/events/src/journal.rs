@@ -42,11 +42,11 @@ pub(super) struct Journal {
     /// The most bytes of both files.
     size: u64,
     series: i64,
-    /// The older file, which is complete, and the one that is written.
+    /// The older file, which is complete, and the newer file, to which events are appended.
     files: Mutex<(Option<Arc<Segment>>, Arc<Segment>)>,
     /// The lock of the directory, which the journals of all lanes share.
     lock: Option<Arc<Mutex<Lock>>>,
-    /// Whether a crash of the machine may lose the name of a file or of the directory.
+    /// Whether the name of a file or of the directory is new, so that a crash of the machine may lose it.
     is_named_anew: AtomicBool,
     /// The number of the last event that was found or appended.
     last: AtomicU64,
@@ -70,12 +70,12 @@ impl Journals {
     }
 }
 
-/// What was found in the journal at a start.
+/// The state of the journal that was found at a start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Found {
     /// The number of the last event.
     pub(super) last: u64,
-    /// The number of the first event of the next run, if the last run that the journal names ended as planned.
+    /// The number of the first event of the next run, if the last recorded run ended as planned.
     pub(super) next: Option<u64>,
     /// Lines that cannot be read.
     pub(super) damaged: u64,
@@ -173,7 +173,7 @@ impl Journal {
         self.sync()
     }
 
-    /// Appends at least one event, and as many as the file has room for. Returns how many.
+    /// Appends as many events as the file has room for, but at least one. Returns how many.
     fn append_some(&self, events: &[Arc<Recorded>]) -> io::Result<usize> {
         self.with_room()?.append(events, self.size / 2)
     }
@@ -186,11 +186,11 @@ impl Journal {
         Ok(self.newer())
     }
 
-    /// Makes everything that was appended durable, with the names of the files. Blocks.
+    /// Makes all appended lines and the names of the files durable. Blocks.
     ///
     /// # Errors
-    /// The disk fails, or the file is not where the next run looks for it: then a new one is begun, unless another collector uses
-    /// the directory by now.
+    /// The disk fails, or the file is no longer where the next run looks for it. In the second case a new file is begun, unless
+    /// another collector uses the directory by now.
     pub(super) fn sync(&self) -> io::Result<()> {
         let newer = self.newer();
         newer.sync()?;
@@ -212,14 +212,14 @@ impl Journal {
         Err(io::Error::other(what))
     }
 
-    /// Makes the names of the files durable, and that of the directory, if one of them is new.
+    /// Makes the names of the files and of the directory durable, if any of them is new.
     fn sync_names(&self) -> io::Result<()> {
         if !self.is_named_anew.swap(false, Relaxed) {
             return Ok(());
         }
         let synced = sync_directory(&self.directory).and_then(|()| {
             match sync_directory(&self.directory.join("..")) {
-                // The collector need not be allowed to read the directory above.
+                // The collector may lack the right to read the directory above.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
                 synced => synced,
             }
@@ -230,8 +230,8 @@ impl Journal {
         synced
     }
 
-    /// Begins a new file. It is complete before it takes the place of the present one, so a full disk costs no older event. The
-    /// present one is durable before it takes the place of the older one, so a crash of the machine leaves one of them.
+    /// Begins a new file. The new file is complete before it replaces the present one, so a full disk costs no older event. The
+    /// present file is durable before it replaces the older one, so a crash of the machine leaves at least one of them.
     fn rotate(&self) -> io::Result<()> {
         let [current, old, new] =
             [current(self.lane), old(self.lane), new(self.lane)].map(|it| self.directory.join(it));
@@ -245,7 +245,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Creates and locks the directory again if it was removed, and not the one above it, which may hold a store.
+    /// Creates and locks the directory again if it was removed. Does not create the directory above it, which may belong to a
+    /// store.
     fn create(&self) -> io::Result<()> {
         match directories().create(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -1,7 +1,8 @@
 //! The subjects and events of timelines as bytes. A collector holds a timeline for each of up to millions of instances, and reads
 //! few of them.
 //!
-//! A number has seven bits in each byte, the lowest first. The bytes exist in memory only, so their form may change in any release.
+//! A number is written with seven bits in each byte, the lowest first. The bytes exist only in memory, so their form may change in
+//! any release.
 
 mod instance;
 mod service;
@@ -16,7 +17,7 @@ pub(super) use text::Words;
 
 /// The subject of a timeline.
 pub(super) trait Subject: PartialEq + Sized {
-    /// What happens to it.
+    /// The type of its events.
     type Event;
 
     /// Appends it. Equal subjects have equal bytes.
@@ -41,7 +42,7 @@ impl<'a> Bytes<'a> {
         Self(bytes)
     }
 
-    /// What has not been read.
+    /// The bytes that have not been read.
     pub(super) const fn rest(self) -> &'a [u8] {
         self.0
     }

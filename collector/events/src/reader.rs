@@ -11,8 +11,8 @@ use super::{event::Recorded, inner::Inner};
 pub enum Next {
     /// The next event.
     Event(Arc<Recorded>),
-    /// The number of events that neither the history nor the journal holds; `None` if unknown, because the collector ended
-    /// before it could write them.
+    /// Events are missing that neither the history nor the journal has: their number, or `None` if the collector ended before it
+    /// could write them, so that the number is unknown.
     Lost(Option<u64>),
 }
 
@@ -75,7 +75,7 @@ impl Reader {
         }
     }
 
-    /// Continues at the event with this number.
+    /// Skips to the event with this number, and returns the number of lost events.
     fn lose(&mut self, next: u64) -> Next {
         let first = self.inner.first_of_run();
         let lost = next - self.read - 1;

@@ -26,9 +26,9 @@ const _: () = assert!(BACKLOG as u64 + (SYNC_AFTER + BATCH) as u64 * 2 < SKIPPED
 /// The pause between two log lines about a disk that refuses writes.
 const REPORT: Duration = Duration::from_secs(60);
 
-/// Writes what a feed records to its journals, until it is cancelled.
+/// Writes the events of a feed to its journals, until it is cancelled.
 ///
-/// A write that fails costs its events: they are counted, and the next batch is tried. The collector never waits.
+/// If a write fails, its events are counted as lost, and the next batch is tried. The collector never waits.
 #[derive(Debug)]
 pub struct Recorder {
     inner: Arc<Inner>,
@@ -41,16 +41,16 @@ pub struct Recorder {
     appended: [Option<u64>; Lane::ALL.len()],
     /// By lane.
     conditions: [Condition; Lane::ALL.len()],
-    /// Whether a failure was reported, and not yet its end.
+    /// Whether a failure was reported whose end has not been reported yet.
     is_failing: bool,
 }
 
-/// How the disk treats the journal of a lane.
+/// The condition of the disk for the journal of a lane.
 #[derive(Clone, Copy, Debug, Default)]
 struct Condition {
-    /// It refused the last write.
+    /// Whether it refused the last write.
     refuses: bool,
-    /// It failed the last synchronisation.
+    /// Whether the last synchronisation failed.
     fails: bool,
 }
 
@@ -67,7 +67,7 @@ impl Recorder {
         }
     }
 
-    /// Writes until cancelled, then everything that was recorded before.
+    /// Writes until cancelled, and then writes the events that were recorded before.
     pub async fn run(mut self, cancel: CancellationToken) {
         let inner = Arc::clone(&self.inner);
         loop {
@@ -159,8 +159,8 @@ impl Recorder {
             .unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
-    /// Counts the events that a journal refused, and reports why. The arguments are the number of events that were to be
-    /// appended, the number of those that were, and the error at the next one.
+    /// Counts the events that a journal refused, and reports the reason. The arguments are the number of events in the batch, the
+    /// number of those that were appended, and the error at the next one.
     fn finish_write(
         &mut self,
         lane: Lane,

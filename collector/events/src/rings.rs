@@ -1,7 +1,8 @@
 //! The timelines: the last changes of each instance.
 //!
-//! A timeline exists from the first change of its instance. All timelines of one kind share a budget of bytes. Beyond it the
-//! timeline whose last change is the oldest is dropped, so an instance that changes often costs only itself.
+//! A timeline exists from the first change of its instance. All timelines of one kind share a budget of bytes. Beyond the budget,
+//! the timeline with the oldest last change is dropped. The number of changes in a timeline is limited, so an instance that changes
+//! often displaces only its own changes.
 //!
 //! A timeline is one allocation (see `held.rs`), and an index finds it by its instance: about 100 bytes for an instance with one
 //! change.
@@ -34,7 +35,7 @@ const FLAPPING: Duration = Duration::from_secs(60);
 /// one half.
 const ENTRY: usize = slots::SLOT + (size_of::<Place>() + 1) * 2;
 
-/// Slots that a list reads while it holds the lock: some tens of microseconds, because recording an event needs the lock, too.
+/// The slots that a list reads under the lock at a time: some tens of microseconds, because recording an event needs the same lock.
 const STEP: u32 = 256;
 
 /// The bytes of an entry in the map of unrecorded changes at the usual load, and of one in the set of floods. A timeline has at
@@ -51,18 +52,18 @@ pub(super) struct Rings<S> {
     /// By the packed instance of the timeline.
     by_subject: HashTable<Place>,
     hashing: RandomState,
-    /// Changes that were not recorded since the last one that was, by slot: their number, and the time of the first.
+    /// Changes that were not recorded since the last recorded one, by slot: their number, and the time of the first.
     unrecorded: HashMap<u32, (u64, Timestamp)>,
     /// The slots of the instances that changed too often, each with an entry in `unrecorded`.
     floods: BTreeSet<u32>,
-    /// The slot from which the next sweep examines them.
+    /// The slot at which the next sweep of `floods` starts.
     next_flood: u32,
     words: Words,
     subject: PhantomData<S>,
 }
 
-/// The slot of a timeline. The hash is here so that a growing table reads no timeline: that would take a fifth of a second for
-/// half a million of them.
+/// The slot of a timeline, with the hash of its subject. A growing table needs the hash, and reading the timelines for it would
+/// take a fifth of a second for half a million of them.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     hash: u32,
@@ -201,8 +202,8 @@ impl<S: Subject> Rings<S> {
         taken
     }
 
-    /// Takes the counts of instances that no longer change too often: the last recorded change of each, the number of changes
-    /// that were not recorded, and the time of the first of them. Examines up to `limit` instances.
+    /// Removes and returns the counts of instances that no longer change too often: the last recorded change of each, the number of
+    /// changes that were not recorded, and the time of the first of them. Examines up to `limit` instances.
     pub(super) fn ended_floods(
         &mut self,
         at: Timestamp,
@@ -233,7 +234,7 @@ impl<S: Subject> Rings<S> {
     /// Whether the instance of a timeline changes too often for single events.
     fn is_flooded(&self, slot: u32, at: Timestamp) -> bool {
         let full_since = self.held(slot).full_since(self.per_instance);
-        // The wall clock may have been set back behind the changes of the timeline.
+        // The wall clock may have been set back to before the changes of the timeline.
         full_since.is_some_and(|since| at >= since && at.since(since) < FLAPPING)
     }
 
@@ -288,8 +289,8 @@ impl<S: Subject> Rings<S> {
         newest_first.find_map(|entry| read(&self.event(held, entry)?))
     }
 
-    /// Adds instances whose timeline `keeps` selects to `found`, up to `limit` in all. Reads some timelines from the slot `from`
-    /// on, and returns the slot after them; `None` at the end.
+    /// Adds instances whose timeline `keeps` selects to `found`, up to `limit` in all. Reads some timelines, starting at the slot
+    /// `from`, and returns the slot after them; `None` at the end.
     pub(super) fn subjects(
         &self,
         from: u32,
@@ -300,7 +301,7 @@ impl<S: Subject> Rings<S> {
         let subjects = (from..end).map(|slot| self.held(slot).subject);
         let kept = subjects.filter(|subject| !subject.is_empty() && keeps(subject));
         for subject in kept.filter_map(S::unpack) {
-            // A timeline that was dropped and began again meanwhile is in two slots of one reading.
+            // A timeline that was dropped and began again meanwhile may be read twice, in two slots.
             if found.len() < limit && !found.contains(&subject) {
                 found.push(subject);
             }

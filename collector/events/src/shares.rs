@@ -1,10 +1,10 @@
 //! The shares of peers in one lane: how many changes one peer may cause before they are only counted.
 //!
-//! A limit for each instance does not bound a peer that changes a different instance each time. Without its share such a peer
-//! would push the changes of all others out of the journal and of the timelines within minutes.
+//! A limit for each instance does not bound a peer that changes a different instance each time. Without shares, such a peer would
+//! displace the changes of all other peers from the journal and the timelines within minutes.
 //!
-//! A share is one number, the time at which it is whole again (the generic cell rate algorithm). Peers are hashed onto a fixed
-//! number of shares, with a random key; two peers rarely have the same share, and then use it together. Changes that were not
+//! A share is one number: the time at which it is whole again (the generic cell rate algorithm). Peers are hashed, with a random
+//! key, onto a fixed number of shares. Two peers rarely get the same share; if they do, they use it together. Changes that were not
 //! recorded are reported at most once a minute: by address for the peers with the most changes, and together for all others.
 
 use std::{
@@ -24,7 +24,7 @@ const SHARES: usize = 1 << 12;
 const PERIOD: Duration = Duration::from_secs(3600);
 /// The time between two reports.
 const REPORT: Duration = Duration::from_secs(60);
-/// The most peers whose unrecorded changes are counted apart.
+/// The most peers whose unrecorded changes are counted separately.
 const COUNTED: usize = 256;
 /// The most peers that a report names.
 const NAMED: usize = 8;
@@ -68,8 +68,8 @@ impl Shares {
         }
     }
 
-    /// Whether the share of a peer has room for one more change, which it then uses; otherwise the change is counted. `None` is
-    /// the share of the changes whose peer is unknown.
+    /// Takes room for one more change from the share of a peer. If there is none, counts the change and returns `false`. `None`
+    /// stands for all changes whose peer is unknown.
     pub(super) fn take(&mut self, peer: Option<Peer>, at: Timestamp) -> bool {
         let hash = self.hashing.hash_one(peer) & (u64::MAX >> 32);
         let place = usize::try_from(hash).unwrap_or(0) & (SHARES - 1);
@@ -101,7 +101,8 @@ impl Shares {
         self.counted_since.get_or_insert(at);
     }
 
-    /// The changes that were not recorded since the last report, once that is due: by peer, and of all further peers together.
+    /// The changes that were not recorded since the last report, by peer, and in one sum for all further peers. Empty until a
+    /// report is due.
     pub(super) fn report(&mut self, at: Timestamp) -> Vec<(Option<Peer>, Unrecorded)> {
         // The wall clock may have been set back.
         let is_early = |since| at >= since && at.since(since) < REPORT;

@@ -16,19 +16,19 @@ use super::{
     shares::Shares,
 };
 
-/// The most events that wait for the journal. Beyond it the oldest are missing there.
+/// The most events that wait for the journal. Beyond this number, the oldest ones will be missing in it.
 pub(super) const BACKLOG: usize = 1 << 17;
 /// The most instances of each kind that one sweep examines.
 const FLOODS: usize = 1024;
-/// The numbers that a run skips after a crash, because the crashed run may have assigned them. A run that has assigned this many
-/// since its last durable event begins a series of its own.
+/// The number of event numbers that a run skips after a crash, because the crashed run may have assigned them. A run that has
+/// assigned this many since its last durable event begins a series of its own.
 pub(super) const SKIPPED: u64 = 3 << 17;
 
 #[derive(Debug)]
 pub(super) struct State {
     /// Identifies the numbering.
     pub(super) series: i64,
-    /// A number up to which the journal holds the numbers of this series durably; `None` if no later run continues the series.
+    /// The number up to which the journal durably has the events of this series; `None` if no later run continues the series.
     pub(super) durable: Option<u64>,
     /// The number of the last event.
     pub(super) newest: u64,
@@ -45,9 +45,9 @@ pub(super) struct State {
 /// Changes that were only counted in this run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Unrecorded {
-    /// Because their instance changes too often.
+    /// Changes of instances that change too often.
     pub(super) by_instance: u64,
-    /// Because their peer causes too many changes.
+    /// Changes of peers that cause too many changes.
     pub(super) by_peer: u64,
 }
 
@@ -87,8 +87,8 @@ impl State {
         self.add(at, event);
     }
 
-    /// Whether the peer that caused an event may cause one more. What the collector decides is always recorded, with one
-    /// exception: the end of an instance of a service whose other changes were not recorded.
+    /// Whether the peer that caused an event may cause another one. Decisions of the collector are always recorded, with one
+    /// exception: the end of a service instance whose other changes were not recorded.
     fn has_share(&mut self, source: Option<Peer>, at: Timestamp, event: &Event) -> bool {
         let [agents, services] = &mut self.shares;
         match event {
@@ -145,7 +145,7 @@ impl State {
                     peer,
                     lane = lane.name(),
                     unrecorded = unrecorded.changes,
-                    "a peer causes more changes than timeline.default.per_peer, the others are counted and not recorded"
+                    "a peer causes more changes than timeline.default.per_peer, further changes are only counted"
                 );
                 let event = CollectorEvent::Flapping {
                     peer,
@@ -185,8 +185,8 @@ impl State {
         self.histories[lane].add(recorded);
     }
 
-    /// Begins a series that no later run continues. After a crash the next run would assign the following numbers of the present
-    /// series again.
+    /// Begins a series that no later run continues. Otherwise, after a crash, the next run would assign the following numbers of
+    /// the present series again.
     fn begin_own_series(&mut self, at: Timestamp) {
         self.durable = None;
         self.series = at.millis().max(self.series + 1);
@@ -224,7 +224,7 @@ impl State {
     }
 }
 
-/// The event with the number of changes of an instance that were not recorded.
+/// The event that reports how many changes of an instance were not recorded.
 fn flapping(event: &Event, unrecorded: u64, since: Timestamp) -> Option<Event> {
     Some(match event {
         Event::Instance(event) => Event::Instance(InstanceEvent {

@@ -131,7 +131,7 @@ fn an_instance_that_flaps_costs_a_few_events_a_minute_and_its_decided_states_sta
     assert_eq!(*unrecorded, 100_000 - 3);
 }
 
-/// The report must not wait for the next change of the instance, which may never come.
+/// The report must not wait for the next change of the instance, because there may be none.
 #[test]
 fn a_flood_that_has_ended_is_reported_without_another_change() {
     let feed = Feed::new(&config(), 1);
@@ -277,7 +277,7 @@ async fn a_run_that_wrote_no_event_leaves_its_numbers_to_no_other() {
 async fn a_run_whose_begin_cannot_be_recorded_has_a_series_of_its_own() {
     let directory = TempDir::new().unwrap();
     recording(&directory, async |feed| feed.stopped(at(3))).await;
-    // Every write needs a new file, in whose place there is a directory.
+    // Every write needs a new file, but a directory is in its place.
     let limits = Config {
         journal_size: 0,
         ..config()

@@ -3,13 +3,12 @@
 //! A commit is synced when it returns. The store is a separate file beside that of the inventory: redb allows one writer for
 //! each file, so no registration of an agent waits for the user's commits.
 //!
-//! The data directory must exist, and the code that opened it holds the lock that keeps other processes out.
+//! The data directory must exist. Its opener holds the lock that excludes other processes.
 //!
-//! The start verifies the engine's checksums of all pages. A file that differs from what was written is refused: nothing of it is
-//! read.
+//! The start verifies the engine's checksums of all pages. A damaged file is refused as a whole.
 //!
-//! Before a commit the store checks that the next start would find the open file: what is written to a file that was removed or
-//! renamed is lost. After a failure redb refuses every call, so the file is then closed, and opened again by the next call.
+//! Before a commit the store checks that the next start would find the open file, because data written to a removed or renamed file
+//! is lost. After a failure, redb refuses every call, so the store closes the file, and the next call opens it again.
 //!
 //! | Table | Key | Value |
 //! |---|---|---|
@@ -116,10 +115,10 @@ impl Place {
     }
 }
 
-/// What is verified when the file is opened.
+/// The pages that are verified when the file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verify {
-    /// Every page, which takes about half a second per million rows. Without it, the engine trusts the file.
+    /// Every page, which takes about half a second per million rows. Otherwise the engine trusts the file.
     All,
     /// Nothing: this process verified the file before, and has written it since.
     Nothing,

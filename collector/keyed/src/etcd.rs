@@ -1,9 +1,9 @@
 //! A store that several processes share: one key in etcd for each row.
 //!
-//! A process reads all rows at its start, and afterwards the changes of other processes ([`Store::catch_up`]). It writes a row
-//! only if it has read the row's last change ([`Error::Conflict`]), so no process overwrites a change that it has not seen. A
-//! commit of up to `CHANGES` changes and `BYTES` is one transaction; a larger one is several transactions, and a failure may
-//! leave only the first ones.
+//! A process reads all rows at its start, and afterwards the changes of other processes ([`Store::catch_up`]). It can write a row
+//! only if it has read the row's last change (otherwise [`Error::Conflict`]), so no process overwrites a change that it has not
+//! seen. A commit of up to `CHANGES` changes and `BYTES` bytes is one transaction. A larger commit is several transactions, and
+//! after a failure only the first ones may have been written.
 //!
 //! | Key, below the client's prefix | Value |
 //! |---|---|
@@ -51,15 +51,15 @@ pub struct Etcd<T> {
     remote: Remote,
     /// The prefix of all rows; ends in a slash.
     prefix: String,
-    /// Held for a whole call of [`Store`]: what is known changes only in one call at a time.
+    /// Locked for a whole call of [`Store`], so that only one call at a time changes `known`.
     calls: Mutex<()>,
-    /// Never held during a call to etcd, so [`Store::changed`] blocks no thread of the runtime.
+    /// Never locked during a call to etcd, so that [`Store::changed`] does not block a thread of the runtime.
     known: Mutex<KnownRows>,
     watch: AsyncMutex<Option<Watch>>,
     tables: PhantomData<T>,
 }
 
-/// Keys of one revision of etcd.
+/// The keys as of one revision of etcd.
 struct Listed {
     pairs: Vec<KeyValue>,
     revision: i64,
@@ -146,8 +146,7 @@ impl<T: Table> Etcd<T> {
         }
     }
 
-    /// The changes since the known revision. A list of all keys finds the removed ones, if the number of keys shows that there
-    /// are any.
+    /// The changes since the known revision. If the number of keys shows that rows were removed, a list of all keys finds them.
     fn news(&self) -> Result<Vec<Change<T>>, Error> {
         let revision = self.known.lock().revision;
         let mut listed = self.list(revision, false)?;
@@ -243,7 +242,7 @@ impl<T: Table> Etcd<T> {
                 ..WatchCreateRequest::default()
             };
             *slot = Some(self.remote.client.watch(rows).await?);
-            // Rows may have changed before.
+            // Rows may have changed before the watch was opened.
             return Ok(true);
         };
         let response = watch.next().await;
@@ -291,7 +290,8 @@ impl<T: Table> Store<T> for Etcd<T> {
             revisions.push(self.write(part)?);
         }
         let mut known = self.known.lock();
-        // Not before: after a failure `catch_up` returns the changes of the parts that were written.
+        // Recorded only after all parts are written: after a failure, `catch_up` must return the changes of the parts that were
+        // written.
         for (part, revision) in parts.iter().zip(revisions) {
             for (key, value) in part {
                 known.set(key, value.map(|_| revision));

@@ -24,13 +24,13 @@ pub trait Journal: fmt::Debug + Send + Sync {
     fn append(&self, lines: &[u8]) -> Result<(), Error>;
 
     /// Makes the appended lines durable. Lines can be appended meanwhile. No other call of [`Journal::sync`] or [`Journal::trim`]
-    /// may run meanwhile: this one may then succeed before all lines are durable.
+    /// may run meanwhile, because this call could then succeed before all lines are durable.
     ///
     /// # Errors
     /// The disk failed: a crash of the machine may lose lines that were appended since the last sync.
     fn sync(&self) -> Result<(), Error>;
 
-    /// Reads all lines. Removes an incomplete last line: its call did not return.
+    /// Reads all lines. Removes an incomplete last line, whose append did not return.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -43,21 +43,21 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// The journal cannot be written, and is unchanged.
     fn trim(&self, bytes: usize) -> Result<(), Error>;
 
-    /// Records whether lines are missing, for the next run too. It survives the end of the process when this returns, and a
-    /// crash of the machine after the next sync. It needs no space on the disk.
+    /// Records whether lines are missing, for this run and the next. The record survives the end of the process when this returns,
+    /// and a crash of the machine after the next sync. It needs no space on the disk.
     ///
     /// # Errors
     /// The mark cannot be changed.
     fn mark(&self, completeness: Completeness) -> Result<(), Error>;
 
-    /// What was recorded last, by this run or an earlier one.
+    /// The last recorded mark, by this run or an earlier one.
     fn completeness(&self) -> Completeness;
 }
 
 /// Whether lines are missing in a journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Completeness {
-    /// Every line that was to be appended is present.
+    /// No line is missing.
     #[default]
     Complete,
     /// A line could not be appended.
@@ -66,8 +66,8 @@ pub enum Completeness {
 
 /// A journal on the local disk: the file `<name>.journal` in a data directory.
 ///
-/// An empty file beside it has the name `<name>.journal.complete` or `<name>.journal.incomplete`. A full disk refuses a line that
-/// says so, but not the change of a name.
+/// The mark is the name of an empty file beside it: `<name>.journal.complete` or `<name>.journal.incomplete`. A full disk would
+/// refuse a further line, but it allows a file to be renamed.
 #[derive(Debug)]
 pub struct File {
     open: Mutex<Open>,
@@ -82,13 +82,13 @@ struct Open {
     file: fs::File,
     /// The bytes that the journal keeps: complete lines, once it has been read.
     bytes: u64,
-    /// Whether a crash of the machine may lose the name of the file.
+    /// Whether the name of the file is new, so that a crash of the machine may lose it.
     is_named_anew: bool,
-    /// A failed append may have left a part of its lines behind the complete ones.
+    /// Whether a failed append may have left a part of its lines after the complete ones.
     is_torn: bool,
 }
 
-/// The two names of the empty file, and which one it has.
+/// The two possible names of the empty file, and its present one.
 #[derive(Debug)]
 struct Marks {
     complete: PathBuf,
@@ -141,7 +141,7 @@ impl Journal for File {
     }
 
     fn sync(&self) -> Result<(), Error> {
-        // The disk is awaited without the lock, which every append takes.
+        // Waits for the disk without the lock, because every append takes the lock.
         let (file, directory) = self.with(Open::take_unsynced)?;
         let synced = file.sync_data().and_then(|()| match &directory {
             Some(directory) => directory.sync_all(),
@@ -183,7 +183,7 @@ impl Marks {
         if marks.incomplete.exists() {
             marks.present = Completeness::Incomplete;
         } else {
-            // Without the file, the mark is created when it is needed, which a full disk may refuse.
+            // If this fails, the file is created when the mark is needed, which a full disk may refuse.
             let _created = options().open(&marks.complete);
         }
         marks
@@ -262,7 +262,8 @@ impl Open {
         Ok(lines)
     }
 
-    /// Renames the remaining lines into place, so that the end of the process leaves either the old file or the new one.
+    /// Writes the remaining lines to a new file and renames it into place, so that an end of the process leaves either the old or
+    /// the new file.
     fn trim(&mut self, bytes: u64) -> io::Result<()> {
         self.mend()?;
         if bytes >= self.bytes {

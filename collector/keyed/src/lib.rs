@@ -1,15 +1,15 @@
-//! Durable rows by table and key, without knowledge of what they mean.
+//! Durable rows by table and key. The store does not interpret the rows.
 //!
 //! [`Store`] makes a batch of changes durable as a whole before it returns. The user names its tables ([`Table`]) and encodes
 //! its rows; the store keeps bytes. Providers: [`embedded`], a file on the local disk; [`etcd`], shared by several processes;
 //! [`memory`], which ends with the process.
 //!
-//! The user of a shared store applies what other processes change: it waits for [`Store::changed`], reads the changes with
-//! [`Store::catch_up`], and does the same after each failed commit.
+//! The user of a shared store applies the changes of other processes: it waits for [`Store::changed`] and reads the changes with
+//! [`Store::catch_up`]. It also calls [`Store::catch_up`] after each failed commit.
 //!
 //! [`journal`] keeps lines that need not survive a crash of the machine, beside a store.
 //!
-//! Left out: queries and caches. The user reads all rows once, at its start, and holds what it needs.
+//! Left out: queries and caches. The user reads all rows once, at its start, and keeps the ones that it needs in memory.
 
 #![warn(missing_docs)]
 
@@ -66,14 +66,14 @@ pub enum Error {
     /// The store cannot be opened, read or written.
     #[error("{0}")]
     Io(String),
-    /// The file was removed, renamed or replaced: nothing that is written is found by the next start.
+    /// The file was removed, renamed or replaced, so the next start would not find data that is written to it.
     #[error("{0}")]
     Moved(String),
     /// The contents are damaged, or a later release wrote them.
     #[error("{0}")]
     Unreadable(String),
-    /// Another process changed one of the rows first. Catch up, and decide again: of a commit that takes several transactions,
-    /// the first ones may have been written.
+    /// Another process changed one of the rows first. Catch up, and decide again. If the commit takes several transactions, the
+    /// first ones may have been written.
     #[error("another collector changed the same row at the same time: try again")]
     Conflict,
 }
@@ -92,12 +92,12 @@ pub trait Store<T: Table>: fmt::Debug + Send + Sync {
     /// The store cannot be read.
     fn get(&self, table: T, key: &str) -> Result<Option<Vec<u8>>, Error>;
 
-    /// Makes changes durable, all or none; a shared store may write a large commit in several parts. Of two changes of one row the
-    /// later one wins.
+    /// Makes changes durable, all or none. A shared store may write a large commit in several parts. If two changes concern the
+    /// same row, the later one is applied.
     ///
     /// # Errors
-    /// The store cannot be written; nothing was changed. After a failure of a shared store this is unknown: the next
-    /// [`Store::catch_up`] returns what was changed.
+    /// The store cannot be written, and nothing was changed. After a failure of a shared store, some changes may have been written;
+    /// the next [`Store::catch_up`] returns them.
     fn commit(&self, changes: &[Change<T>]) -> Result<(), Error>;
 
     /// Whether other processes write to the store.

@@ -1,4 +1,4 @@
-//! A store and a journal that end with the process: for tests, and for soft state where no local disk is configured.
+//! A store and a journal that end with the process, for tests and for soft state without a local disk.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -40,7 +40,7 @@ impl<T> Default for Memory<T> {
 }
 
 impl<T> Memory<T> {
-    /// Makes every later commit and every sync of the journal fail with this text; `None` ends that.
+    /// Makes every later commit and every sync of the journal fail with this text. `None` lets them succeed again.
     pub fn fail(&self, text: Option<&str>) {
         *self.fails.lock() = text.map(str::to_owned);
     }

@@ -1,4 +1,4 @@
-//! What every store and every journal promises.
+//! The promises of every store and every journal.
 
 mod etcd;
 
@@ -75,7 +75,7 @@ fn keeps_rows(open: &dyn Fn() -> Box<dyn Store<Fruit>>) {
         remove(Fruit::Pear, "never there"),
     ];
     store.commit(&changes).unwrap();
-    // The later change of a row wins.
+    // The later change of a row is applied.
     let twice = [put(Fruit::Plum, "k", "1"), put(Fruit::Plum, "k", "2")];
     store.commit(&twice).unwrap();
     let both = [put(Fruit::Pear, "k", "1"), remove(Fruit::Pear, "k")];

@@ -1,16 +1,16 @@
-//! Memory budgets: the one model of cost for all memory that the collector holds on behalf of its peers.
+//! Memory budgets, which limit all memory that the collector holds on behalf of its peers.
 //!
 //! A [`Budget`] is a named limit in bytes. Code charges it *before* it allocates memory and holds the [`Charge`] for exactly as
-//! long as it holds the memory; dropping the charge releases the bytes. A request for which its budget has no room is refused,
-//! so a busy or hostile peer costs itself an error and never costs the process its memory.
+//! long as it holds the memory; dropping the charge releases the bytes. A request for which its budget has no room is refused. So a
+//! busy or hostile peer gets an error, and the process never runs out of memory.
 //!
 //! Memory that several owners share is charged once ([`Budget::try_charge_shared`]).
 //!
 //! One peer may hold at most three quarters of a budget, so the rest is left for the others. Code that holds memory for a peer
 //! charges the peer's share ([`Budget::share`]), which charges the budget too.
 //!
-//! A budget does not wait and does not queue. It counts the bytes that its callers declare, so a low estimate is a bug of the
-//! caller. The metrics show every budget as a gauge, a limit and a counter of refusals, labelled with its name.
+//! A budget does not wait and does not queue. It counts the bytes that its callers declare, so an estimate that is too low is a bug
+//! of the caller. The metrics show every budget as a gauge, a limit and a counter of refusals, labelled with its name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ impl Budget {
         Ok(charge)
     }
 
-    /// A charge of zero bytes, to be grown before memory is allocated.
+    /// A charge of zero bytes. The caller grows it before it allocates memory.
     pub fn nothing(&self) -> Charge {
         Charge {
             budget: self.clone(),
@@ -146,7 +146,7 @@ impl Budget {
         self.0.held.store(bytes, Ordering::Relaxed);
     }
 
-    /// Counts requests that such an owner refused.
+    /// Counts requests that an owner which counts its memory itself has refused.
     pub fn record_refused(&self, requests: u64) {
         self.whole().refused.fetch_add(requests, Ordering::Relaxed);
     }
@@ -279,8 +279,8 @@ impl Charge {
         self.try_grow_leaving(bytes, 0)
     }
 
-    /// As [`Charge::try_grow`], but leaves `reserve` bytes of the budget to callers that may use all of it. The reserve is
-    /// never charged, so other callers have it at any time.
+    /// As [`Charge::try_grow`], but leaves `reserve` bytes of the budget to callers that may use the whole budget. Calls with a
+    /// reserve never charge these bytes, so they are available to the other callers at any time.
     ///
     /// # Errors
     /// Less than the reserve would be left. The charge is unchanged, and the refusal is counted.

@@ -4,8 +4,8 @@
 //! * [`Peer`]: the address that per-peer limits count by, and [`Refusals`]: counters of refusals to peers, by reason.
 //! * [`Work`]: limits on the elements of a message, their budget, and the threads for large messages.
 //!
-//! The server charges what it reads and writes, the faces charge what they decode, and the use cases limit what a peer adds. So
-//! the limits are below all three.
+//! The server charges the bytes that it reads and writes, the faces charge the messages that they decode, and the use cases limit
+//! the entries that a peer adds. So all three depend on this crate.
 
 #![warn(missing_docs)]
 

@@ -1,6 +1,6 @@
 //! The address of a request's sender, as limits count it.
 //!
-//! The server attaches a [`Peer`] to every request that may change anything. Limits count by peer, so that one address exhausts
+//! The server attaches a [`Peer`] to every request that may change anything. Limits count by peer, so that one address can exhaust
 //! only its own share. Metrics show the [`Class`] of a peer and never its address, which an event or a log line may name.
 
 use std::fmt;
@@ -37,7 +37,7 @@ impl Peer {
         })
     }
 
-    /// Its address; of an IPv6 network the first one.
+    /// Its address. For an IPv6 network, the first address of the network.
     #[must_use]
     pub const fn address(self) -> IpAddr {
         self.0

@@ -1,10 +1,10 @@
-//! Decoding and encoding of messages: limited in elements, charged to the budget `work`, and never long on the runtime's
-//! threads.
+//! Limits the decoding and encoding of messages: their elements are limited, their memory is charged to the budget `work`, and
+//! their work never occupies a thread of the runtime for long.
 //!
 //! A message has a limited number of elements, whatever its size in bytes, since an element of two bytes may take a hundred in
-//! memory. The memory of a message is charged before it is decoded and until its answer is encoded. Large messages are decoded,
-//! and their answers encoded, on the runtime's blocking threads, only a few at a time ([`Work::run`]): the others wait for a
-//! permit, and small requests are served meanwhile. A handler that converts many elements leaves the runtime's threads too
+//! memory. The memory of a message is charged before it is decoded and until its answer is encoded. Large messages are decoded, and
+//! their answers encoded, on the runtime's blocking threads, only a few at a time ([`Work::run`]): the others wait for a permit,
+//! and small requests are served meanwhile. A handler that converts many elements also frees its runtime thread for other tasks
 //! ([`convert`]).
 
 use std::{num::NonZero, sync::Arc, thread};
@@ -23,14 +23,14 @@ mod tests;
 /// The key of the limit on elements.
 pub const MAX_BATCH: &str = "register.default.max_batch";
 
-/// The most bytes handled on the runtime's threads; more go to the blocking threads. Decoding this many takes less than a
-/// millisecond.
+/// The most bytes that are handled on the runtime's threads; larger messages go to the blocking threads. Decoding this many bytes
+/// takes less than a millisecond.
 const INLINE: usize = 16 << 10;
 /// The most elements converted on the runtime's threads. That takes less than a millisecond.
 const INLINE_ELEMENTS: usize = 1024;
-/// The bytes that a message takes without a charge. The number of streams limits their sum.
+/// The bytes that a message may take without a charge. The limit on streams bounds their sum.
 const FREE: usize = 8 << 10;
-/// The bytes of an element: decoded, on its way to the writer, and in the answer.
+/// The bytes charged for an element: its decoded form, its form on the way to the writer, and its part of the answer.
 const ELEMENT: usize = 512;
 /// The bytes of a field.
 const FIELD: usize = 32;
@@ -77,8 +77,8 @@ pub enum Error {
     Stopped,
 }
 
-/// Runs `work`, which converts or frees this many elements. If they are many, another thread first takes over the other tasks
-/// of this one. A single-threaded runtime, which only tests have, runs it directly.
+/// Runs `work`, which converts or frees this many elements. If there are many, another thread first takes over the other tasks of
+/// this thread. A single-threaded runtime, which only tests have, runs `work` directly.
 pub fn convert<T>(elements: usize, work: impl FnOnce() -> T) -> T {
     let is_shared = |handle: Handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread;
     if elements > INLINE_ELEMENTS && Handle::try_current().is_ok_and(is_shared) {
@@ -92,7 +92,7 @@ impl Work {
     /// Limits messages to `max_batch` elements each and to `budget` together. `refused` counts messages with more elements.
     #[must_use]
     pub fn new(max_batch: usize, budget: Budget, refused: Refusals) -> Self {
-        // At most half of the processors, so that the runtime's threads continue.
+        // One permit for every two processors, so that the runtime's threads can continue.
         let permits = thread::available_parallelism().map_or(1, NonZero::get) / 2;
         Self(Arc::new(Shared {
             max_batch,

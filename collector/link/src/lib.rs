@@ -1,7 +1,7 @@
 //! Links calls to their connection, and records the instances seen on it.
 //!
-//! The server opens a [`Link`] for each connection, runs the connection's calls within it, and closes it with the cause. A use
-//! case that records a signal reads the [`current`] link. So no face passes connections along, and a call pays only for a
+//! The server opens a [`Link`] for each connection, runs the connection's calls within it, and closes it with the cause. A use case
+//! that records a signal reads the [`current`] link. So faces do not have to pass connections along, and a call pays only for a
 //! thread-local look-up.
 
 #![warn(missing_docs)]
@@ -31,16 +31,15 @@ tokio::task_local! {
     static CURRENT: Arc<Seen>;
 }
 
-/// The most instances recorded for one connection. A proxy may carry more; the end of the connection is then not recorded for
-/// the rest.
+/// The most instances recorded for one connection. A proxy's connection may carry more; its end is not recorded for the others.
 const RECORDED: usize = 256;
 
 /// The most memory of a link, in bytes.
 pub const COST: usize = RECORDED * size_of::<InstanceId>();
 
-/// Is notified of the ends of connections.
+/// Receives the ends of connections.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// Called when a connection of the peer at this address has ended, on which these instances were seen.
+    /// Called when a connection of the peer at this address has ended. `instances` were seen on it.
     fn closed(
         &self,
         connection: ConnectionId,
@@ -50,7 +49,7 @@ pub trait Observer: fmt::Debug + Send + Sync {
     );
 }
 
-/// Opens links. Clones share one numbering. By default their ends have no observer.
+/// Opens links. Clones share one numbering. The default value has no observer.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     last: Arc<AtomicU64>,
@@ -58,10 +57,10 @@ pub struct Links {
     observer: Option<Arc<dyn Observer>>,
 }
 
-/// The time of a clock that was not compared yet.
+/// The recorded time of a clock that has not been compared yet.
 const NEVER: i64 = i64::MIN;
 
-/// The milliseconds of the peer's clock between two comparisons.
+/// The time between two comparisons, in milliseconds of the peer's clock.
 const COMPARED: u64 = 60_000;
 
 /// A connection. Dropping it without [`Link::ended`] means that this collector closed it.
@@ -93,7 +92,7 @@ pub struct Seen {
     since: OnceLock<Timestamp>,
     /// The time of the peer's clock when it was last compared, in milliseconds; [`NEVER`] before that.
     clock_read: AtomicI64,
-    /// How far the clock of the peer was ahead then, in milliseconds.
+    /// How far the clock of the peer was ahead at that comparison, in milliseconds.
     clock_skew: AtomicI32,
     closing: OnceLock<Closing>,
     instances: Mutex<Vec<InstanceId>>,
@@ -155,8 +154,8 @@ impl Link {
         }
     }
 
-    /// Records why this collector closes the connection. The first reason counts. Call it before the connection is closed, so
-    /// that the calls that end with it can read the reason.
+    /// Records why this collector closes the connection. The first reason is kept. Call it before the connection is closed, so that
+    /// the calls that end with the connection can read the reason.
     pub fn closing(&self, why: Closing) {
         self.seen.closing.get_or_init(|| why);
     }
@@ -166,8 +165,8 @@ impl Link {
         self.end(error.map_or(Cause::Peer, cause));
     }
 
-    /// As [`Link::ended`]. If the peer did not answer, `acknowledged` says whether its machine acknowledged what was sent; `None`
-    /// if that is unknown.
+    /// As [`Link::ended`]. If the peer did not answer, `acknowledged` is whether its machine acknowledged the bytes sent to it;
+    /// `None` if that is unknown.
     pub fn failed(
         self,
         error: &(dyn Error + 'static),
@@ -226,8 +225,8 @@ impl Seen {
     }
 
     /// Compares the time of the peer's clock that a call carries with the time that `now` returns, and returns the difference. The
-    /// next comparison follows when the peer's clock has moved by a minute, or was set by as much: `None` until then. A
-    /// difference of more than 24 days is ignored: the field then holds another time.
+    /// next comparison follows when the peer's clock has moved or was set by a minute; until then returns `None`. Ignores a
+    /// difference of more than 24 days, because the field of the call then has a different meaning.
     pub fn observe_clock(&self, peer: Timestamp, now: impl FnOnce() -> Timestamp) -> Option<i32> {
         let (peer, last) = (peer.millis(), self.clock_read.load(Ordering::Relaxed));
         if last != NEVER && peer.abs_diff(last) < COMPARED {
@@ -253,8 +252,8 @@ impl Seen {
         self.closing.get().copied()
     }
 
-    /// Records an instance for the end of the connection. Call it when the instance was last seen on another connection, not
-    /// for every call.
+    /// Records an instance, so that the end of the connection is reported for it. Call it only if the instance was last seen on
+    /// another connection, not for every call.
     pub fn remember(&self, instance: InstanceId) {
         let mut instances = self.instances.lock();
         if instances.len() < RECORDED && !instances.contains(&instance) {
@@ -282,7 +281,7 @@ pub fn within<R>(seen: Option<&Arc<Seen>>, work: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Runs a future within the link of the running call, also in a task that outlives the call.
+/// Runs a future within the link of the running call, even in a task that outlives the call.
 pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let seen = kept();
     async move {
@@ -321,7 +320,7 @@ fn cause(error: &(dyn Error + 'static)) -> Cause {
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe => Cause::Reset,
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Cause::Peer,
-                // The system gave up: no repetition was acknowledged.
+                // The system gave up, because no retransmission was acknowledged.
                 io::ErrorKind::TimedOut if error.raw_os_error().is_some() => Cause::Unreachable,
                 io::ErrorKind::TimedOut => Cause::Timeout,
                 _ => Cause::Broken,

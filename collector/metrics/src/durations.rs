@@ -23,14 +23,14 @@ const BOUNDS: [u32; 11] = [
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000,
 ];
 
-/// The histograms of one call, or of all calls of one generation of agents: one for each outcome. Counting is three atomic
-/// additions without a lock, because heartbeats are counted. Clones share them.
+/// The histograms of one call, or of all calls of one generation of agents: one for each outcome. Counting takes three atomic
+/// additions and no lock, because every heartbeat is counted. Clones share the histograms.
 #[derive(Clone, Debug)]
 pub struct Durations(Arc<[Histogram; Outcome::ALL.len()]>);
 
 #[derive(Debug, Default)]
 struct Histogram {
-    /// The calls in each bucket; the last one is for calls above every bound.
+    /// The calls in each bucket. The last bucket has the calls above every bound.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     micros: AtomicU64,
 }

@@ -1,4 +1,4 @@
-//! Gauges that are set when a scrape reads them.
+//! Gauges that are set at each scrape.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,

@@ -1,4 +1,4 @@
-//! Every counter and gauge of a collector, and the handles that other crates count with.
+//! Every counter and gauge of a collector, and the handles with which other crates count.
 //!
 //! All names, labels and help texts are in this crate, because they are one public contract: dashboards and alerts read them,
 //! and a test compares them with the README. Counters that a component keeps for its own work ([`Budget`]s, the log, the
@@ -132,13 +132,13 @@ impl Metrics {
         self.inner.refusals.reason(reason)
     }
 
-    /// The counter of items received and discarded: one for each `what`, a plural noun.
+    /// The counter of received and discarded items of the kind `what`, a plural noun.
     #[must_use]
     pub fn dropped(&self, what: &'static str) -> Counter {
         self.inner.dropped.get_or_create_owned(&DropLabel { what })
     }
 
-    /// The counter of registrations forwarded to another collector: one for each `outcome`.
+    /// The counter of registrations forwarded to another collector with this `outcome`.
     #[must_use]
     pub fn forwarded(&self, outcome: &'static str) -> Counter {
         self.inner
@@ -146,7 +146,7 @@ impl Metrics {
             .get_or_create_owned(&OutcomeLabel { outcome })
     }
 
-    /// The gauge of streams that follow the health of this collector, of which there may be `limit`.
+    /// The gauge of streams that follow the health of this collector. Also exposes `limit`, the most such streams.
     #[must_use]
     pub fn health_watchers(&self, limit: usize) -> Gauge {
         let gauges = &self.inner.gauges;
@@ -160,7 +160,7 @@ impl Metrics {
         self.inner.calls.denied(protocol)
     }
 
-    /// The counter of requests that were refused before a face saw them, by `reason`: a part of the request.
+    /// The counter of requests that were refused before they reached a face. `reason` is a part of the request.
     #[must_use]
     pub fn requests_refused(&self, reason: &'static str) -> Counter {
         self.inner.calls.refused(reason)
@@ -199,19 +199,19 @@ impl Metrics {
         self.inner.writer.committed(rows, took);
     }
 
-    /// The longest time until a batch was durable since [`Metrics::take_slowest_commit`] was called last.
+    /// The longest time until a batch was durable, since the last call of [`Metrics::take_slowest_commit`].
     #[must_use]
     pub fn slowest_commit(&self) -> Duration {
         Duration::from_nanos(self.inner.writer.slowest.load(Relaxed))
     }
 
-    /// As [`Metrics::slowest_commit`], and begins again at zero. Only one caller may use this.
+    /// As [`Metrics::slowest_commit`], and resets the value to zero. Only one caller may use this.
     #[must_use]
     pub fn take_slowest_commit(&self) -> Duration {
         Duration::from_nanos(self.inner.writer.slowest.swap(0, Relaxed))
     }
 
-    /// The exposition text (OpenMetrics) of everything, with the gauges at `levels`.
+    /// The exposition text (OpenMetrics) of all metrics, with the gauges at `levels`.
     #[must_use]
     pub fn encode(&self, levels: &Levels<'_>) -> String {
         self.inner.gauges.set(levels);
@@ -266,7 +266,7 @@ impl Inner {
         self.calls.register(&mut registry);
         registry.register(
             "dropped",
-            "Items received and discarded: telemetry, or what exceeded a limit",
+            "Items received and discarded: telemetry, and items beyond a limit",
             self.dropped.clone(),
         );
         registry.register(

@@ -11,7 +11,7 @@ use prometheus_client::{
     },
 };
 
-/// The counters of dropped log lines, by reason. Clones share them. They are created before the other metrics, with the log.
+/// The counters of dropped log lines, by reason. Clones share them. They are created with the log, before the other metrics.
 #[derive(Clone, Debug, Default)]
 pub struct LostLines {
     /// Lines dropped because standard error was too slow.

@@ -48,7 +48,7 @@ impl Writer {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "commit",
-            "Time until a batch was durable",
+            "Time until a batch was durable, in seconds",
             Unit::Seconds,
             self.commit_seconds.clone(),
         );

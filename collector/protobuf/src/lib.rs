@@ -1,8 +1,8 @@
-//! Writes protobuf messages from borrowed values and reads them into borrowed values: stored rows, and agents' messages of
-//! which only the names are read.
+//! Writes protobuf messages from borrowed values, and reads them into borrowed values. It is used for stored rows, and for agents'
+//! messages of which only the names are read.
 //!
-//! A generated type would copy every text, which was most of the time to load a million instances. As in any protobuf reader,
-//! fields may have any order, absent ones have their default, and unknown ones are skipped.
+//! A generated type would copy every text, which took most of the time of loading a million instances. As in any protobuf reader,
+//! fields may have any order, absent fields have their default, and unknown fields are skipped.
 
 #![warn(missing_docs)]
 

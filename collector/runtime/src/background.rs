@@ -1,11 +1,11 @@
 //! A runtime for work that must not delay the calls of agents.
 //!
-//! A page, a list or a scrape can take many milliseconds of a processor. On the threads of the calls, or beside them with the same
-//! priority, it would delay calls by as much. The threads of this runtime have a lower priority: the kernel prefers a call to
-//! them. Some kernels do so only at the end of a slice of 1 to 3 ms, so long work also offers the processor often.
+//! A page, a list or a scrape can take many milliseconds of a processor. On the threads of the calls, or on other threads with the
+//! same priority, it would delay calls by that time. The threads of this runtime have a lower priority, so the kernel runs a call
+//! before them. Some kernels do so only at the end of a slice of 1 to 3 ms, so long work also offers the processor often.
 //!
-//! A thread that waits for a processor may hold a lock. Work that runs here holds a lock that calls need only for a bounded part
-//! of its work.
+//! A thread that waits for a processor may hold a lock. So work that runs here must hold a lock that calls need only for a bounded
+//! part of its work.
 
 use std::{convert::Infallible, io};
 
@@ -16,8 +16,8 @@ use super::{OnError, TaskSet};
 #[cfg(test)]
 mod tests;
 
-/// Added to the niceness of the process. On a busy processor a thread with 10 more has about a tenth of the time of another one,
-/// so that pages still open on an overloaded machine.
+/// The value that is added to the niceness of the process. On a busy processor, a thread whose niceness is 10 higher gets about a
+/// tenth of the time of another thread, so pages still open on an overloaded machine.
 #[cfg(target_os = "linux")]
 const NICER: i32 = 10;
 /// The largest niceness.
@@ -49,13 +49,13 @@ pub fn background(tasks: &TaskSet, name: &'static str) -> io::Result<Handle> {
     Ok(handle)
 }
 
-/// The niceness of the threads. A thread starts with that of the thread that starts it, so each of them sets this value instead of
-/// adding to its own. `None`: the system has no niceness for each thread.
+/// The niceness of the threads. A thread inherits the niceness of the thread that starts it, so each thread sets this value instead
+/// of adding to its own. `None` if the system has no niceness for each thread.
 #[derive(Clone, Copy, Debug)]
 struct Priority(Option<i32>);
 
 impl Priority {
-    /// A lower one than that of the calling thread.
+    /// A priority that is lower than that of the calling thread.
     #[cfg(target_os = "linux")]
     fn lower() -> Self {
         // Linux keeps a niceness for each thread, and `None` stands for the calling one.
@@ -68,7 +68,7 @@ impl Priority {
         Self(None)
     }
 
-    /// Gives it to the calling thread.
+    /// Sets the niceness of the calling thread.
     fn apply(self) {
         let Some(niceness) = self.0 else { return };
         if let Err(error) = rustix::process::setpriority_process(None, niceness) {

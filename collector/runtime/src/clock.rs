@@ -56,7 +56,8 @@ impl Clock {
         Moment::from_millis(wall.millis().saturating_sub(start))
     }
 
-    /// The difference of both clocks is rounded once and not each clock, so that the result hardly ever varies.
+    /// The wall time at the start. Rounds the difference of the clocks once, instead of rounding each clock, so that the result
+    /// hardly varies.
     fn wall_at_start(&self) -> Timestamp {
         let start = since_epoch().saturating_sub(self.start.elapsed());
         timestamp(start + Duration::from_micros(500))

@@ -1,8 +1,8 @@
 //! Supervision of named tasks.
 //!
-//! Nothing in the collector runs detached: every loop and every thread belongs to a [`TaskSet`], which knows its name and
-//! applies the [`Policy`] it was spawned with when it ends. A shutdown waits for all of them, or names those that are still
-//! running. A panic is an error like any other.
+//! No task runs detached: every loop and every thread belongs to a [`TaskSet`], which knows its name. When it ends, the set applies
+//! the [`Policy`] with which it was spawned. A shutdown waits for all of them, or names those that are still running. A panic is an
+//! error like any other.
 //!
 //! Stages that stop in order (listeners first, then loops, then the store) are one set each, created with [`TaskSet::stage`].
 //! All of them report a failure to the same place.
@@ -30,9 +30,9 @@ mod tests;
 
 pub use still_running::StillRunning;
 
-/// What a task's end means for the other tasks.
+/// The effects of a task's failure and of a shutdown.
 ///
-/// The default is the strict one: an error stops the process, and shutdown waits for the task.
+/// The default is strict: an error stops the process, and shutdown waits for the task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The effect of an error or a panic of this task.
@@ -79,7 +79,7 @@ struct Alive {
     names: BTreeMap<u64, Name>,
 }
 
-/// The failure of a task that must stop the process: which task, and why.
+/// The failure of a task that must stop the process: the task and the cause.
 #[derive(Clone, Debug)]
 pub struct Failure {
     task: Name,
@@ -104,7 +104,7 @@ impl TaskSet {
         }
     }
 
-    /// A set with its own `shutdown`, whose failures are reported here too. Cancelling this set cancels the stage.
+    /// A set with a `shutdown` of its own. Its failures are also reported by this set, and cancelling this set cancels the stage.
     #[must_use]
     pub fn stage(&self) -> Self {
         Self {
@@ -121,7 +121,7 @@ impl TaskSet {
         self.cancel.clone()
     }
 
-    /// Runs `future` under `name` until it ends; `policy` defines what its end means.
+    /// Runs `future` under `name` until it ends. `policy` defines the effect of its failure and of a shutdown.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -142,8 +142,8 @@ impl TaskSet {
         });
     }
 
-    /// Runs `body` on its own thread, called `name`. It must end by itself: at the latest when [`TaskSet::token`] is cancelled
-    /// or, for a thread that serves a queue, when the queue is closed.
+    /// Runs `body` on a thread of its own with the name `name`. It must end by itself once [`TaskSet::token`] is cancelled or, if
+    /// it serves a queue, once the queue is closed.
     ///
     /// # Errors
     /// The system refused to start a thread.
@@ -170,8 +170,8 @@ impl TaskSet {
         Ok(())
     }
 
-    /// Waits for the first failure of a [`OnError::Stop`] task, in this set or in one that shares its failures. Never returns
-    /// without one.
+    /// Waits for the first failure of a [`OnError::Stop`] task, in this set or in one that shares its failures. Stays pending if
+    /// there is none.
     pub async fn failed(&self) -> Failure {
         let mut failures = self.failure.subscribe();
         let first = match failures.wait_for(Option::is_some).await {

@@ -54,9 +54,9 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    /// Returns the next connection that has a place, and the address of its peer. A connection without one is closed at once,
-    /// so that its peer can try another collector. If the system has no descriptors, existing connections continue and
-    /// accepting is retried.
+    /// Returns the next connection that has a place, and the address of its peer. A connection without a place is closed at once,
+    /// so that its peer can try another collector. If the system has no descriptors, existing connections continue and accepting is
+    /// retried.
     pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr, Seat) {
         loop {
             match self.listener.accept().await {
@@ -82,7 +82,7 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    /// The seat of a new connection. Counts a connection that cannot stay, and warns about the reason.
+    /// The seat of a new connection; `None` if it cannot stay. Counts such a connection, and warns about the reason.
     async fn seat(&mut self, peer: Peer) -> Option<Seat> {
         let standing = if self.standing() < self.max_connections {
             self.room.enter(peer)
@@ -121,7 +121,8 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    /// The open connections of this listener that are not brief. A brief connection that ends counts as standing for a moment.
+    /// The number of open connections of this listener that are not brief. A brief connection counts as standing for a moment while
+    /// it ends.
     fn standing(&self) -> usize {
         let open = self.stats.open(); // before the brief ones, so that one that ends meanwhile is not subtracted in vain
         open.saturating_sub(self.briefs.as_ref().map_or(0, Briefs::open))

@@ -1,10 +1,9 @@
-//! Reads from the system whether the machine of a peer acknowledges what was sent to it.
+//! Asks the system whether the machine of a peer acknowledges the bytes that were sent to it.
 //!
-//! A peer that does not answer is a process that is paused or hangs, or its machine or the network is unavailable. TCP tells
-//! these apart: the system of a paused process acknowledges what arrives, and an unavailable machine acknowledges nothing. Linux
-//! reports the state of a socket through a netlink socket (`sock_diag(7)`), to every process and without a privilege. A query
-//! takes some microseconds. Queries are made only at the end of a connection whose peer did not answer, and [`Queries`] bounds
-//! them.
+//! If a peer does not answer, its process is paused or hangs, or its machine or the network is unavailable. TCP distinguishes the
+//! two: the system of a paused process acknowledges bytes that arrive, and an unavailable machine acknowledges nothing. Linux
+//! reports the state of a socket through a netlink socket (`sock_diag(7)`), to every process and without a privilege. A query takes
+//! some microseconds. Queries are made only at the end of a connection whose peer did not answer, and [`Queries`] bounds them.
 //!
 //! A proxy between the peer and this collector acknowledges for the peer.
 
@@ -19,15 +18,15 @@ mod tests;
 
 pub use queries::Queries;
 
-/// A timer of a socket: bytes are sent again until they are acknowledged.
+/// The timer that sends bytes again until they are acknowledged.
 const RETRANSMISSION: u8 = 1;
-/// A timer of a socket: its peer has no room, and is probed until it has.
+/// The timer that probes a peer without receive window until it has one.
 const PROBE: u8 = 4;
 
 /// The state of a connected socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
-    /// The timer that runs; 0 if none does.
+    /// The timer that is running; 0 if none is.
     timer: u8,
     /// How often the timer fired since the peer acknowledged something.
     fired: u8,
@@ -38,10 +37,10 @@ struct State {
 }
 
 impl State {
-    /// Whether the machine of the peer acknowledges what was sent; `None` if the state does not show it.
+    /// Whether the machine of the peer acknowledges the bytes sent to it; `None` if the state does not show it.
     const fn verdict(self) -> Option<bool> {
         match self {
-            // The peer sent something, and this collector did not run.
+            // The peer has sent bytes that are unread here, so this collector did not run.
             Self { unread: 1.., .. } => None,
             Self {
                 unacknowledged: 0, ..
@@ -66,7 +65,7 @@ impl State {
     }
 }
 
-/// Whether the machine of the peer at `remote` acknowledges what was sent on the socket with the address `local`; `None` if the
+/// Whether the machine of the peer at `remote` acknowledges the bytes sent on the socket with the address `local`; `None` if the
 /// system does not show it.
 ///
 /// # Errors

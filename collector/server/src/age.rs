@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The least share of the maximum age that a connection lives.
 const LEAST: f64 = 0.8;
 
-/// An age for a connection, of at most `max`; `None` without one.
+/// A random age for a connection, of at most `max`; `None` if there is no maximum.
 pub(super) fn draw(max: Option<Duration>) -> Option<Duration> {
     Some(max?.mul_f64(LEAST + (1.0 - LEAST) * fastrand::f64()))
 }

@@ -1,9 +1,9 @@
 //! Runs the calls of an HTTP/2 connection on the task of the connection.
 //!
-//! hyper hands each call to an executor. A task for each call costs its memory, a turn of the scheduler, often on another
-//! processor, and mostly a write to the socket for its answer alone. Here the calls run after the connection has read its input,
-//! and its next poll writes all their answers together. A thread that answers a hundred calls at once wakes one task for each
-//! connection.
+//! hyper passes each call to an executor. A task for each call would cost memory, a turn of the scheduler, often on another
+//! processor, and usually a separate write to the socket for its answer. Here the calls run after the connection has read its
+//! input, and its next poll writes all their answers together. A thread that answers a hundred calls at once wakes one task for
+//! each connection.
 //!
 //! The calls of one connection therefore use one processor at a time, and a call that blocks its thread delays the other calls
 //! and the pings of its connection. The work of a call is limited: large messages are decoded on other threads
@@ -35,12 +35,12 @@ pub(super) struct Calls {
     running: FuturesUnordered<Call>,
 }
 
-/// The executor for hyper: takes the calls that begin.
+/// The executor for hyper: collects the calls that begin.
 #[derive(Clone, Default)]
 pub(super) struct Begun(Arc<Mutex<Vec<Call>>>);
 
 impl Calls {
-    /// The executor that adds calls here.
+    /// The executor that adds calls to this connection.
     pub(super) fn begun(&self) -> Begun {
         self.begun.clone()
     }
@@ -60,7 +60,7 @@ impl Calls {
         context.waker().wake_by_ref();
     }
 
-    /// Runs the calls that are left when their connection has ended. Each of them finds the end of its stream, and ends.
+    /// Runs the calls that remain when their connection has ended. Each of them reads the end of its stream and then ends.
     pub(super) fn outlive(self, tasks: &TaskTracker) {
         let Self { begun, mut running } = self;
         running.extend(begun.0.lock().drain(..));

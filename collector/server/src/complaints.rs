@@ -26,7 +26,7 @@ impl Complaints {
         }
     }
 
-    /// Logs why a connection of `remote` is refused: as a warning, or as a debug line shortly after one.
+    /// Logs why a connection of `remote` is refused: as a warning, or as a debug line if the last warning is too recent.
     pub(super) fn refused(&self, remote: SocketAddr, reason: &str) {
         let class = Peer::new(remote.ip()).class().label();
         let (listener, now) = (self.listener, Instant::now());

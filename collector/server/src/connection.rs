@@ -51,7 +51,7 @@ mod tests;
 use served::Served;
 use stall::Stall;
 
-/// The time that a peer has to receive GOAWAY before its connection is closed.
+/// The time in which a peer can receive GOAWAY before its connection is closed.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The longest time for a brief connection.
@@ -99,7 +99,7 @@ enum End {
 }
 
 impl End {
-    /// Why the collector must close the connection, if it must.
+    /// The reason for which the collector must close the connection; `None` if it need not.
     fn reason(&self) -> Option<Closed> {
         match self {
             Self::Ended(Ok(())) => None,
@@ -243,8 +243,8 @@ impl Connection {
         }
     }
 
-    /// Reports to the link why the connection ended, unless this collector ended it. `local` is the address of its socket, which
-    /// is still open.
+    /// Reports to the link why the connection ended, unless this collector ended it. `local` is the address of its socket, which is
+    /// still open at this point.
     fn report_end(
         self,
         end: &End,
@@ -253,7 +253,7 @@ impl Connection {
         traffic: &Traffic,
     ) {
         let remote = self.remote;
-        // An answer that came late, or that this collector did not read, says nothing about the process or the machine.
+        // An answer that came late, or that a stalled collector has not read, says nothing about the peer's process or machine.
         let is_known = !traffic.is_late() && !self.protocols.pings().has_stalled();
         let queries = self.serving.queries.clone();
         let acknowledged = || {
@@ -267,7 +267,7 @@ impl Connection {
         }
     }
 
-    /// Completes the handshake and finds the protocol. `None` if the connection cannot be served; the reason is counted.
+    /// Completes the handshake and detects the protocol. Returns `None`, and counts the reason, if the connection cannot be served.
     async fn detect(
         &self,
         stream: TcpStream,
@@ -322,8 +322,8 @@ impl Connection {
         }
     }
 
-    /// Waits until the connection may be closed. A stop restarts the drain of a connection that has reached its maximum age: its
-    /// requests have the whole grace of the stop, and those that are cut off are reported.
+    /// Waits until the connection may be closed. A stop restarts the drain of a connection that has reached its maximum age. Its
+    /// requests then get the whole grace of the stop, and those that are cut off are reported.
     async fn drain(&self, cause: Cause, traffic: &Traffic) {
         let grace = self.serving.grace;
         if cause == Cause::Age {

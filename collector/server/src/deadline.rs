@@ -34,7 +34,7 @@ impl Deadline {
         timer: None,
     };
 
-    /// Ready with the limit once it has passed.
+    /// Ready once the limit has passed. Returns the limit.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
         let Some(limit) = self.limit else {
             return Poll::Pending;

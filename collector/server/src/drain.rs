@@ -24,8 +24,8 @@ pub(super) enum Drained {
     CutOff(usize),
 }
 
-/// Returns when the drain of a connection need not wait any longer: the peer has its answers, or made no progress for a while,
-/// or the grace has passed.
+/// Waits until the drain of a connection may end: the peer has its answers, it made no progress for a while, or the grace has
+/// passed.
 pub(super) async fn drained(traffic: &Traffic, grace: Duration) -> Drained {
     let start = Instant::now();
     let standstill = STALL_TIME.min(grace / 2);

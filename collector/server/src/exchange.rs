@@ -192,8 +192,8 @@ fn refuse<B>(fault: Fault, is_grpc: bool, answering: Answering) -> Response<Outb
     Refusal::of(fault, is_grpc).into_response(answering.into())
 }
 
-/// Announces the end of the connection if the answer is the last one: after the answer to a request that was not wholly read,
-/// the bytes of the next one cannot be found.
+/// Announces the end of the connection if the answer is the last one. An answer to a request that was not wholly read is the last
+/// one, because the start of the next request cannot be found.
 fn announce_end<B>(response: &mut Response<B>, is_last: bool) {
     if is_last {
         let close = HeaderValue::from_static("close");

@@ -73,13 +73,13 @@ impl Exposition {
             ),
             (
                 "requests_stalled",
-                "Requests of which less than 1 KiB arrived within the read timeout",
+                "Requests that stalled: less than 1 KiB arrived within the read timeout",
                 counter,
                 Stats::stalled,
             ),
             (
                 "requests_expired",
-                "Calls that were not complete within their time limit",
+                "Calls that exceeded their time limit",
                 counter,
                 Stats::expired,
             ),

@@ -1,4 +1,4 @@
-//! Why a request is not answered by its handler, shared by its body and its answer.
+//! The reasons why a request is not answered by its handler. The body and the answer of a request share this state.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rollcall_limits::{Charge, OverBudget};
 
-/// The most header fields of a request. For HTTP/1 it is hyper's default. Over HTTP/2 a field may take one byte on the wire and
-/// more than a hundred in memory.
+/// The most header fields of a request: hyper's default for HTTP/1. Over HTTP/2 a field may take one byte on the wire and more than
+/// a hundred bytes in memory.
 pub(super) const MOST_FIELDS: usize = 100;
 
 /// Why a request is not answered by its handler.
@@ -29,7 +29,7 @@ pub enum Fault {
 }
 
 // The states of a handler.
-/// It has not answered, and waits for no byte of its peer.
+/// It has not answered, and does not wait for bytes of its peer.
 const RESTING: u8 = 0;
 /// It has not answered, and waits for bytes of its peer.
 const WAITING: u8 = 1;
@@ -60,7 +60,7 @@ impl Exchange {
         })
     }
 
-    /// Records whether the handler waits for bytes. Returns whether that is new; never after the answer.
+    /// Records whether the handler waits for bytes. Returns whether this changed the state; always `false` after the answer.
     pub(super) fn set_waiting(&self, is_waiting: bool) -> bool {
         let (before, after) = if is_waiting {
             (RESTING, WAITING)
@@ -95,12 +95,12 @@ impl Exchange {
         *self.fault.get_or_init(|| fault)
     }
 
-    /// Why the body failed, if a limit caused that.
+    /// The fault with which the body failed, if a limit caused the failure.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault.get().copied()
     }
 
-    /// Keeps a charge until the request is answered.
+    /// Holds a charge until the request is answered.
     pub(super) fn keep(&self, charge: Charge) {
         if charge.bytes() > 0 {
             *self.kept.lock() = Some(charge);

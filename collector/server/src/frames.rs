@@ -1,12 +1,11 @@
 //! Limits the control frames of an HTTP/2 peer.
 //!
-//! A control frame (PING, SETTINGS, WINDOW_UPDATE, RST_STREAM, an empty DATA ...) is cheap to send and costs the collector
-//! work: a SETTINGS frame that changes the window visits every stream. A well-behaved peer sends control frames in proportion to
-//! its requests, to the answers that it reads and to time. So each of these adds to an allowance, every control frame takes one
-//! from it, and a peer that has none left is closed. SETTINGS depend only on time and have an allowance of their own.
+//! A control frame (PING, SETTINGS, WINDOW_UPDATE, RST_STREAM, an empty DATA ...) is cheap to send and costs the collector work: a
+//! SETTINGS frame that changes the window visits every stream. A well-behaved peer sends control frames in proportion to its
+//! requests, to the answers that it reads, and to time. So each of these adds to an allowance, every control frame takes one unit
+//! of it, and the connection of a peer without any left is closed. SETTINGS depend only on time and have an allowance of their own.
 //!
-//! The same pass charges the memory about to be held: a stream for each head of a request, and the bytes of each body
-//! ([`Traffic`]).
+//! The same pass charges memory before it is used: a stream for each head of a request, and the bytes of each body ([`Traffic`]).
 //!
 //! It reads only the nine bytes before each frame and the length of its padding; h2 checks everything else.
 
@@ -23,18 +22,18 @@ mod tests;
 const PREFACE: usize = 24;
 const HEAD: usize = 9;
 
-/// The allowance of control frames: its initial size, which is also the most that time earns, and the time that earns one.
+/// The allowance of control frames: its initial size, up to which it refills with time, and the time that adds one frame.
 const BURST: usize = 1000;
 const EACH: Duration = Duration::from_millis(10);
 /// The same for SETTINGS. gRPC clients send some dozens while they measure their connection.
 const SETTINGS_BURST: usize = 100;
 const SETTINGS_EACH: Duration = Duration::from_secs(1);
 
-/// The control frames that a request earns: a client may measure its connection and open the window with every answer.
+/// The control frames that a request adds: a client may measure its connection and open the window with every answer.
 const PER_REQUEST: usize = 8;
-/// The bytes of answers that earn one.
+/// The bytes of answers that add one control frame.
 const PER_SENT: usize = 1 << 10;
-/// The most that can be saved up.
+/// The largest allowance.
 const MOST: usize = 10_000;
 
 // Kinds and flags of frames (RFC 9113 section 6).
@@ -102,7 +101,7 @@ impl Block {
 pub(super) enum Abuse {
     /// The peer has used up an allowance.
     Flood,
-    /// The peer opens streams for which the budget has no room.
+    /// The peer opens more streams than the budget has room for.
     OverBudget,
 }
 
@@ -126,9 +125,9 @@ impl From<TooManyRefused> for Abuse {
 struct Allowance {
     left: usize,
     burst: usize,
-    /// The time that earns one.
+    /// The time that adds one frame.
     each: Duration,
-    /// When time last earned some.
+    /// When time last added to it.
     since: Instant,
 }
 
@@ -233,7 +232,7 @@ impl Allowance {
         self.left = self.left.saturating_add(count).min(MOST);
     }
 
-    /// Uses up one. Reads the clock only when none is left.
+    /// Takes one frame from the allowance. Reads the clock only when the allowance is empty.
     fn take(&mut self) -> Result<(), Flood> {
         if self.left == 0 {
             let passed = self.since.elapsed().as_millis() / self.each.as_millis();

@@ -1,8 +1,8 @@
 //! Limits the TLS handshakes that are under way.
 //!
-//! A handshake takes memory and computing time before anything is known of the peer. At the limit the newest handshake takes the
-//! place of the oldest: an honest peer needs some milliseconds, so peers that begin handshakes and stay silent displace each
-//! other and no honest one. One peer has at most three quarters of the places; beyond that it displaces its own.
+//! A handshake takes memory and computing time before anything is known about the peer. At the limit, the newest handshake takes
+//! the place of the oldest. An honest peer needs only some milliseconds, so peers that begin handshakes and stay silent displace
+//! each other, not honest peers. One peer has at most three quarters of the places; beyond that its handshakes displace its own.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -56,7 +56,7 @@ impl Handshakes {
         }))
     }
 
-    /// Takes a place, if necessary that of the oldest handshake.
+    /// Takes a place. If none is free, displaces the oldest handshake.
     pub(super) fn enter(&self, peer: Peer) -> Handshake {
         let mut under_way = self.0.under_way.lock();
         let queue = &mut under_way.oldest_first;
@@ -105,7 +105,7 @@ impl Collector for Handshakes {
             ),
             (
                 "tls_handshakes_limit",
-                "Most TLS handshakes under way; beyond it the newest displaces the oldest",
+                "Most TLS handshakes under way; a further one displaces the oldest",
                 self.0.limit,
             ),
         ] {

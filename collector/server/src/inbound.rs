@@ -5,14 +5,14 @@
 //! refused.
 //!
 //! * A gRPC body yields whole messages only. It keeps the parts of a message until the last one has arrived, so memory follows
-//!   received bytes and never an announced length. A decoder that polls for more has consumed everything it got: then the
-//!   charge ends, in the middle of a stream too.
+//!   received bytes and never an announced length. A decoder that polls for more has consumed all bytes it got, so the charge for
+//!   them ends then, even in the middle of a stream.
 //! * Any other body is charged until its request is answered.
 //!
 //! The first KiB is free, enough for a registration or a heartbeat; the cost of a stream includes it.
 //!
-//! A peer that owes bytes must send some within [`Limits::read_timeout`](super::Limits::read_timeout). Between two messages of
-//! a gRPC stream it owes none: agents may keep a stream open for days.
+//! A peer that owes bytes must send some within [`Limits::read_timeout`](super::Limits::read_timeout). Between two messages of a
+//! gRPC stream it owes none, because agents may keep a stream open for days.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -32,14 +32,14 @@ use super::traffic::{Reading, Traffic};
 #[cfg(test)]
 mod tests;
 
-/// The bytes that are held without a charge.
+/// The bytes of a body that are held without a charge.
 const FREE: usize = 1 << 10;
 
-/// The bytes that a peer which owes any must send in each timeout.
+/// The fewest bytes that a peer that owes bytes must send in each timeout.
 const LEAST: usize = 1 << 10;
 
 pin_project! {
-    /// The body of a request. Fails with a [`Fault`], or as the wrapped body fails.
+    /// The body of a request. Fails with a [`Fault`], or with the error of the wrapped body.
     #[derive(Debug)]
     pub struct Inbound<B>
     where
@@ -84,8 +84,8 @@ struct Reader {
     patience: Patience,
 }
 
-/// Discards the received bytes of a body that is not read, so that they are charged no longer. h2 would discard them without a
-/// report.
+/// Discards the received bytes of a body that is not read, so that their charge ends. If h2 discarded them, it would not report
+/// that.
 pub(super) fn discard<B>(mut body: Pin<&mut B>, traffic: &Traffic)
 where
     B: Body<Data = Bytes>,
@@ -165,7 +165,7 @@ where
                         }
                     }
                     Err(frame) => match reader.end() {
-                        // The decoder fails on it and does not read the trailers.
+                        // The decoder fails on the torn message and does not read the trailers.
                         Some(torn) => return Poll::Ready(Some(Ok(Frame::data(torn)))),
                         None => return Poll::Ready(Some(Ok(frame))),
                     },
@@ -214,7 +214,7 @@ impl Reader {
         Ok(next)
     }
 
-    /// Adds received bytes; returns them if they are yielded unchanged.
+    /// Adds received bytes. Returns them if they are to be yielded unchanged.
     fn take(&mut self, data: Bytes) -> Result<Option<Bytes>, Fault> {
         self.reading.traffic().receive(data.len());
         self.patience.see(data.len());
@@ -278,7 +278,7 @@ struct Patience {
     timeout: Duration,
     /// Runs while the peer owes bytes.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Bytes received since it was started.
+    /// Bytes received since the timer was started.
     seen: usize,
 }
 

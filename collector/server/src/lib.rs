@@ -5,10 +5,10 @@
 //!
 //! A listener with [`Security`] serves TLS, alone or beside plain connections on the same port.
 //!
-//! A peer that makes no progress is closed. A new connection must show its protocol within [`Limits::handshake_timeout`],
-//! complete an HTTP/1 header within [`Limits::header_timeout`], continue a body within [`Limits::read_timeout`] and read an
-//! answer within [`Limits::write_timeout`]. An HTTP/2 peer must answer a ping within [`Limits::ping_timeout`]. A peer that ends
-//! its direction of an HTTP/1 connection abandons the requests that are not answered yet.
+//! A peer that makes no progress is closed. A new connection must show its protocol within [`Limits::handshake_timeout`], complete
+//! an HTTP/1 header within [`Limits::header_timeout`], continue a body within [`Limits::read_timeout`] and read an answer within
+//! [`Limits::write_timeout`]. An HTTP/2 peer must answer a ping within [`Limits::ping_timeout`]. A peer that ends its direction of
+//! an HTTP/1 connection abandons its unanswered requests.
 //!
 //! [`Budgets`] limits the memory of all listeners together: the bytes of request bodies, the bytes of answers, and the cost of
 //! each connection and stream. One peer may hold three quarters of each of them. The faces decide how long a call may take.
@@ -86,9 +86,9 @@ pub use self::stats::{Closed, Stats};
 /// The limits of one listener for its peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// The most standing connections at a time. One more is served a single HTTP/1 request, or closed at once.
+    /// The most standing connections at a time. A further connection is served a single HTTP/1 request, or closed at once.
     pub max_connections: usize,
-    /// The age at which the collector requests the end of a connection, or up to a fifth less. `None`: never.
+    /// The age at which the collector requests the end of a connection; the actual age is up to a fifth less. `None`: never.
     pub max_connection_age: Option<Duration>,
     /// The longest time until a new connection shows its protocol.
     pub handshake_timeout: Duration,
@@ -178,7 +178,7 @@ pub struct Serving {
     pub security: Option<Security>,
     /// Whether any of its faces serves HTTP/1, so that a connection over the limit can be served one request.
     pub has_http: bool,
-    /// Whether its answers over HTTP/1 are often large. They are then written without being copied, which costs small ones more.
+    /// Whether its answers over HTTP/1 are often large. If so, answers are written without a copy, which is slower for small ones.
     pub has_large_answers: bool,
     /// The memory budgets, shared with the other listeners.
     pub budgets: Budgets,
@@ -193,7 +193,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// The same, with the ends of connections reported to the observer of `links`.
+    /// These settings, with the ends of connections reported to the observer of `links`.
     #[must_use]
     pub fn linked(self, links: &Links) -> Self {
         Self {
@@ -205,7 +205,7 @@ impl Serving {
 
 #[cfg(any(test, feature = "test-util"))]
 impl Serving {
-    /// Settings for servers in tests, as [`Limits::generous`].
+    /// Settings for servers in tests, with [`Limits::generous`].
     pub fn generous() -> Self {
         let budget = |name| Budget::new(name, 64 << 20);
         Self {
@@ -244,9 +244,9 @@ pub struct CutOff {
 // === impl Listening ===
 
 impl Listening {
-    /// Serves until `cancel`. Then it stops accepting, requests every peer to close (GOAWAY, `Connection: close`), and waits at
-    /// most the grace for the requests in progress. It does not wait for a peer that has its answers and does not close, nor
-    /// for one that makes no progress for three seconds: it sends less than one KiB of its request, or reads less of its answer.
+    /// Serves until `cancel`. Then it stops accepting, requests every peer to close (GOAWAY, `Connection: close`), and waits for
+    /// the requests in progress, at most for the grace. It does not wait for a peer that has its answers but does not close, nor
+    /// for a peer without progress: one whose requests and answers move by less than one KiB in three seconds.
     ///
     /// # Errors
     /// Requests were still in progress at the end of the grace.
@@ -334,7 +334,7 @@ impl Listening {
                 serving: Arc::clone(&serving),
                 protocols: Arc::clone(&protocols),
                 tasks: tasks.clone(),
-                // A child token: waiting on a shared one costs every connection a shared lock.
+                // A child token, because all connections that wait on one token share its lock.
                 stop: stop.child_token(),
                 seat,
                 open: Open::new(&self.stats),

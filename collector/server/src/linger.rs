@@ -1,11 +1,12 @@
-//! Reads on after the collector has ended its own direction of a connection.
+//! Keeps reading from a connection after the collector has ended its own direction of it.
 //!
 //! The system resets a connection that is closed with unread input, and a peer that is still sending loses the answer with the
-//! reset. So the collector discards what the peer sends until the peer closes. A peer that is silent for [`SILENCE`], or has
-//! not closed after [`LONGEST`] or [`MOST`] bytes, is cut off.
+//! reset. So the collector discards the peer's bytes until the peer closes. A peer that is silent for [`SILENCE`], or has not
+//! closed after [`LONGEST`] or [`MOST`] bytes, is cut off.
 //!
-//! These limits have no keys. A lingering connection keeps its place among the connections of its listener, which has a key,
-//! and holds no more memory than an open one, so no setting of these limits protects more. A gauge counts such connections.
+//! These limits have no configuration keys. A lingering connection keeps its place among the connections of its listener, whose
+//! number has a key, and takes no more memory than an open one, so smaller limits would protect nothing more. A gauge counts such
+//! connections.
 
 use std::future::poll_fn;
 use std::io;
@@ -34,7 +35,7 @@ const BLOCK: usize = 4 << 10;
 /// The limits of one connection that the collector has ended.
 #[derive(Debug)]
 pub(super) struct Linger {
-    /// The end of the silence that is allowed.
+    /// Ends when the peer has been silent for [`SILENCE`].
     silence: Pin<Box<Sleep>>,
     end: Instant,
     left: usize,

@@ -48,12 +48,12 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// Binds the port of `host`; port 0 lets the system choose one. Of a name's addresses IPv4 is tried first, because agents of
-/// 3.x and 5.x resolve names that way. The next address is tried only if this machine does not have the previous one. A port in
-/// use is an error, since agents would otherwise reach another program.
+/// Binds the port of `host`; port 0 lets the system choose one. If a name has several addresses, IPv4 is tried first, because
+/// agents of 3.x and 5.x resolve names that way. The next address is tried only if this machine does not have the previous one. A
+/// port in use is an error, since agents would otherwise reach another program.
 ///
 /// # Errors
-/// The name has no address, or binding the first address that the machine has failed.
+/// The name has no address, or the first address that this machine has cannot be bound.
 pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
     let bound = async {
         let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
@@ -98,7 +98,7 @@ fn take(address: SocketAddr) -> io::Result<TcpSocket> {
     } else {
         TcpSocket::new_v6()?
     };
-    // A restart need not wait for the connections of the previous process.
+    // So a restart does not have to wait for the connections of the previous process.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)

@@ -98,7 +98,7 @@ impl Messages {
         }
     }
 
-    /// Whether some blocks of a message were returned and others are still to be returned.
+    /// Whether a message has been returned in part: some of its blocks remain.
     pub(super) fn is_handing_over(&self) -> bool {
         !self.whole.is_empty()
     }
@@ -108,13 +108,13 @@ impl Messages {
         self.partial.length > 0
     }
 
-    /// Bytes that are held here.
+    /// The bytes of memory that are held here.
     pub(super) fn held(&self) -> usize {
         let whole: usize = self.whole.iter().map(Bytes::len).sum();
         self.rest.len() + self.partial.capacity + whole
     }
 
-    /// The first byte of a message that stays incomplete: enough for the decoder to detect that.
+    /// The first byte of a message that stays incomplete, which is enough for the decoder to detect the truncation.
     pub(super) fn end(&mut self) -> Option<Bytes> {
         let partial = std::mem::take(&mut self.partial);
         let first = partial.into_blocks().pop_front()?;

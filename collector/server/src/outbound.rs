@@ -1,13 +1,13 @@
 //! Answers: charged to the budget `answers` until they are written, and passed to the connection in pieces.
 //!
-//! HTTP keeps an answer until its peer reads it, so an answer of more than one KiB is charged before it begins. If the budget
-//! has no room for it, it becomes a refusal. A large answer is cut into pieces without being copied: only one or two are in the
-//! buffers of the connection, and each one written shows that the peer still reads. Memory that many answers share, such as a
-//! list that is pushed to every subscriber, is charged once.
+//! The HTTP stack holds an answer in memory until its peer reads it, so an answer of more than one KiB is charged before it begins.
+//! If the budget has no room for it, the answer becomes a refusal. A large answer is cut into pieces without being copied: only one
+//! or two are in the buffers of the connection, and each one written shows that the peer still reads. Memory that many answers
+//! share, such as a list that is pushed to every subscriber, is charged once.
 //!
-//! A stream whose next bytes exceed the budget waits for room for a short time, and ends if there is none. Its end is more
-//! expensive than a wait: the instances of a Nacos client end with its stream. Memory that another stream has charged needs no
-//! room. The bytes that wait have a budget of their own; a stream for which it has no room ends at once.
+//! A stream whose next bytes exceed the budget waits for room for a short time, and ends if there is still none. It waits because
+//! an end is expensive: the instances of a Nacos client end with its stream. Memory that another stream has charged needs no room.
+//! The waiting bytes have a budget of their own; a stream for which that has no room ends at once.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use self::piece::Held;
 pub(super) use self::piece::Piece;
 use self::waiting::Waiting;
 
-/// The bytes that are held without a charge.
+/// The bytes of an answer that are held without a charge.
 const FREE: usize = 1 << 10;
 
 /// The largest piece, in bytes: it fits into one HTTP/2 frame.
@@ -246,7 +246,7 @@ where
 enum Patience {
     /// The answer has not begun, so it can still be a refusal.
     None,
-    /// They wait, if they have room in the budget of waiting bytes.
+    /// The bytes wait if the budget of waiting bytes has room for them.
     Some,
 }
 

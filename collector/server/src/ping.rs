@@ -1,9 +1,9 @@
 //! The timers of the pings that detect an unavailable HTTP/2 peer.
 //!
-//! hyper judges a peer when its timer has fired, before it reads what the peer has sent. A collector that did not run for a
-//! while, because its process or its machine was paused, would close every connection whose answer waits unread. So the timer
-//! of an answer gives the collector a turn to read first. A timer that fires late, because the collector stalled, waits again:
-//! up to a whole [`Limits::ping_timeout`](super::Limits::ping_timeout).
+//! When its timer fires, hyper judges a peer before it reads the bytes that the peer has sent. A collector that did not run for a
+//! while, because its process or its machine was paused, would therefore close every connection with an unread answer. So the timer
+//! of an answer gives the collector a turn to read first. A timer that fires late, because the collector stalled, waits again: up
+//! to a whole [`Limits::ping_timeout`](super::Limits::ping_timeout).
 //!
 //! After a stall an unavailable peer is therefore detected later, by up to that time. The timer of the interval between two pings
 //! judges nothing, and fires when it is due.
@@ -24,7 +24,7 @@ use super::Stats;
 #[cfg(test)]
 mod tests;
 
-/// A timer that fires this much later than it was set for shows that the collector stalled.
+/// The delay of a timer that shows that the collector stalled.
 const STALL: Duration = Duration::from_secs(1);
 /// The least time in which the collector reads the bytes that wait before it judges a peer.
 const TURN: Duration = Duration::from_millis(10);
@@ -47,7 +47,7 @@ pin_project! {
     struct Waiting {
         #[pin]
         sleep: time::Sleep,
-        // Whether the end of the timer is the judgement of the peer.
+        // Whether hyper judges the peer when the timer ends.
         is_judgement: bool,
         // Whether the collector has had its turn to read.
         has_read: bool,
@@ -71,7 +71,7 @@ impl Pings {
         stalled.is_some_and(|at| at.elapsed() <= 2 * self.0.timeout)
     }
 
-    /// How much longer to wait after a timer fired `late`.
+    /// The further wait after a timer fired late by `late`.
     fn extension(&self, late: Duration, has_read: bool) -> Duration {
         let timeout = self.0.timeout;
         if late >= STALL {
@@ -85,8 +85,8 @@ impl Pings {
         (4 * late).max(TURN).min(timeout)
     }
 
-    /// Whether a timer with this much time left is one for an answer. The timer of an interval may look like one, and then fires
-    /// a turn later.
+    /// Whether a timer with this much time left waits for an answer. The timer of an interval may look the same, and then fires a
+    /// turn later.
     fn is_judgement(&self, left: Duration) -> bool {
         let timeout = self.0.timeout;
         left <= timeout && left > timeout / 4 * 3

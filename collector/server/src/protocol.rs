@@ -22,7 +22,7 @@ pub(super) const TLS: u8 = 0x16;
 pub(super) const STREAM_WINDOW: usize = 256 << 10;
 pub(super) const CONNECTION_WINDOW: usize = 1 << 20;
 
-/// The least that hyper accepts.
+/// The smallest size that hyper accepts.
 const MIN_HEADER_SIZE: usize = 8 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +31,12 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// What the first bytes of a connection show.
+/// The protocol that the first bytes of a connection show.
 #[derive(Debug)]
 pub(super) enum Shown<S> {
     /// HTTP of this version. The stream yields the first bytes again.
     Http(Protocol, Rewound<S>),
-    /// The first bytes of TLS, where none is served.
+    /// TLS, on a connection where it is not served.
     Tls(S),
 }
 
@@ -133,8 +133,8 @@ impl Protocols {
         let mut http1 = builder.http1_only();
         http1
             .http1()
-            // A peer that ends its direction has abandoned its requests. So a long poll or an event feed ends with its reader,
-            // and not only when the next bytes are written.
+            // A peer that ends its direction has abandoned its requests. So a long poll or an event feed ends as soon as its reader
+            // leaves, not only when the next bytes are written.
             .half_close(false)
             .writev(self.has_large_answers)
             .max_buf_size(self.max_header_size);

@@ -1,8 +1,8 @@
 //! Limits the number of connections.
 //!
-//! Each connection takes a file descriptor, and the process has a limited number. [`Room`] divides the descriptors that the
-//! process does not need itself among the connections of all listeners. It reserves some of them, so that standing connections
-//! never take the place of those with a single request:
+//! Each connection takes a file descriptor, and the process has a limited number. [`Room`] divides the descriptors that the process
+//! does not need itself among the connections of all listeners. It reserves some of them, so that standing connections never
+//! displace connections for a single request:
 //!
 //! * A connection is *standing* while the listener, all listeners together, and its peer are below their limits.
 //! * Above a limit, a listener that serves HTTP/1 has a few *brief* places: such a connection is served one request, within a
@@ -28,11 +28,11 @@ mod tests;
 const OWN: usize = 64;
 /// The value for an unlimited number of descriptors.
 const NO_LIMIT: usize = 1 << 31;
-/// How long to wait for a cancelled connection to end: it ends as soon as its task runs.
+/// The longest wait for a cancelled connection to end. It ends as soon as its task runs.
 const SOON: Duration = Duration::from_millis(100);
 /// The most brief places of one listener.
 const MOST_BRIEF: usize = 64;
-/// The divisor of all descriptors for the brief places of one listener.
+/// The brief places of one listener get one part in this many of all descriptors.
 const BRIEF_SHARE: usize = 32;
 /// The share of the standing places that one peer may take: three quarters, so that it never shuts out all others.
 const PEER_SHARE: (usize, usize) = (3, 4);
@@ -76,12 +76,12 @@ pub(super) struct Place {
 // === impl Room ===
 
 impl Room {
-    /// Divides `open_files` descriptors (`None`: any number) among this many listeners, with at most `max_per_peer` standing
-    /// connections for one peer.
+    /// Divides `open_files` descriptors among this many listeners, with at most `max_per_peer` standing connections for one peer.
+    /// `None` means that the number of descriptors is unlimited.
     #[must_use]
     pub fn new(open_files: Option<usize>, listeners: usize, max_per_peer: usize) -> Self {
         let open_files = open_files.unwrap_or(NO_LIMIT);
-        // A small number is divided by shares, so that every purpose gets some.
+        // A small number of descriptors is divided by shares, so that every purpose gets some.
         let brief = (open_files / BRIEF_SHARE).clamp(1, MOST_BRIEF);
         let own = OWN.min(open_files / 2);
         // A replaced brief connection holds its descriptor a moment longer, and each listener accepts one more connection to
@@ -119,7 +119,7 @@ impl Room {
     /// Takes a place for a connection of `peer`.
     ///
     /// # Errors
-    /// The limit that is reached.
+    /// Returns the limit that is reached.
     pub(super) fn enter(&self, peer: Peer) -> Result<Place, Full> {
         let Shared {
             standing, per_peer, ..
@@ -231,8 +231,8 @@ impl Briefs {
         self.0.places.lock().open
     }
 
-    /// Takes a place for another connection, if necessary that of the oldest one; `None` if too many cancelled ones have not
-    /// ended.
+    /// Takes a place for another connection. If none is free, cancels the oldest brief connection. Returns `None` if too many
+    /// cancelled connections have not ended yet.
     fn enter(&self) -> Option<Brief> {
         let mut places = self.0.places.lock();
         if places.open >= 2 * places.places {

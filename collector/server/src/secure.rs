@@ -25,7 +25,7 @@ use super::{Closed, Stats};
 /// held during the handshake only, and handshakes have a limit of their own.
 pub(super) const TLS_COST: usize = (8 << 10) + UNWRITTEN + (16 << 10);
 
-/// The most bytes that TLS holds for a socket that accepts none.
+/// The most bytes that TLS buffers while the socket accepts none.
 const UNWRITTEN: usize = 16 << 10;
 
 /// The longest time for sending a refused peer the reason.
@@ -63,7 +63,7 @@ pub enum Serves {
     CertifiedOnly,
 }
 
-/// Why a connection has no transport.
+/// Why a connection could not be opened.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The connection failed, or the peer closed it or sent nothing in time.
@@ -78,7 +78,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Completes the handshake of a connection, if it has one, and finds its protocol, until `deadline`.
+/// Completes the TLS handshake of a connection, if it begins with one, and detects its protocol, until `deadline`.
 ///
 /// # Errors
 /// The connection was lost, or the listener does not serve it.
@@ -115,7 +115,7 @@ pub(super) async fn open(
     }
 }
 
-/// The first byte of a connection, which stays to be read.
+/// Reads the first byte of a connection without consuming it.
 async fn peek(socket: &TcpStream, deadline: Instant) -> io::Result<u8> {
     let mut first = [0];
     match timeout_at(deadline, socket.peek(&mut first)).await {
@@ -225,7 +225,7 @@ fn go_away() -> Vec<u8> {
     parts.concat()
 }
 
-/// Sends `last` and the end of the stream, and discards what the peer still sends.
+/// Sends `last` and the end of the stream, and discards the bytes that the peer still sends.
 async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin, last: &[u8], stats: &Arc<Stats>) {
     let parting = async {
         stream.write_all(last).await?;

@@ -29,7 +29,7 @@ pub struct Stats {
 pub enum Closed {
     /// The connection reached its maximum age.
     Age,
-    /// The connection was over the limit and not HTTP/1, which can be served briefly.
+    /// The connection was over the limit and did not use HTTP/1, so it could not be served briefly.
     NoRoom,
     /// The connection budget has no room for the connection or its streams.
     OverBudget,
@@ -39,15 +39,15 @@ pub enum Closed {
     Unclosed,
     /// The peer sent too many control frames.
     Flood,
-    /// The TLS handshake failed: the peer's certificate, or the collector's for the peer, or no common version.
+    /// The TLS handshake failed: one side rejected the other's certificate, or they have no common version.
     TlsFailed,
     /// The TLS handshake was not complete in time.
     TlsStalled,
     /// A newer TLS handshake took the place of this one.
     TlsDisplaced,
-    /// The peer used TLS where the listener has none.
+    /// The peer used TLS on a listener without TLS.
     TlsRefused,
-    /// The peer did not use TLS where the listener requires it.
+    /// The peer did not use TLS on a listener that requires it.
     PlainRefused,
 }
 

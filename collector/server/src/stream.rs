@@ -33,7 +33,7 @@ pub(super) struct Counted {
     pub(super) written: usize,
 }
 
-/// A stream that yields `first` again before it reads on.
+/// A stream that yields the bytes of `first` before it reads on.
 #[derive(Debug)]
 pub(super) struct Rewound<S> {
     first: Vec<u8>,
@@ -44,7 +44,8 @@ pub(super) struct Rewound<S> {
 
 /// A transport whose writes may stay in a buffer above its socket.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin {
-    /// Bytes that the socket accepted; wraps around. `None` without a buffer: the result of a write then shows them.
+    /// The number of bytes that the socket accepted; wraps around. `None` for a transport without a buffer, where the result of a
+    /// write shows it.
     fn sent(&self) -> Option<usize>;
 }
 

@@ -4,9 +4,9 @@
 //! *working* until it is answered, and until then also as *reading* while its handler waits for bytes of the peer. Every answer
 //! counts until its body has ended, and every piece of it until the piece is written.
 //!
-//! The memory of streams is charged here too, in blocks, so that a connection with few concurrent calls does not touch the
-//! shared budget after it was accepted. A stream is charged when its head arrives, before h2 and hyper allocate anything for
-//! it. Bytes of bodies that have arrived and that no handler has read are charged as well.
+//! The memory of streams is also charged here. It is charged in blocks, so that a connection with few concurrent calls does not
+//! touch the shared budget after it was accepted. A stream is charged when its head arrives, before h2 and hyper allocate anything
+//! for it. Bytes of bodies that have arrived and that no handler has read are charged as well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -33,7 +33,7 @@ const BLOCK: usize = 2;
 /// buffer. Measured: 9.4 KiB for a call without a message, 10.5 KiB with one of 500 bytes.
 const STREAM_COST: usize = 12 << 10;
 
-/// The part of it that is held until the connection ends: the stream's slot in the tables of h2. Measured: 0.7 KiB.
+/// The part of a stream's memory that is held until the connection ends: its slot in the tables of h2. Measured: 0.7 KiB.
 const PLACE_COST: usize = 1 << 10;
 
 /// The memory of a connection with up to [`BLOCK`] streams, in bytes: its task and the buffers of both directions (measured:
@@ -45,8 +45,8 @@ pub(super) const CONNECTION_COST: usize =
 /// charged.
 const MOST_REFUSED: usize = 64;
 
-/// The streams beyond the limit that h2 may build: those that their peer reset before they began count no more, and h2 keeps at
-/// most 20 of them.
+/// The streams that h2 may hold beyond the limit. Streams that their peer reset before they began no longer count for the limit,
+/// and h2 keeps at most 20 of them.
 const RESET_STREAMS: usize = 32;
 
 /// Bytes of unread bodies that [`CONNECTION_COST`] includes.
@@ -82,7 +82,7 @@ pub(super) struct Traffic {
     received: AtomicUsize,
     sent: AtomicUsize,
     written: AtomicUsize,
-    /// The socket accepted nothing at the last write.
+    /// Whether the socket accepted no byte at the last write.
     is_blocked: AtomicBool,
     /// The peer has exceeded its allowance of control frames.
     is_flooded: AtomicBool,
@@ -115,7 +115,7 @@ pub(super) struct Traffic {
     refused: AtomicUsize,
     /// Refusals of such streams whose text is in memory, for example because their peer opens no window for it.
     refusing: AtomicUsize,
-    /// The budget has no room for what the peer sends, so the connection must be closed.
+    /// The budget has no room for the bytes that the peer sends, so the connection must be closed.
     is_over_budget: AtomicBool,
     account: Mutex<Account>,
 }
@@ -178,7 +178,7 @@ impl Traffic {
         })
     }
 
-    /// An upper bound of the streams that hold memory: an answer may count once more for each of its pieces.
+    /// An upper bound of the number of streams that hold memory. It counts an answer once more for each unwritten piece.
     pub(super) fn streams(&self) -> usize {
         self.under_way() + self.unread.load(Relaxed)
     }
@@ -188,7 +188,7 @@ impl Traffic {
         self.working.load(Relaxed) + self.answering.load(Relaxed)
     }
 
-    /// Requests whose handler works, without those that wait for the peer.
+    /// Requests whose handler works, not counting those that wait for the peer.
     pub(super) fn busy(&self) -> usize {
         let reading = self.reading.load(Relaxed);
         self.working.load(Relaxed).saturating_sub(reading)
@@ -301,7 +301,7 @@ impl Traffic {
         self.is_late.store(true, Relaxed);
     }
 
-    /// Whether the peer sent bytes after this collector had ended its direction: its process runs.
+    /// Whether the peer sent bytes after this collector had ended its direction, which shows that its process runs.
     pub(super) fn is_late(&self) -> bool {
         self.is_late.load(Relaxed)
     }
@@ -326,7 +326,7 @@ impl Traffic {
     }
 
     /// Whether the connection waits for its peer to close after the last answer. A drain does not wait for a peer that has sent
-    /// whole requests only; over HTTP/2 its frames do not show that.
+    /// only whole requests. Over HTTP/2 that cannot be seen from the frames, so the drain waits.
     pub(super) fn lingers(&self) -> bool {
         let may_send = !self.is_http1() || self.is_mid_message.load(Relaxed);
         may_send || !self.is_draining.load(Relaxed)

@@ -1,8 +1,8 @@
 //! Polls the parts of a connection's task as often as they need it.
 //!
-//! The waker of a part records that it was used. So a part that was not woken is not polled, and a part that wakes itself while
-//! it is polled is polled again at once: if it woke the task, the scheduler would queue the task, and often wake another thread
-//! to take it.
+//! Each part has a waker that records when it is used. So a part that was not woken is not polled, and a part that wakes itself
+//! while it is polled is polled again at once. If such a part woke the task instead, the scheduler would queue the task, and often
+//! wake another thread to run it.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -58,7 +58,7 @@ impl Turns {
         Poll::Pending
     }
 
-    /// Polls the part if it was woken, and the first time.
+    /// Polls the part if it was woken, or if it was never polled.
     fn poll_woken<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -80,7 +80,7 @@ impl Turns {
     }
 }
 
-/// Polls a future only when it was woken.
+/// Runs a future, and polls it only when it was woken.
 pub(super) async fn when_woken<F: Future>(future: F) -> F::Output {
     let (mut future, mut turns) = (pin!(future), Turns::default());
     poll_fn(|context| turns.poll_woken(context, |context| future.as_mut().poll(context))).await
@@ -117,7 +117,7 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // A part that is polled, or was woken before, is polled again anyway.
+        // A part that is being polled, or was woken before, will be polled again without this.
         if self.state.swap(WOKEN, Ordering::AcqRel) == IDLE {
             self.task.wake_by_ref();
         }

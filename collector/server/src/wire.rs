@@ -1,7 +1,7 @@
-//! The socket of a connection: records what is written, and limits the bytes that one turn reads over HTTP/2.
+//! The socket of a connection: records written bytes, and limits the bytes that one turn reads over HTTP/2.
 //!
-//! It discards what the peer still sends after the last answer (see [`linger`](super::linger)), and while the collector closes
-//! the connection of a peer that exceeded a limit.
+//! It discards the bytes that the peer still sends after the last answer (see [`linger`](super::linger)), and those that arrive
+//! while the collector closes the connection of a peer that exceeded a limit.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -25,7 +25,7 @@ const TURN: usize = 64 << 10;
 /// The most bytes that are discarded while the collector closes the connection of a peer that exceeded a limit.
 const MAX_DISCARDED: usize = 1 << 20;
 
-/// The largest vectored write that becomes a plain one: copying so few bytes into one buffer costs less.
+/// The largest vectored write that is done as a plain write: copying so few bytes into one buffer costs less.
 const SMALL: usize = 1 << 10;
 
 /// A socket that reports to the [`Traffic`] of its connection.
@@ -38,7 +38,7 @@ pub(super) struct Wire<S> {
     turn: usize,
     left: usize,
     discarded: usize,
-    /// The bytes that the socket had accepted at the last check, where the transport counts them.
+    /// The bytes that the socket had accepted at the last check, if the transport counts them.
     sent: usize,
     /// Present once the collector has ended its direction.
     linger: Option<Box<Linger>>,
@@ -69,8 +69,8 @@ impl<S: Transport> Wire<S> {
         }
     }
 
-    /// Records what the socket below TLS accepted. TLS accepts bytes for which the socket has no room, so its own results do
-    /// not show whether the peer reads.
+    /// Records the bytes that the socket below TLS accepted. TLS accepts bytes even if the socket has no room, so its own results
+    /// do not show whether the peer reads.
     fn record_sent(&mut self, is_all: bool) {
         let Some(sent) = self.stream.sent() else {
             return;

@@ -10,10 +10,10 @@ use super::{
     events::{InstanceEvent, InstanceKind},
 };
 
-/// A difference beyond this is an event of the instance. Network and queues delay a call by far less.
+/// A larger difference is an event of the instance. Network and queues delay a call by far less.
 const SHOWN: Duration = Duration::from_secs(5);
 
-/// A difference beyond this is a warning, too.
+/// A larger difference is also logged as a warning.
 const TOLERATED: Duration = Duration::from_secs(60);
 
 /// The difference that an event reported, in milliseconds; 0 if it was no more than [`SHOWN`].
@@ -39,9 +39,9 @@ impl Core {
         link::current(|seen| seen.observe_clock(sent_at, || self.clock.wall())).flatten()
     }
 
-    /// Records a clock that differs much, and warns if it differs very much; again once the difference has changed much, also when
-    /// the clock is right again. The timeline of the instance has the difference that was reported last. Does nothing for an
-    /// unknown instance.
+    /// Records an event if the clock differs by more than [`SHOWN`], and warns if it differs by more than [`TOLERATED`]. Does so
+    /// again only when the difference has changed much since the last report, including a return to a right clock. The timeline of
+    /// the instance has the last reported difference. Does nothing for an unknown instance.
     pub(super) fn report_clock(&self, instance: InstanceId, skew: Option<i32>) {
         let Some(skew) = skew else {
             return;
@@ -93,7 +93,7 @@ mod tests {
         assert!(matches!(event.kind, InstanceKind::ClockDiffers(_)));
     }
 
-    /// A clock that was set right kept its old difference.
+    /// A regression test: a clock that was set right kept its old difference.
     #[tokio::test]
     async fn the_latest_comparison_of_a_clock_counts() {
         let running = Fixture::start();

@@ -1,4 +1,4 @@
-//! Records what happens to instances and collectors, with the evidence, and logs it for the operator.
+//! Records the events of instances and collectors with their evidence, and logs them for the operator.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -97,7 +97,7 @@ impl Events {
         self.record(core.clock.wall(), id, kind);
     }
 
-    /// Records that another collector than before observes the signals of an instance.
+    /// Records that a different collector now observes the signals of an instance.
     pub(super) fn moved(&self, core: &Core, id: InstanceId, from: Observer, to: Observer) {
         let peer = match to {
             Observer::Here => contact(core, id).peer,
@@ -139,7 +139,7 @@ impl Events {
         self.record(at, transition.key, InstanceKind::Changed(changed));
     }
 
-    /// Logs how many lines about instances were suppressed, once their second is over. Called at every sweep.
+    /// Logs how many lines about instances were suppressed in a past second. Called at every sweep.
     pub(super) fn report_lines(&self, core: &Core) {
         self.lines.report(core);
     }
@@ -168,7 +168,7 @@ impl Events {
 
     fn record(&self, at: Timestamp, instance: InstanceId, kind: InstanceKind) {
         let event = InstanceEvent { instance, kind };
-        // An end of a connection has a peer and no running call.
+        // The event of a connection's end names its peer, and no call is running then.
         let source = link::current(link::Seen::remote).or(event.peer());
         let source = source.map(|remote| Peer::new(remote.ip()));
         self.feed.instance_by(source, at, event);
@@ -187,7 +187,7 @@ pub(super) fn connection(core: &Core, contact: LastContact) -> Connection {
     }
 }
 
-/// The source of the running call.
+/// The source of the running call and the generation of its agent.
 fn contact(core: &Core, id: InstanceId) -> Contact {
     let generation = core
         .inventory

@@ -1,16 +1,16 @@
-//! Leaves instances that are down or left out of counts and lists before their time.
+//! Forgets instances early: removes instances that are down or left from counts and lists before their term is over.
 
 use rollcall_domain::InstanceId;
 
 use super::{Core, Services, register};
 
 impl Services {
-    /// Leaves these instances out of counts and lists, here and at every member that shares the store, until their next signal.
-    /// Instances that are up or silent stay. Their ids stay assigned. Returns the number of instances that were listed before,
-    /// once that is durable.
+    /// Removes these instances from counts and lists until their next signal, here and at every member that shares the store.
+    /// Instances that are up or silent stay listed. All ids stay assigned. Once the change is durable, returns the number of
+    /// instances that it removed from the lists.
     ///
     /// # Errors
-    /// The store did not accept the write: all instances are listed as before.
+    /// The store did not accept the write. All instances are then listed as before.
     pub async fn forget(&self, instances: &[InstanceId]) -> Result<usize, register::Error> {
         let marked = Marked::new(&self.core, instances);
         let is_shared = self.register.has_rivals();
@@ -22,7 +22,8 @@ impl Services {
     }
 }
 
-/// Instances that are marked as forgotten, but not in the store yet. Dropping it lists them again, also when the caller gives up.
+/// Instances that are marked as forgotten, but not in the store yet. Dropping this value lists them again, for example when the
+/// caller gives up.
 struct Marked<'a> {
     core: &'a Core,
     instances: Vec<InstanceId>,

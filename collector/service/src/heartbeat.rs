@@ -21,11 +21,11 @@ pub struct Sign {
     pub instance: InstanceId,
     /// The application that the instance reports, if the call carries one.
     pub application: Option<ApplicationId>,
-    /// The kind of call or message that shows it.
+    /// The kind of call or message that shows that the instance is alive.
     pub signal: Signal,
 }
 
-/// The time of an agent's clock in a call, in milliseconds; 0 and less stand for none.
+/// The time of an agent's clock in a call, from milliseconds. Zero and negative numbers mean that the call carries no time.
 #[must_use]
 pub fn agent_time(millis: i64) -> Option<Timestamp> {
     (millis > 0).then(|| Timestamp::from_millis(millis))
@@ -85,8 +85,8 @@ impl Handle {
         Self::new(self.register.for_peer(peer))
     }
 
-    /// Records the time of the agent's clock that a call carries, before the call is processed. Returns how far it is ahead, in
-    /// milliseconds, if it was compared: the caller reports it once it knows the instance.
+    /// Records the time of the agent's clock that a call carries, before the call is processed. If the clock was compared, returns
+    /// how far it is ahead, in milliseconds. The caller reports that once it knows the instance.
     #[must_use]
     pub fn read_clock(&self, sent_at: Option<Timestamp>) -> Option<i32> {
         self.register.core().read_clock(sent_at)
@@ -123,7 +123,7 @@ impl Handle {
     /// As [`Handle::renew`] for many signs. Unknown instances are adopted together, with few commits.
     ///
     /// # Errors
-    /// As [`Handle::renew`], if at least one instance is refused. All others are up.
+    /// As [`Handle::renew`], if at least one instance is refused. All other instances are then up.
     pub async fn renew_all(
         &self,
         signs: impl IntoIterator<Item = Sign>,
@@ -269,7 +269,8 @@ impl Handle {
     /// after a read that began after the ping arrived.
     ///
     /// # Errors
-    /// Only for an id that this collector does not know: the store could not be read, or as [`register::Handle::recover`].
+    /// Only for an id that this collector does not know: the store could not be read, or one of the errors of
+    /// [`register::Handle::recover`].
     pub async fn ping(&self, ping: Ping<'_>) -> Result<Pong, register::Error> {
         let core = self.register.core();
         if core.admit(ping.instance).is_err() {

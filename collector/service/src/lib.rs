@@ -54,17 +54,17 @@ mod tests;
 /// Limits and periods of the use cases.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Of the writer and of new ids.
+    /// Settings of the writer and limits on new ids.
     pub register: register::Config,
     /// Elements that one message may have.
     pub max_batch: usize,
     /// Bytes that messages may use while they are processed.
     pub work_memory: usize,
-    /// Of the search for expired leases.
+    /// Settings of the search for expired leases.
     pub sweep: sweep::Config,
-    /// Of the times of last signals in the store.
+    /// Settings of the write-back of last-seen times to the store.
     pub write_back: write_back::Config,
-    /// Of the period without new ids after a lost store.
+    /// Settings of the period without new ids after a lost store.
     pub listening: listening::Config,
 }
 
@@ -127,8 +127,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// Announces that this collector is about to stop: the ends of connections that it closes from now on are not evidence about
-    /// instances.
+    /// Announces that this collector is about to stop. From now on it closes connections itself, so their ends are not evidence
+    /// about instances.
     pub fn stopping(&self) {
         self.core.is_stopping.store(true, Ordering::Relaxed);
     }
@@ -269,7 +269,7 @@ fn beginning(allocator: &Allocator, is_lost: bool) -> Beginning {
     }
 }
 
-/// Exposes what the events take.
+/// Adds the metrics of the event feed.
 fn show(feed: &events::Feed, metrics: &Metrics) {
     metrics.watch(feed.clone());
     for budget in feed.budgets() {

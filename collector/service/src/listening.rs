@@ -56,7 +56,7 @@ pub(super) enum Beginning {
     Lost,
 }
 
-/// The state of the listening period; see the module.
+/// The state of the listening period (see the module's documentation).
 #[derive(Debug)]
 pub(super) struct Listening {
     period: Duration,

@@ -10,7 +10,7 @@ use rollcall_domain::{
 
 use super::events::{CollectorEvent, Event, Feed};
 
-/// The most names that are kept. Beyond it the names of collectors that left are forgotten.
+/// The most names that are kept. Beyond this number, the names of collectors that left are dropped.
 const NAMES: usize = 4096;
 
 /// The names of the collectors. Cheap to clone.

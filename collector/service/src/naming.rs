@@ -60,8 +60,8 @@ impl Handle {
         }
     }
 
-    /// Publishes the serving members of `view`. A view without a serving member is an empty list, and agents then keep the list
-    /// that they have.
+    /// Publishes the serving members of `view`. A view without a serving member gives an empty list; agents that receive it keep
+    /// the list that they have.
     pub fn publish(&self, view: &View) {
         self.bodies.store(Arc::new(Bodies::of(view)));
     }

@@ -11,7 +11,7 @@ pub const CLUSTER: &str = "cluster";
 /// The condition that this collector can process all calls of the other collectors.
 pub const REMOTE: &str = "remote";
 
-/// The reasons for the operator, by condition.
+/// The reasons to show to the operator, by condition.
 pub type Reasons = BTreeMap<&'static str, Cow<'static, str>>;
 
 /// The conditions that make a collector unready, and those that only degrade it.
@@ -87,7 +87,7 @@ impl Readiness {
         self.announce(&conditions);
     }
 
-    /// Called under the lock, so that the last change is announced last.
+    /// Announces the readiness. Called under the lock, so that the last change is announced last.
     fn announce(&self, conditions: &Conditions) {
         let is_ready = conditions.unmet.is_empty();
         self.is_ready.send_if_modified(|before| {

@@ -64,19 +64,19 @@ use room::Room;
 /// Limits of registration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Jobs that may wait for the writer; one more is refused as [`Error::Overloaded`].
+    /// The most jobs that may wait for the writer; further ones are refused as [`Error::Overloaded`].
     pub queue_capacity: usize,
-    /// The time that a call waits for its id.
+    /// The longest time that a call waits for its id.
     pub deadline: Duration,
     /// The longest code, UUID, operation name or address, in bytes.
     pub max_key_bytes: usize,
-    /// Rows after which the writer commits although more jobs wait.
+    /// The number of rows at which the writer commits even if more jobs wait.
     pub batch_rows: usize,
     /// The shortest interval between two changes of an instance's stored properties; zero for no limit.
     pub change_interval: Duration,
     /// The rate at which one peer may add to the inventory.
     pub rates: RateLimits,
-    /// Ids adopted from one message, besides those of its senders.
+    /// The most ids adopted from one message, besides those of its senders.
     pub max_held_per_message: usize,
     /// Limits on the stored properties of one instance.
     pub properties: Caps,
@@ -164,11 +164,11 @@ impl Handle {
         }
     }
 
-    /// The id of the application called `code`; a new one if it has none yet.
+    /// The id of the application with this code. Assigns one if the application has none yet.
     ///
     /// # Errors
-    /// [`Error::InvalidKey`] for an empty or too long code; [`Error::DeadlineExceeded`] if no id was durable in time (retry,
-    /// it may be soon); otherwise the reason why no id can be assigned.
+    /// [`Error::InvalidKey`] for an empty or too long code; [`Error::DeadlineExceeded`] if no id was durable in time, so that the
+    /// caller should retry; otherwise the reason why no id can be assigned.
     pub async fn application(&self, code: &str) -> Result<ApplicationId, Error> {
         self.check("application code", code)?;
         if let Some(id) = self.shared.core.inventory.announced_application_id(code) {
@@ -295,7 +295,7 @@ impl Handle {
         &self.shared.core
     }
 
-    /// Whether there is such an application, also an adopted one.
+    /// Whether there is such an application; an adopted one counts too.
     #[must_use]
     pub fn knows(&self, application: ApplicationId) -> bool {
         self.shared
@@ -317,7 +317,7 @@ impl Handle {
         self.shared.queue.capacity()
     }
 
-    /// Requests that the writer apply what other collectors have made durable in the shared store.
+    /// Requests that the writer apply the records that other collectors have made durable in the shared store.
     pub fn catch_up(&self) {
         self.shared.queue.catch_up();
     }

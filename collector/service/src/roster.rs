@@ -56,7 +56,7 @@ pub struct Page<T, C> {
 
 /// Entries that one step of a search reads.
 const STEP: usize = 1024;
-/// Entries that a search examines between two looks at the clock: about 20 us.
+/// Entries that a search examines before it reads the clock again: about 20 us of work.
 const TURN: usize = 64;
 
 impl Roster {
@@ -73,7 +73,8 @@ impl Roster {
         Page { items, next }
     }
 
-    /// As [`Roster::applications`], of those that a filter keeps. It may examine all, so it belongs on a thread that may block.
+    /// As [`Roster::applications`], but only those that a filter keeps. It may examine every application, so call it on a thread
+    /// that may block.
     #[must_use]
     pub fn applications_where(
         &self,
@@ -171,8 +172,8 @@ impl Roster {
         self.filtered(ids, |id| *id, filter, cursor, limit)
     }
 
-    /// At most `limit` instances of all applications after `cursor`, ordered by application and then by id. The caller reads
-    /// each with [`Roster::instance`]. It may examine all, so it belongs on a thread that may block.
+    /// At most `limit` instances of all applications after `cursor`, ordered by application and then by id. The caller reads each
+    /// with [`Roster::instance`]. It may examine every instance, so call it on a thread that may block.
     #[must_use]
     pub fn all_instances(
         &self,
@@ -227,7 +228,7 @@ impl Roster {
         }
     }
 
-    /// Whether a list with this filter has the instance.
+    /// Whether the instance passes this filter.
     fn matches(&self, filter: &Filter, id: InstanceId) -> bool {
         let lease = self.core.lessor.view(id);
         let in_state = lease.is_some_and(|lease| match &filter.states {
@@ -299,7 +300,7 @@ impl Roster {
         }
     }
 
-    /// The row that an id of an application leads to, unless it is the reserved one.
+    /// The row of the application with this id or alias, unless it is the reserved one.
     fn listed(&self, id: ApplicationId) -> Option<Application> {
         let inventory = &self.core.inventory;
         let application = inventory.application(inventory.canonical(id))?;

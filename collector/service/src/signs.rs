@@ -1,4 +1,4 @@
-//! What a signal, a report and the end of a connection do to the shared state.
+//! Applies signals, reports of other collectors, and the ends of connections to the shared state.
 
 use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
@@ -65,7 +65,7 @@ impl Core {
         }
     }
 
-    /// Renews the lease of an instance, and publishes what changed; `false` if it has no lease.
+    /// Renews the lease of an instance, and publishes a change of state. Returns `false` if the instance has no lease.
     pub(super) fn renew(&self, id: InstanceId, signal: Signal) -> bool {
         match self.observe(id, signal) {
             Some((Renewal::Kept, Arrival::Same)) if signal != Signal::Recover => true,
@@ -93,7 +93,7 @@ impl Core {
         })
     }
 
-    /// Publishes what a signal changed.
+    /// Publishes the changes that a signal caused.
     fn arrived(
         &self,
         id: InstanceId,
@@ -102,7 +102,7 @@ impl Core {
         arrival: Arrival,
     ) {
         match arrival {
-            // Its own tag stands for an earlier run of this collector.
+            // This collector's own tag stands for an earlier run of it.
             Arrival::From(Some(member)) if member != self.own => {
                 let from = Observer::Elsewhere(Some(member));
                 self.events.moved(self, id, from, Observer::Here);
@@ -121,15 +121,15 @@ impl Core {
         if !self.renew(id, signal) {
             let renewal = self.lessor.grant(id, signal, self.clock.now());
             self.publish(id, renewal);
-            // Records the connection, too.
+            // The second call also records the connection.
             if let Some((renewal, _)) = self.observe(id, signal) {
                 self.publish(id, renewal);
             }
         }
     }
 
-    /// Whether an instance has no lease because it was never seen. It may still be recorded: other instances mentioned it, or the
-    /// store became unavailable between its adoption and its first sign.
+    /// Whether an instance has no lease because it was never seen. The inventory may still have it: other instances mentioned it,
+    /// or the store became unavailable between its adoption and its first sign.
     pub(super) fn is_unseen(&self, id: InstanceId) -> bool {
         self.lessor.view(id).is_none()
     }
@@ -160,11 +160,12 @@ impl Core {
         self.publish(seen.instance, renewal);
     }
 
-    /// Whether this collector lacks a fact that it read from the store before and that no later signal would supply: that the
-    /// instance exists, that it is down or left, or that it was forgotten. A lost signal needs no repair: the next signal
-    /// replaces it, or the lease expires.
+    /// Whether this collector lacks a fact that it read from the store before and that no later signal would restore: that the
+    /// instance exists, that it is down or left, or that it was forgotten. A lost signal needs no repair, because the next signal
+    /// replaces it or the lease expires.
     ///
-    /// Evidence later than the store's does not count: another collector may have sent it directly, and stores it soon.
+    /// A report that is older than this collector's evidence reveals no gap: another collector may have sent the later evidence
+    /// directly, and stores it soon.
     pub(super) fn knows_less(&self, seen: LastSeen) -> bool {
         let Some(known) = self.lessor.view(seen.instance) else {
             return true;
@@ -220,7 +221,7 @@ impl link::Observer for Core {
             at: self.clock.now(),
             cause,
         };
-        // A collector that stops closes all connections: their ends are no evidence about the instances.
+        // A stopping collector closes all connections itself, so their ends are no evidence about the instances.
         let is_own = cause == Cause::Collector && self.is_stopping.load(Ordering::Relaxed);
         let at = self.clock.wall_at(closed.at);
         for instance in seen {

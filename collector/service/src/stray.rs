@@ -1,5 +1,6 @@
-//! Stray signs of life: another process than the instance sent them. They carry the id of an instance whose own agent uses no
-//! ids, or name another application than the instance belongs to. They are refused and counted, and published at a limited rate.
+//! Stray signs of life: signs that another process sent with the id of an instance. Either the instance's own agent uses no ids, or
+//! the sign names an application that the instance does not belong to. They are refused and counted, and published at a limited
+//! rate.
 
 use std::{
     fmt,

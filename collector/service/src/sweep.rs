@@ -1,4 +1,4 @@
-//! Expires the leases that ran out.
+//! Expires leases at regular intervals.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,19 +33,19 @@ use guard::Watch;
 pub struct Config {
     /// Time between two sweeps.
     pub tick: Duration,
-    /// Leases that one sweep expires, more or less by one step; the rest waits for the next sweep. A fleet
-    /// that would need longer than one term gets a larger limit.
+    /// About the number of leases that one sweep expires; the others wait for the next sweep. The limit is raised for a fleet that
+    /// would otherwise take longer than one term.
     pub limit: usize,
-    /// A sweep that is later than this means that the collector itself stalled (a paused machine, a starved process). Every
+    /// A sweep that is late by more than this shows that the collector itself stalled (a paused machine, a starved process). Every
     /// lease then gets a full term, because the collector could not receive signals.
     pub stall: Duration,
-    /// When many instances that fall silent at once are reported.
+    /// The conditions under which a mass silence is reported.
     pub mass: MassConfig,
-    /// Why this collector may itself be the cause.
+    /// Returns a reason why this collector may itself be the cause of a mass silence.
     pub suspect: Suspect,
 }
 
-/// The readiness condition that the terms are at least as long as the intervals of the agents.
+/// The readiness condition that no agent's interval is longer than the configured term.
 const TERMS: &str = "terms";
 
 /// Leases examined before other tasks get a turn. Most of them were renewed and only move in the timing wheel.
@@ -125,7 +125,7 @@ impl Sweeper {
     async fn sweep(&mut self) {
         let (lessor, config) = (&self.core.lessor, &self.config);
         let silent_after = lessor.terms().silent_after;
-        // Leases that are down need no sweep, but a base that shrank during a wave would slow its end.
+        // Leases that are down need no sweep, but a limit computed without them would shrink during a wave and delay its end.
         let counts = lessor.counts();
         let leases = counts.filed + counts.down;
         let limit = limit_for(config.limit, leases, config.tick, silent_after);
@@ -202,8 +202,8 @@ impl Sweeper {
     }
 }
 
-/// The leases that one sweep expires: at least the configured `limit`, and so many that all `leases` expire within one term of
-/// `silent_after`.
+/// The number of leases that one sweep expires: at least the configured `limit`, and enough for all `leases` to expire within one
+/// term of `silent_after`.
 fn limit_for(limit: usize, leases: usize, tick: Duration, silent_after: Duration) -> usize {
     let ticks = silent_after.as_millis() / tick.as_millis().max(1);
     let ticks = usize::try_from(ticks.max(1)).unwrap_or(usize::MAX);

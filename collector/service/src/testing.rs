@@ -56,7 +56,7 @@ pub const CAPS: Caps = Caps {
 pub const MAX_BATCH: usize = 20_000;
 /// The pause between two sweeps.
 pub const TICK: Duration = Duration::from_secs(1);
-/// When many silent instances are one event.
+/// The conditions under which a mass silence is reported.
 pub const MASS: MassConfig = MassConfig {
     window: Duration::from_secs(10),
     instances: 5,

@@ -22,9 +22,9 @@ use super::{
 /// Settings of the write-back.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Time between two rounds, and so the greatest lag of the stored times.
+    /// Time between two rounds. The stored times are at most this old.
     pub interval: Duration,
-    /// Instances in one commit; the limit keeps registrations from waiting long for it.
+    /// The most instances in one commit, so that registrations never wait long for it.
     pub chunk: usize,
     /// The same in the round at the stop, when no registration waits: a large commit costs less for each instance.
     pub last_chunk: usize,
@@ -110,7 +110,7 @@ impl WriteBack {
         }
     }
 
-    /// The records of these instances. An instance that is up on the evidence of another collector is reported by that one.
+    /// The records of these instances, without those that are up on the evidence of another collector, which reports them itself.
     fn leases(&self, instances: BTreeSet<InstanceId>) -> Vec<LeaseRecord<InstanceId>> {
         let records = instances
             .into_iter()
@@ -162,9 +162,9 @@ impl WriteBack {
     }
 }
 
-/// The instances that changed state within [`GATHER`] of the first change. If no other collector reads the store, only those
-/// that left, because an agent announces its stop only once. The next round writes changes that are missed because the feed
-/// overflowed.
+/// The instances that changed state within [`GATHER`] of the first change. If no other collector reads the store, returns only
+/// those that left, because an agent announces its stop only once. Changes that are missed because the feed overflowed are written
+/// in the next round.
 async fn gather(changes: &mut Receiver<InstanceEvent>, shared: bool) -> BTreeSet<InstanceId> {
     let mut changed = BTreeSet::new();
     while changed.is_empty() {

@@ -40,7 +40,7 @@ pub(super) fn spawn(
             register_queue: register.queue_capacity,
             register_deadline: register.deadline,
         },
-        // It stops after the listeners, whose last requests it answers.
+        // This runtime stops after the listeners, because it answers their last requests.
         background: background(loops, "console")?,
     })
 }

@@ -38,7 +38,7 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    /// The limits of the configuration, for this many listeners. Warns if the process may open fewer files than they need.
+    /// The limits of the configuration, for this many listeners. Warns if the process may open fewer files than the limits need.
     pub(super) fn new(
         config: &Config,
         process: &Process,
@@ -105,7 +105,7 @@ impl Edge {
             max_message_size = self.max_nacos_message_size;
         }
         if faces.nacos_grpc {
-            // The instances of a Nacos client end with its connection.
+            // No maximum age, because the instances of a Nacos client end with its connection.
             limits.max_connection_age = None;
         }
         Serving {
@@ -142,7 +142,7 @@ impl Edge {
         }
     }
 
-    /// The TLS of the listeners, and the notification that its files are to be read again.
+    /// The TLS of the listeners, and the notification that the certificate files are to be read again.
     pub(super) fn tls(&self) -> (Option<&Tls>, Arc<Notify>) {
         (self.tls.as_ref(), Arc::clone(&self.reload))
     }
@@ -158,7 +158,7 @@ impl Edge {
         &self.budgets.answers
     }
 
-    /// Why this collector may itself be the cause when many instances fall silent: its listeners have no room.
+    /// Returns a reason why this collector may itself be the cause of a mass silence: its listeners have no room.
     pub(super) fn suspect(&self) -> Suspect {
         let room = self.room.clone();
         let most = self.max_connections();

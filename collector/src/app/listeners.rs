@@ -33,7 +33,7 @@ pub struct Nacos {
     pub grpc: SocketAddr,
 }
 
-/// Bound ports, each with its faces. Only the port with the admin face listens already.
+/// Bound ports, each with its faces. Of these, only the port with the admin face listens already.
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) admin: (Faces, Listening),
@@ -174,7 +174,7 @@ async fn claim<'a>(
     Ok(address)
 }
 
-/// What to change if the port of `face` cannot be bound.
+/// The advice to the operator if the port of `face` cannot be bound.
 pub(super) fn advice(face: &str, error: &BindError) -> String {
     let (module, _) = face.split_once('.').unwrap_or((face, ""));
     let prefix = match module {
@@ -215,7 +215,7 @@ pub(super) fn names(config: &Config) -> Names {
         &config.nacos.advertised_host,
     ];
     let names = own.into_iter().chain(&config.ui.allowed_hosts);
-    // Faces that are off advertise no host.
+    // Faces that are off have an empty advertised host.
     let names = names.filter(|name| !name.is_empty());
     Names::new(names.map(String::as_str))
 }

@@ -40,7 +40,7 @@ pub(super) fn own(config: &Config, addresses: Addresses, since: Timestamp) -> Me
     }
 }
 
-/// Updates the naming lists with each view, and the readiness with the health of the cluster. Both are current before this
+/// Keeps the naming lists up to date with each view, and the readiness with the health of the cluster. Both are current when this
 /// returns.
 pub(super) fn follow(
     naming: Follower,
@@ -54,7 +54,7 @@ pub(super) fn follow(
     loops.spawn("cluster health", Policy::default(), never_fails(health));
 }
 
-/// Degrades the collector while a component reports a problem. The readiness is current before this returns.
+/// Degrades the collector while a component reports a problem. The readiness is current when this returns.
 pub(super) fn report(
     condition: &'static str,
     mut health: watch::Receiver<Option<Arc<str>>>,

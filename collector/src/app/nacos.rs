@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The readiness condition of the catalog's store.
 const CATALOG: &str = "catalog";
-/// The readiness condition that no switch keeps clients from service.
+/// The readiness condition that no switch denies service to clients.
 const SWITCHES: &str = "switches";
 
 /// Why the catalog could not be opened.
@@ -62,7 +62,7 @@ pub enum OpenError {
     },
 }
 
-/// What the faces need apart from the store: their ports and their users.
+/// The dependencies of the faces that do not need the store: their ports and their users.
 #[derive(Debug)]
 pub(super) struct Prepared {
     addresses: listeners::Nacos,
@@ -104,7 +104,8 @@ impl catalog::Clock for CatalogClock {
 }
 
 impl Prepared {
-    /// Binds the UDP port and reads the users: before the store is read, which may take minutes. `None` if the faces are off.
+    /// Binds the UDP port and reads the users. Runs before the store is read, which may take minutes, so that mistakes show early.
+    /// `None` if the faces are off.
     pub(super) async fn new(
         config: &config::Nacos,
         addresses: Option<listeners::Nacos>,
@@ -158,8 +159,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 impl Nacos {
-    /// Starts the workers of the faces, and builds the faces. The faces stop with `serving`, pushes with `loops`, the catalog
-    /// with `writing`.
+    /// Starts the workers of the faces, and builds the faces. The faces stop with `serving`, the pushes with `loops`, and the
+    /// catalog with `writing`.
     pub(super) fn spawn(
         self,
         config: &Config,
@@ -224,7 +225,7 @@ impl Nacos {
 /// Degrades the collector while the catalog reports a problem.
 fn report_problems(catalog: &Catalog, services: &Services, loops: &TaskSet) {
     if let Some(reason) = &*catalog.switches_problem().borrow() {
-        tracing::warn!(%reason, "clients of Nacos get no full service");
+        tracing::warn!(%reason, "switches deny service to Nacos clients");
     }
     for (condition, problem) in [
         (CATALOG, catalog.store_problem()),

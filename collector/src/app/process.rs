@@ -21,7 +21,7 @@ pub struct Process {
     pub reload: Arc<Notify>,
 }
 
-/// What the process uses of the machine, read from `/proc` at each scrape. A value that the system does not provide is left out.
+/// The resources that the process uses, read from `/proc` at each scrape. A value that the system does not provide is left out.
 #[derive(Debug)]
 pub(super) struct Usage;
 
@@ -91,7 +91,7 @@ fn rows([cpu, resident, size, start, open, most]: [Option<f64>; 6]) -> [Row; 6] 
         ),
         (
             "process_start_time_seconds",
-            "When the process started, in seconds since 1970",
+            "Start time of the process, in seconds since 1970",
             gauge,
             start,
         ),

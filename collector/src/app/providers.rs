@@ -45,8 +45,8 @@ const CATALOG: &str = "catalog";
 /// The file of the catalog's store in the data directory.
 const CATALOG_FILE: &str = "catalog.redb";
 
-/// Opens the stores of the catalog. In a shared store the roster is in memory: it belongs to this process, and its clients
-/// register again. Blocks; network calls run on `runtime`.
+/// Opens the stores of the catalog. If the store is shared, the roster is kept in memory, because it belongs to this process and
+/// its clients register again. Blocks; network calls run on `runtime`.
 pub(super) fn open_catalog(
     config: &config::Storage,
     runtime: &Handle,
@@ -71,7 +71,7 @@ fn open_local_catalog(directory: &Path) -> Result<Stores, store::Error> {
     let durable = Embedded::open(directory, CATALOG)?;
     let journal = journal::File::open(directory, CATALOG)?;
     Ok(Stores {
-        // The store is created before its journal.
+        // The store is created before its journal, so a new store beside an existing journal shows that an earlier store was lost.
         is_lost: durable.is_new() && !journal.is_new(),
         durable: Arc::new(durable),
         roster: None,

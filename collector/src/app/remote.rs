@@ -16,7 +16,7 @@ use tonic::metadata::AsciiMetadataValue;
 
 use crate::config::Config;
 
-/// The owner selection among the collectors that share a store, from the view of `own`, and the clients that have to run.
+/// The selection of the owner among the collectors that share a store, for the collector `own`, and the task of the clients.
 pub(super) fn owner(
     (config, certificates): (&Config, Option<Certificates>),
     own: &Member,

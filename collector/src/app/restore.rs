@@ -21,7 +21,7 @@ pub enum Error {
     /// The system refused a thread.
     #[error("cannot start a thread to read the store: {0}")]
     Thread(#[from] io::Error),
-    /// The store holds more than the process could keep in memory.
+    /// The store has more data than the process could keep in memory.
     #[error(
         "the store holds more than the {ceiling} bytes of memory that this process can spare for it: give the process more \
          memory, set register.default.inventory_memory if it has more, or remove stale properties with `rollcall-collector \
@@ -40,8 +40,8 @@ pub enum Error {
 
 /// Reads the whole store into an empty allocator and an empty lessor.
 ///
-/// An instance that was not down is up for a full term, which begins when the sweeper starts. Two threads share the work,
-/// because the collector is not ready before it is done.
+/// An instance that was not down is up for a full term, which begins when the sweeper starts. Two threads share the work, to
+/// shorten the time until the collector is ready.
 pub(super) fn restore(
     storage: &mut dyn Storage,
     allocator: &mut Allocator,
@@ -99,7 +99,7 @@ pub(super) fn restore(
     Ok(())
 }
 
-/// Grants leases to the instances whose leases were never written back. Their registration is their last known signal.
+/// Grants leases to the instances whose leases were never written back. Their last known signal is their registration.
 fn grant_unseen(inventory: &Inventory, lessor: &Leases, lease: impl Fn(LastSeen)) {
     let mut after = None;
     loop {
@@ -125,9 +125,9 @@ fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Leases) 
     lessor.reserve(counts.instances);
 }
 
-/// Records in one message to the inventory thread; a large number keeps the cost of messages low.
+/// The number of records in one message to the inventory thread. It is large so that messages cost little.
 const CHUNK: usize = 1024;
-/// The most bytes of rows in a chunk, which bounds the memory of large rows that wait for the inventory.
+/// The most bytes of rows in a chunk. It bounds the memory of large rows that wait for the inventory thread.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Chunks that may wait for the inventory.
 const CHUNKS_AHEAD: usize = 16;
@@ -149,7 +149,8 @@ impl Restored {
     }
 }
 
-/// Reads, decodes and prepares the records, which is half of the work, and sends them to the thread that does the other half.
+/// Reads, decodes and prepares the records, which is half of the work, and sends them to the inventory thread, which does the other
+/// half.
 fn read(
     storage: &mut dyn Storage,
     inventory: &Inventory,
@@ -186,7 +187,7 @@ fn read(
     Ok(())
 }
 
-/// Inserts rows, and grants leases from last-seen records, until the channel ends. Returns the number of instances.
+/// Inserts rows and grants leases from last-seen records until the channel ends. Returns the number of instances.
 fn fill(
     allocator: &mut Allocator,
     lease: impl Fn(LastSeen),
@@ -209,7 +210,7 @@ fn fill(
             };
             let instance = row.instance();
             allocator.insert(row)?;
-            // The record of its lease may have arrived first.
+            // The record of the instance's lease may have arrived before its row.
             if let Some(instance) = instance {
                 instances += usize::from(is_first);
                 lessor.learn_group(instance);

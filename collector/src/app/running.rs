@@ -1,4 +1,4 @@
-//! A running collector, and its stop.
+//! A running collector, and how it stops.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use rollcall_service::Services;
 const LAST_WRITES: Duration = Duration::from_secs(10);
 /// The time that the listeners get after the grace to close the remaining connections.
 const CUT_OFF: Duration = Duration::from_secs(1);
-/// The time that a stop waits, once for each of its two announcements, for the coordinator to confirm. Without a confirmation
-/// the other collectors drop the member when its lease ends.
+/// The longest wait of a stop for the coordinator to confirm an announcement. A stop makes two of them. Without a confirmation, the
+/// other collectors remove the member when its lease ends.
 const ANNOUNCED: Duration = Duration::from_secs(2);
 
 /// A running collector.
@@ -32,7 +32,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits for the first failure of a task that the collector needs; pending without one.
+    /// Waits for the first failure of a task that the collector needs. Stays pending if there is none.
     pub async fn failed(&self) -> Failure {
         self.everything.failed().await
     }
@@ -44,10 +44,10 @@ impl Running {
     /// 4. The loops end, with a last write-back.
     /// 5. The writer finishes its queue, and the store is closed.
     ///
-    /// Returns the first failure: one before the drain, or that of a listener that cut off requests at the end of the grace.
+    /// Returns the first failure, if any: a failure before the drain, or a listener that cut off requests at the end of the grace.
     ///
     /// # Errors
-    /// The tasks that were still running at the end of their time limit. All others have stopped.
+    /// Returns the tasks that were still running at the end of their time limit. All others have stopped.
     pub async fn drain(self) -> Result<Option<Failure>, StillRunning> {
         let Self {
             services,

@@ -82,7 +82,7 @@ impl Builder<'_> {
         )
     }
 
-    /// The admin face: at the root, which probes use whatever the context path is, and below the context path, which users use.
+    /// The admin face, both at the root, for probes that do not know the context path, and below the context path, for users.
     fn admin(&self, names: Names) -> Router {
         let connection_limits = rollcall_admin::ConnectionLimits {
             room: self.edge.room.clone(),

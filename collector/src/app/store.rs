@@ -46,7 +46,7 @@ pub(super) struct Store {
     pub(super) is_lost: bool,
 }
 
-/// Opens the store, once it is available.
+/// Opens the store. Waits a limited time for a shared store to become available.
 pub(super) async fn open(config: &Config, clock: Clock) -> Result<Opened, Error> {
     let (config, runtime) = (config.clone(), Handle::current());
     let opening = task::spawn_blocking(move || open_patiently(&config, clock, &runtime));
@@ -109,15 +109,15 @@ impl Store {
 /// The memory that the inventory may take, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Memory {
-    /// New rows beyond it are refused.
+    /// The size beyond which new rows are refused.
     limit: usize,
-    /// The read of a store that holds more is aborted, because the system would kill the process.
+    /// The size beyond which the read of a store is aborted, because otherwise the system would kill the process.
     ceiling: usize,
     available: Option<usize>,
 }
 
 impl Memory {
-    /// The limit is the configured value, or half of what the process may use.
+    /// The limit is the configured value, or half of the memory that the process may use.
     fn of(configured: Option<usize>, available: Option<usize>) -> Self {
         let limit = configured.unwrap_or(available.map_or(UNKNOWN, |available| available / 2));
         let most = available.map_or(usize::MAX, |available| available / 10 * 6);
@@ -128,7 +128,7 @@ impl Memory {
         }
     }
 
-    /// Logs the limit, and warns if it, or it and the other budgets together, exceed the memory of the process.
+    /// Logs the limit. Warns if the limit alone, or together with the other budgets, exceeds the memory of the process.
     fn announce(&self, others: usize) {
         let Self {
             limit, available, ..
@@ -174,7 +174,7 @@ fn budgets(config: &Config) -> usize {
 }
 
 fn terms(config: &Liveness, shared: bool) -> Terms {
-    // One write-back may be lost.
+    // Two intervals, because one write-back may be lost.
     let relay = config.write_back_interval * 2 + RELAY_DELAY;
     Terms {
         silent_after: config.silent_after,
@@ -213,7 +213,7 @@ fn open_patiently(config: &Config, clock: Clock, runtime: &Handle) -> Result<Ope
     }
 }
 
-/// Translates an error of the store for a collector that has not started, which does not retry.
+/// Translates an error of the store for a collector that has not started and does not retry.
 fn ends_start(error: Error) -> Error {
     let storage = match error {
         Error::Storage(error) | Error::Restore(restore::Error::Storage(error)) => error,

@@ -13,13 +13,13 @@ use tokio::task;
 use super::never_fails;
 use crate::config::{Config, StorageProvider, Timeline};
 
-/// Events of each kind that a slow reader may be behind without reading the journal.
+/// The number of events of each lane by which a reader may be behind without reading the journal.
 const BACKLOG: usize = 1024;
 
 /// The directory of the journal beside the store. It is created after the store.
 pub(super) const DIRECTORY: &str = "events";
 
-/// When many instances that fall silent at once are reported.
+/// The conditions under which a mass silence is reported.
 pub(super) fn mass(config: &Timeline) -> MassConfig {
     MassConfig {
         window: config.mass_window,
@@ -28,7 +28,7 @@ pub(super) fn mass(config: &Timeline) -> MassConfig {
     }
 }
 
-/// Opens the journal and reads it. A journal that cannot be used does not prevent the start: events are then kept in memory only.
+/// Opens and reads the journal. If it cannot be used, the collector still starts, and keeps events in memory only.
 pub(super) async fn open(config: &Config, clock: Clock) -> (Feed, Option<Recorder>) {
     let limits = events::Config {
         backlog: BACKLOG,
@@ -62,8 +62,7 @@ pub(super) async fn open(config: &Config, clock: Clock) -> (Feed, Option<Recorde
     }
 }
 
-/// The directory of the journal: beside the store, or the configured one. `None` without a local store, unless one is
-/// configured.
+/// The directory of the journal: the configured one, or one beside a local store. `None` if there is neither.
 fn directory(config: &Config) -> Option<PathBuf> {
     let configured = &config.timeline.journal_path;
     if !configured.as_os_str().is_empty() {

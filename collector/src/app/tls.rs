@@ -11,7 +11,7 @@ use tokio::{sync::Notify, task};
 use super::{listeners::Faces, never_fails};
 use crate::config::{self, Config, Mode};
 
-/// The condition that the certificate is good for some time and its files are usable.
+/// The readiness condition that the certificate does not expire soon and that its files are usable.
 const CERTIFICATE: &str = "certificate";
 
 /// The TLS of this collector.
@@ -32,8 +32,8 @@ pub fn files(config: &config::Tls) -> Files {
     }
 }
 
-/// Exposes the metrics of TLS, also if it is not enabled, and starts the task that reads the files again.
-/// `reload` makes it read them at once.
+/// Exposes the metrics of TLS, even if TLS is not enabled, and starts the task that reads the files again. `reload` makes the task
+/// read them at once.
 pub(super) fn start(
     (tls, reload): (Option<&Tls>, Arc<Notify>),
     clock: Clock,

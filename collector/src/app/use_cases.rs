@@ -7,9 +7,9 @@ use rollcall_service::{self as service, register, sweep, write_back};
 use super::timeline;
 use crate::config::{self, Config};
 
-/// A sweep that is later than this means that the collector itself stalled.
+/// The delay of a sweep that shows that the collector itself stalled.
 const STALL: Duration = Duration::from_secs(5);
-/// Instances whose last-seen times are written back in one commit; the limit keeps registrations from waiting long for it.
+/// The most instances whose last-seen times are written back in one commit, so that registrations never wait long for it.
 const WRITE_BACK_CHUNK: usize = 4096;
 /// The same for the last write-back, after which nothing is registered. The requests to a shared store have limits of their own.
 const LAST_CHUNK: usize = 1 << 16;

@@ -1,4 +1,4 @@
-//! Determines the advertised hosts. They are never a wildcard, because no peer can connect to one.
+//! Determines the advertised hosts. An advertised host is never a wildcard, because no peer can connect to a wildcard.
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
@@ -17,7 +17,7 @@ pub enum Detected {
     None,
 }
 
-/// Fills in every empty advertised host: with the host to listen on, or for a wildcard with the result of `detect`.
+/// Fills in every empty advertised host with the host to listen on, or with the result of `detect` if that is a wildcard.
 pub(super) fn complete(
     config: &mut Config,
     detect: impl Fn() -> Detected,
@@ -100,7 +100,7 @@ pub(super) fn is_wildcard(host: &str) -> bool {
         .is_ok_and(|address| address.is_unspecified())
 }
 
-/// The address from which this machine reaches other machines; without a default route, the only address of its interfaces.
+/// The address from which this machine reaches other machines. Without a default route, the only address of its interfaces.
 #[must_use]
 pub fn detect() -> Detected {
     if let Some(address) = routed() {

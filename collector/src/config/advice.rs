@@ -51,7 +51,7 @@ fn open_credentials(config: &Config) -> Option<String> {
     })
 }
 
-/// Warns about a token on only one of the two registration faces: a peer that reaches the other face needs none.
+/// Warns about a token on only one of the two registration faces, because a peer that reaches the other face needs no token.
 fn one_token(config: &Config) -> Option<String> {
     let grpc = ("agent_gRPC.gRPC.authentication", "gRPC");
     let http = ("agent_jetty.jetty.authentication", "HTTP");

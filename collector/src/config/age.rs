@@ -7,8 +7,8 @@ use super::value::{parse_duration, print_duration};
 /// The maximum age of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MaxAge {
-    /// In a cluster [`MaxAge::IN_A_CLUSTER`], so that agents spread over all members again after a member restarted; no limit
-    /// for a single collector.
+    /// [`MaxAge::IN_A_CLUSTER`] in a cluster, so that agents spread over all members again after a member restarts. No limit for a
+    /// single collector.
     #[default]
     Automatic,
     /// No limit.

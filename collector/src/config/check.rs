@@ -14,7 +14,7 @@ mod admin;
 mod sizes;
 mod tls;
 
-/// The problems of all rules that `config` violates, each reported for a key that the operator has set.
+/// The problems of all rules that `config` violates. Each is reported for a key that the operator has set.
 pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
     let mut broken = ranges::broken(config);
     broken.extend(liveness(config));
@@ -125,7 +125,7 @@ fn advertised(config: &Config) -> Broken {
     broken
 }
 
-/// Equal endpoints share a listener. A wildcard and another host on one port conflict.
+/// Equal endpoints share a listener. A wildcard conflicts with another host on the same port.
 fn listeners(config: &Config) -> Broken {
     let faces = [
         ("naming.jetty.host", &config.naming.listen),
@@ -157,8 +157,8 @@ fn listeners(config: &Config) -> Broken {
     broken
 }
 
-/// The Nacos faces have separate ports, and callers must sign in unless they are on this machine or the configuration allows
-/// anonymous ones.
+/// The Nacos faces have separate ports. Callers must sign in, unless they are on this machine or the configuration allows anonymous
+/// callers.
 fn nacos(config: &Config) -> Broken {
     let nacos = &config.nacos;
     if !nacos.is_on() {
@@ -224,7 +224,7 @@ pub(super) fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// Several collectors with separate stores would assign one id to two names.
+/// The collectors of a cluster share one store. With separate stores they would assign one id to two names.
 fn one_store(config: &Config) -> Broken {
     let is_cluster = config.cluster.provider != ClusterProvider::Standalone;
     if !is_cluster || config.storage.provider != StorageProvider::Embedded {
@@ -303,7 +303,7 @@ fn connection(path: &'static str, etcd: &etcd::Config) -> Broken {
     let broken = rules.into_iter().filter(|(is_broken, ..)| *is_broken);
     broken
         .map(|(_, keys, message)| {
-            // A setting that `storage.etcd` omits is that of the cluster.
+            // A setting that `storage.etcd` omits is taken from `cluster.etcd`.
             let own = keys.iter().map(|key| format!("{path}.{key}"));
             let keys = own.chain(keys.iter().map(|key| format!("cluster.etcd.{key}")));
             (keys.collect(), format!("{path} {message}"))

@@ -8,7 +8,7 @@ use rollcall_secret::Secret;
 /// `cluster`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cluster {
-    /// Which implementation.
+    /// The implementation.
     pub provider: ClusterProvider,
     /// `cluster.etcd`: the connection to etcd. It supplies the settings that `storage.etcd` omits.
     pub etcd: etcd::Config,

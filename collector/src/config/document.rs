@@ -1,5 +1,5 @@
-//! A YAML document as plain nodes. A scalar is the text of the file, without the types of YAML 1.1 or 1.2: only the table of
-//! keys defines the meaning of a value, and `0089123` is a valid token.
+//! A YAML document as plain nodes. A scalar is the text of the file, without the types of YAML 1.1 or 1.2. Only the table of keys
+//! defines the meaning of a value, so `0089123` is a valid token.
 //!
 //! Quotes, escapes, block scalars, anchors, aliases, merge keys (`<<`) and the tags of YAML's own types are supported.
 //! Duplicate names are kept, so that the reader of the nodes can report both lines.
@@ -26,7 +26,7 @@ pub(super) enum Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scalar {
     pub(super) text: String,
-    /// Whether no quotes, block or tag mark it as text, so that `null` may mean no value.
+    /// Whether the value is plain: no quotes, block or tag mark it as text. A plain `null` may mean no value.
     pub(super) is_plain: bool,
 }
 
@@ -204,7 +204,7 @@ impl<'t> Builder<'t> {
         Ok(node)
     }
 
-    /// Counts all nodes below a copied one.
+    /// Counts all nodes below a node that an alias copies.
     fn take_all(&mut self, node: &Node, at: &Span, depth: usize) -> Result<(), Fault> {
         let below: Vec<&Node> = match node {
             Node::Empty | Node::Scalar(_) => return Ok(()),
@@ -280,7 +280,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: &Span) -> Resul
     if is_null || (is_plain && matches!(text, "" | "~")) {
         return Ok(Node::Empty);
     }
-    // The line break at the end of a block is not part of the value.
+    // The line break at the end of a block is removed.
     let text = match style {
         ScalarStyle::Literal | ScalarStyle::Folded => text.trim_end_matches('\n'),
         _ => text,
@@ -324,7 +324,7 @@ fn mergeable(node: Node, at: &Span) -> Result<Vec<Entry>, Fault> {
     }
 }
 
-/// Adds the merged entries whose names are not present. Of two merged entries with one name the first wins.
+/// Adds the merged entries whose names are not present. If two merged entries have the same name, the first one is used.
 fn merge(entries: &mut Vec<Entry>, merged: Vec<Entry>) {
     for entry in merged {
         if !entries.iter().any(|present| present.name == entry.name) {

@@ -6,7 +6,7 @@ use super::Origin;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(problems))]
 pub struct Error {
-    /// At least one.
+    /// The problems; there is at least one.
     pub problems: Vec<Problem>,
 }
 

@@ -1,5 +1,5 @@
-//! The listener of `remote` is that of `agent_gRPC`, and the listener of `ui` that of `agent_jetty`, unless their own keys are
-//! set. The placeholders of the bundled file do this for variables; this module also does it for values of a file.
+//! `remote` inherits the listener of `agent_gRPC`, and `ui` inherits the listener of `agent_jetty`, unless their own keys are set.
+//! The placeholders of the bundled file implement this for variables; this module implements it for values of a file.
 
 use super::Origin;
 use super::keys::{KEYS, Key};
@@ -20,8 +20,8 @@ pub(super) fn source(path: &str) -> Option<&'static str> {
     entry.map(|(_, source)| *source)
 }
 
-/// The value of a key, or that of its source if the key has only its default. The origin of an inherited value is
-/// [`Origin::Default`], because a mistake in it is one of the source.
+/// The value of a key, or the value of its source if the key has only its default. The origin of an inherited value is
+/// [`Origin::Default`], so that a mistake in it is reported for the source.
 pub(super) fn value(
     key: &Key,
     given: impl Fn(&Key) -> Option<(String, Origin)>,

@@ -55,7 +55,7 @@ struct Reader<'a> {
     layer: Layer,
     /// The line of each value.
     lines: BTreeMap<String, usize>,
-    /// Values that are unfilled placeholders of a template.
+    /// The keys whose values are unfilled placeholders of a template.
     templates: Vec<String>,
     origin: &'a Origin,
     env: &'a BTreeMap<String, String>,
@@ -74,7 +74,7 @@ impl Reader<'_> {
         });
     }
 
-    /// The entries below `path`, each name once.
+    /// The entries below `path`. Reports names that occur more than once, and keeps each name once.
     fn entries(&mut self, path: &str, line: usize, node: Node, what: &str) -> Vec<Entry> {
         let entries = match node {
             Node::Empty => Vec::new(),
@@ -162,8 +162,8 @@ impl Reader<'_> {
             None => None,
         };
         if let Some((name, origin)) = selected {
-            // The other providers of the file are ignored, as in upstream's later generations. Those of the bundled file all
-            // stay as defaults, because a later file may select one.
+            // The other providers of the file are ignored, as in upstream's later generations. All providers of the bundled file
+            // stay as defaults, because a later file may select one of them.
             if *self.origin != Origin::Default {
                 providers.retain(|provider| provider.name == name);
             }
@@ -219,7 +219,7 @@ impl Reader<'_> {
         let entries = self.entries(&path, line, node, "keys");
         let mut keys = KEYS.iter();
         if !keys.any(|key| key.module == module.name && key.provider == provider) {
-            // Upstream's default file has keys below a provider that reads none.
+            // Upstream's default file has keys below a provider that does not read any.
             if !entries.is_empty() {
                 self.layer.ignored.insert(path);
             }
@@ -230,7 +230,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Records a provider that Rollcall does not have: one of upstream's, or a mistake.
+    /// Records a provider that Rollcall does not have: either a provider of upstream, or a mistake.
     fn no_provider(&mut self, origin: Origin, module: &'static Module, provider: String) {
         if module.absent.contains(&provider.as_str()) {
             self.layer.absent.push(Absent {

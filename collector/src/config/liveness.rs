@@ -11,7 +11,7 @@ pub struct Liveness {
     pub down_after: Duration,
     /// The interval between two sweeps for expired leases.
     pub tick: Duration,
-    /// The most leases that expire in one tick; the rest waits for the next.
+    /// The most leases that expire in one tick; the remaining leases wait for the next tick.
     pub max_expired_per_tick: usize,
     /// After a start every lease has a full term plus a random part of this.
     pub restart_spread: Duration,

@@ -59,7 +59,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The origin of a value of this file that has the value of a variable in it.
+    /// The origin of a value of this file that contains the value of `variable`, if any.
     pub(super) fn with_variable(&self, variable: Option<String>) -> Self {
         match (self.clone(), variable) {
             (Self::File(file), Some(variable)) => Self::Placeholder { file, variable },
@@ -73,8 +73,8 @@ impl Origin {
 pub struct Origins(BTreeMap<String, Origin>);
 
 impl Origins {
-    /// A problem that concerns several keys. It is reported for the first one that the operator has set, else for the first one.
-    /// A key that inherits its value stands for its source too.
+    /// A problem that concerns several keys. It is reported for the first of them that the operator has set, or else for the first
+    /// one. A key that inherits its value also stands for its source.
     #[must_use]
     pub fn problem(&self, keys: &[&str], message: String) -> Problem {
         let keys_and_sources = keys
@@ -99,7 +99,7 @@ impl Origins {
 /// Combines the layers and checks the result.
 ///
 /// # Errors
-/// Every problem, not only the first.
+/// Returns every problem, not only the first.
 pub fn load(sources: Sources) -> Result<Loaded, Error> {
     let Sources {
         file,
@@ -195,7 +195,8 @@ fn fill(
                 key: key.path(),
                 message,
             };
-            // A default may be the variable of another key, which reports it. Two keys with one variable report it once.
+            // If a default is the variable of another key, that key reports the problem. Two keys with the same variable report it
+            // once.
             let is_same = |(other, found): &(&Key, Problem)| {
                 other.env == key.env && found.message == problem.message
             };
@@ -230,7 +231,7 @@ fn refuse(absent: Absent, config: &Config) -> Problem {
 
 /// Copies the settings that `storage.etcd` omits from `cluster.etcd`.
 fn complete_storage(config: &mut Config) {
-    // The store has the namespace of the cluster in use, which is not always that of `cluster.etcd`.
+    // The store has the namespace of the cluster in use, which may not be the one of `cluster.etcd`.
     if config.storage.etcd.namespace.is_empty() {
         config.storage.etcd.namespace = config.namespace().to_owned();
     }
@@ -289,7 +290,7 @@ impl Gathered {
                 .map(|(path, value)| (path, (value.text, origin.with_variable(value.variable)))),
         );
         self.ignored.extend(layer.ignored);
-        // A variable that selects an unknown provider is found once per file.
+        // A variable that selects an unknown provider is found in each file, and reported once.
         for problem in layer.problems {
             if !self.problems.contains(&problem) {
                 self.problems.push(problem);

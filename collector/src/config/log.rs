@@ -43,7 +43,7 @@ impl LogFormat {
 /// Parses a level or directives.
 ///
 /// # Errors
-/// What is allowed. A single word has to be a level: as the name of a module, `warning` would silence every line.
+/// Returns what is allowed. A single word must be a level: taken as the name of a module, `warning` would silence every line.
 pub fn parse_level(text: &str) -> Result<String, &'static str> {
     const ALLOWED: &str =
         "error, warn, info, debug, trace or off, or several of MODULE=LEVEL, separated by commas";

@@ -128,8 +128,8 @@ pub(super) const OLD_NAMES: &[OldName] = &[
     old("collector_inside", "grpc", "remote"),
 ];
 
-/// The message about an implementation that Rollcall does not have, if the cluster in use is `cluster`. It names every change
-/// that is needed, so that one start shows all of them.
+/// The message about an implementation that Rollcall does not have, while the cluster in use is `cluster`. It names every necessary
+/// change, so that one start shows all of them.
 pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) -> String {
     const SHARED: &str = "set SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (the `cluster` module of the file can stay), or \
          run one collector alone with SW_CLUSTER=standalone and SW_STORAGE=embedded; the file can stay as it is";

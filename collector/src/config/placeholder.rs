@@ -1,7 +1,7 @@
 //! Resolves `${NAME:default}` in a value after the file is parsed, so that the value of a variable never becomes YAML.
 //!
-//! The name ends at the first colon. The default may hold placeholders itself, and may be empty. A variable that is set but
-//! empty counts as not set. The value of a variable is not resolved again. `$${` is a literal `${`.
+//! The name ends at the first colon. The default may contain placeholders, and may be empty. A variable that is set but empty
+//! counts as not set. Placeholders in the value of a variable are not resolved. `$${` is a literal `${`.
 
 use std::collections::BTreeMap;
 

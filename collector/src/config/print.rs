@@ -29,7 +29,7 @@ impl Config {
                 yaml.push_str(&format!("    {}: {value}\n", key.name));
             }
         }
-        // A standalone collector has no key of a cluster for its namespace.
+        // A standalone collector has no cluster key that sets its namespace.
         if self.cluster.provider == ClusterProvider::Standalone && !self.namespace().is_empty() {
             let namespace = quoted(self.namespace());
             yaml.push_str(&format!(

@@ -1,4 +1,4 @@
-//! The ranges of keys. With a value outside its range the collector could not start, or could not do what the key means.
+//! The ranges of keys. With a value outside its range, the collector could not start or could not work as the key describes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{ClusterProvider, Config};
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
-/// The shortest time-out: below it, a network and a busy machine are too slow for every peer.
+/// The shortest time-out. With a shorter one, a network or a busy machine would be too slow for any peer.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -32,7 +32,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("ui.jetty.max_event_subscribers", 1, 100_000),
     ("register.default.queue_capacity", 1, 10_000_000),
     ("register.default.batch_rows", 1, 1_000_000),
-    // One row, with its name, has to fit into a request to etcd: 1.5 MiB.
+    // One row, with its name, must fit into a request to etcd: 1.5 MiB.
     ("register.default.max_name_bytes", 1, 512 * KIB),
     ("register.default.max_assigned_ids", 1, MAX_IDS),
     ("register.default.max_adopted_ids", 1, MAX_IDS),
@@ -41,7 +41,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("register.default.max_new_per_peer", 1, MAX_IDS),
     ("register.default.max_new_burst_per_peer", 1, MAX_IDS),
     ("register.default.inventory_memory", 64 * KIB, 1024 * GIB),
-    // More does not fit into a message.
+    // More properties would not fit into a message.
     ("register.default.max_properties", 1, 512),
     ("register.default.max_property_name_bytes", 1, 8 * KIB),
     ("register.default.max_property_value_bytes", 1, 16 * KIB),
@@ -143,7 +143,7 @@ pub(super) fn broken(config: &Config) -> Broken {
     broken
 }
 
-/// Whether the collector uses the key: not if it belongs to another cluster provider, or to faces that are off.
+/// Whether the collector uses the key. It does not if the key belongs to another cluster provider, or to faces that are off.
 fn is_in_use(key: &Key, config: &Config) -> bool {
     let cluster = config.cluster.provider;
     match (key.module, key.provider) {

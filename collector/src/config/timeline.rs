@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Duration};
 /// `timeline`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeline {
-    /// The last changes kept of each instance.
+    /// The number of changes that are kept of each instance: the last ones.
     pub per_instance: usize,
-    /// The changes that one peer may cause within an hour before they are only counted.
+    /// The number of changes that one peer may cause within an hour. Further changes are only counted.
     pub per_peer: usize,
     /// The most bytes of all timelines.
     pub memory: usize,
@@ -19,6 +19,6 @@ pub struct Timeline {
     pub mass_window: Duration,
     /// The fewest instances of a mass silence.
     pub mass_instances: usize,
-    /// The smallest part of an application, or of all instances, in percent.
+    /// The smallest part of an application, or of all instances, that must fall silent for a report, in percent.
     pub mass_percent: usize,
 }

@@ -24,10 +24,10 @@ pub struct Tls {
 /// The connections that a face serves while TLS is enabled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Plain ones.
+    /// Plain connections.
     #[default]
     Off,
-    /// Plain ones, and TLS on the same port.
+    /// Plain connections, and TLS on the same port.
     Optional,
     /// TLS.
     Required,
@@ -46,7 +46,7 @@ impl Mode {
     /// Parses the name of a mode.
     ///
     /// # Errors
-    /// The allowed names.
+    /// Returns the allowed names.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let mut all = Self::ALL.into_iter();
         let found = all.find(|(_, name)| *name == text);
@@ -64,7 +64,7 @@ impl Mode {
 }
 
 impl Config {
-    /// The faces, each with its key of the mode and the mode. Nacos is left out if it has no faces.
+    /// The mode of each face, with its key. Nacos is left out if its faces are off.
     pub(super) fn modes(&self) -> Vec<(&'static str, Mode)> {
         let mut modes = vec![
             ("naming.jetty.tls", self.naming.tls),

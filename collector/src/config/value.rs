@@ -1,5 +1,5 @@
-//! Parses text to typed values, and prints them. The error of each `parse_*` is what is allowed; the text of each `print_*`
-//! parses to the same value.
+//! Parses text to typed values, and prints them. The error of each `parse_*` function describes the allowed values. The text of
+//! each `print_*` function parses to the same value.
 
 #[cfg(test)]
 mod tests;
@@ -85,7 +85,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     let millis = parse_number::<u64>(number)
         .and_then(|number| number.checked_mul(factor))
         .ok_or(ALLOWED)?;
-    // The bound of about a year keeps deadlines far from the end of every clock.
+    // The limit of about a year keeps deadlines far from the end of the range of every clock.
     if millis == 0 || millis > 366 * 24 * 3_600_000 {
         Err(ALLOWED)
     } else {
@@ -249,8 +249,8 @@ pub(super) fn parse_connect_string(text: &str) -> Result<ConnectString, &'static
     Ok(ConnectString { servers, chroot })
 }
 
-/// Whether `name` is a valid name of a ZooKeeper node. A comma is refused although ZooKeeper allows it: in `a/x,b/x` it separates
-/// servers that the author wanted.
+/// Whether `name` is a valid name of a ZooKeeper node. A comma is refused although ZooKeeper allows it: the author of `a/x,b/x`
+/// meant two servers.
 fn is_node(name: &str) -> bool {
     let is_allowed = |c: char| {
         !(c.is_control()
@@ -284,7 +284,7 @@ fn parse_list(text: &str, is_allowed: impl Fn(&str) -> bool) -> Option<Vec<Strin
         .collect()
 }
 
-/// Whether `text` is a host and a port to connect to; an IPv6 address has to be in brackets.
+/// Whether `text` is a host and a port to connect to. An IPv6 address must be in brackets.
 fn is_server(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;

@@ -1,4 +1,4 @@
-//! Finds unknown variables with Rollcall's prefix, which are often typing mistakes.
+//! Finds unknown variables with Rollcall's prefix, which are often misspelt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ const OF_AGENTS: [&str; 4] = ["SW_AGENT_", "SW_LOGGING_", "SW_JDBC_", "SW_PLUGIN
 /// Prefixes among those that belong to the collector.
 const OF_LISTENERS: [&str; 2] = ["SW_AGENT_GRPC_", "SW_AGENT_JETTY_"];
 
-/// The unknown variables of `env`, sorted, each with the most similar known one if they differ in at most two letters. Leaves
-/// out an agent's variable if no known one is that similar, and variables that a placeholder of the operator's `file` names.
+/// The unknown variables of `env`, sorted, each with the most similar known one if they differ in at most two letters. Leaves out
+/// variables of agents without a similar known one, and variables that a placeholder of the operator's `file` names.
 pub(super) fn unknown(env: &BTreeMap<String, String>, file: Option<&str>) -> Vec<String> {
     let known = known();
     let named = |name: &str| file.is_some_and(|file| file.contains(&format!("${{{name}")));

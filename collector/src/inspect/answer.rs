@@ -1,4 +1,4 @@
-//! The answers of the query API, as far as they are printed.
+//! The parts of the query API's answers that are printed.
 
 use jiff::Timestamp;
 use rollcall_domain::inventory::Properties;
@@ -81,7 +81,7 @@ impl Instance {
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
-    /// A property that was reported several times is a list; its first value counts.
+    /// The reported properties. A property that was reported several times is a list, of which the first value is used.
     fn reported(&self) -> Properties {
         let first = |value: &'_ Value| match value {
             Value::Array(values) => values.first().and_then(Value::as_str).map(str::to_owned),

@@ -46,7 +46,7 @@ pub(super) struct Pages<'a> {
     is_optional: bool,
     /// The parameter with the cursor of the next page; `None` after the last one.
     next: Option<String>,
-    /// The cursors that the collector has answered.
+    /// The cursors that the collector has returned.
     seen: HashSet<String>,
 }
 
@@ -59,8 +59,8 @@ impl Client {
         }
     }
 
-    /// The time of the last answer by the collector's clock, so that ages are right on a machine whose clock differs; the time of
-    /// this machine before the first answer and after an answer without a time.
+    /// The time of the last answer by the collector's clock, so that ages are right even if the clock of this machine differs.
+    /// Before the first answer, and after an answer without a time, the time of this machine.
     pub(super) fn now(&self) -> Timestamp {
         self.answered.get().unwrap_or_else(|| {
             let wall = Clock::start().wall().millis();
@@ -83,7 +83,7 @@ impl Client {
         self.get_from(path, false).await
     }
 
-    /// As [`Client::get`]; `None` also from a release or a configuration that does not have the route.
+    /// As [`Client::get`], but also returns `None` if the collector's release or configuration does not have the route.
     pub(super) async fn get_if_served(&self, path: &str) -> Result<Option<Value>, Error> {
         self.get_from(path, true).await
     }
@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    /// Reads a list page by page and hands each item to `take`. `query` has further parameters, each with `&` in front.
+    /// Reads a list page by page and passes each item to `take`. `query` has further parameters, each with `&` in front.
     pub(super) async fn list(
         &self,
         path: &str,
@@ -140,7 +140,7 @@ impl Client {
         }
     }
 
-    /// As [`Client::pages`]; none of a list that a release or a configuration does not have.
+    /// As [`Client::pages`], but without pages if the collector's release or configuration does not have the list.
     pub(super) fn pages_if_served(&self, path: &str, query: &str) -> Pages<'_> {
         Pages {
             is_optional: true,
@@ -239,7 +239,7 @@ impl Pages<'_> {
             Value::String(next) => encoded(next),
             next => next.to_string(),
         };
-        // A collector that repeats a cursor would be read for ever.
+        // Without this check, a collector that repeats a cursor would be read for ever.
         if self.seen.len() == MAX_PAGES || !self.seen.insert(next.clone()) {
             return Err(self.client.failed(&"the list has no end"));
         }
@@ -253,14 +253,14 @@ pub(super) fn encoded(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
 
-/// The innermost cause of a failed request: hyper's own text only states that it failed.
+/// The innermost cause of a failed request, because hyper's own text states only that the request failed.
 fn cause(error: &legacy::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
     let text = cause.to_string();
-    // The server requests it within the handshake, and reports only afterwards that it received none.
+    // The server requests a client certificate within the handshake, and reports only afterwards that it received none.
     if text.contains("CertificateRequired") {
         return "the listener requires a client certificate: give one with --cert-file and --key-file".to_owned();
     }

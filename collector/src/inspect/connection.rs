@@ -25,7 +25,7 @@ use super::Error;
 /// The longest time to connect, and the longest time for the TLS handshake after it.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Opens connections, over TLS if it has settings for it.
+/// Opens connections, over TLS if it has TLS settings.
 #[derive(Clone, Debug)]
 pub(super) struct Connector(Option<Arc<ClientConfig>>);
 
@@ -38,8 +38,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub(super) struct Stream(Box<dyn Io>);
 
 impl Connector {
-    /// Connects without TLS, or with it if there is a file of authorities (PEM). `identity` has the files of the client's own
-    /// certificate and its private key.
+    /// Connects over TLS if there is a file of authorities (PEM), and otherwise without TLS. `identity` has the files of the
+    /// client's own certificate and its private key.
     pub(super) fn new(
         ca_file: Option<&Path>,
         identity: Option<(&Path, &Path)>,

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-/// The collector sends a comment every 15 s; a feed that is silent for longer has lost its connection.
+/// The silence after which a feed counts as disconnected. The collector sends a comment every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
 /// The longest event, in bytes.
 const MAX_EVENT: usize = 1 << 20;
@@ -45,7 +45,7 @@ impl Feed {
     /// The next event.
     ///
     /// # Errors
-    /// Why the feed ended.
+    /// Returns the reason why the feed ended.
     pub(super) async fn next(&mut self) -> Result<Event, String> {
         loop {
             if let Some(event) = self.parser.next() {

@@ -98,7 +98,7 @@ async fn one_application(named: &str, client: &Client) -> Result<Option<Applicat
     value.as_ref().map(read).transpose()
 }
 
-/// The instances that were printed so far, or wait for the table to be complete.
+/// The instances that have been printed, or wait until the table is complete.
 struct Printed<'a> {
     since: Option<Timestamp>,
     applications: HashMap<i32, String>,

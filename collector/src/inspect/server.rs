@@ -30,8 +30,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// The collector that the arguments, the environment or the configuration name, in this order. The credential of the
-    /// configuration is for the address of the configuration only.
+    /// The collector that the arguments, the environment or the configuration name, in this order of precedence. The credential of
+    /// the configuration is used only for the address of the configuration.
     pub(super) fn of(
         target: &Target,
         arguments: &Arguments,

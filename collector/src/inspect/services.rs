@@ -40,7 +40,7 @@ struct Instance {
     has_beaten: Option<bool>,
 }
 
-/// What `why` explains: the services of a name, or the instances at an endpoint.
+/// Explains the services with a name, or the instances at an endpoint.
 pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Result<Found, Error> {
     let what = &*why.what;
     let endpoint = what.rsplit_once(':');
@@ -120,7 +120,8 @@ fn instances<'a>(service: &Service, client: &'a Client) -> Pages<'a> {
     client.pages_if_served("/api/services/instances", &query)
 }
 
-/// Explains a service and its instances that are not healthy, for people the first ones; returns whether all of it is up.
+/// Explains a service and its unhealthy instances; the text output explains only the first ones. Returns whether all instances are
+/// up.
 async fn explain_all(
     service: &Service,
     client: &Client,
@@ -230,7 +231,7 @@ impl Instance {
         self.healthy && self.enabled
     }
 
-    /// Its state in the words of the roster; `offline` for one that its client or an operator disabled.
+    /// Its state in the words of the roster; `offline` if its client or an operator disabled it.
     fn state(&self) -> &'static str {
         match (self.enabled, self.healthy) {
             (false, _) => "offline",
@@ -239,8 +240,8 @@ impl Instance {
         }
     }
 
-    /// What keeps it registered, and its last beat. An instance that is registered over HTTP has its own address as its publisher,
-    /// whichever caller registered it.
+    /// The publisher that keeps it registered, and its last beat. The publisher of an instance registered over HTTP is the
+    /// instance's own address, whichever caller registered it.
     fn evidence(&self, now: Timestamp) -> String {
         let client = self.client.as_ref().map(|client| format!(" ({client})"));
         let beat = self.last_beat_at.as_ref();

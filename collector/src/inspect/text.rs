@@ -18,7 +18,7 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// A JSON text with escapes for the characters of strings that JSON leaves as they are and terminals obey.
+/// A JSON text with escapes for characters that JSON leaves unescaped in strings but that terminals interpret.
 pub(super) fn escaped_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -34,8 +34,8 @@ pub(super) fn escaped_json(text: &str) -> String {
     escaped
 }
 
-/// Control characters, line and paragraph separators, marks that change the direction of text, and characters that are not
-/// visible: with them two names that differ would look the same.
+/// Whether the letter is a control character, a line or paragraph separator, a mark that changes the direction of text, or an
+/// invisible character, which would make two different names look the same.
 fn is_harmful(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -50,7 +50,7 @@ pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text in at most `columns`, with an ellipsis if something is missing.
+/// The text cut to at most `columns`, with an ellipsis if it was cut.
 pub(super) fn cut(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -72,7 +72,8 @@ pub(super) fn age(time: Option<Timestamp>, now: Timestamp) -> String {
     let passed = now.duration_since(time);
     match Duration::try_from(passed) {
         Ok(passed) if passed >= Duration::from_secs(1) => format!("{} ago", rough(passed)),
-        // The times have milliseconds and the collector's clock is read to the second.
+        // The time may be slightly later than `now`, because times have milliseconds and the collector's clock is read in whole
+        // seconds.
         _ => "now".to_owned(),
     }
 }

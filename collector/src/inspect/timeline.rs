@@ -1,4 +1,4 @@
-//! Prints what happened to an instance.
+//! Prints the events of an instance.
 
 use std::io;
 

@@ -1,7 +1,7 @@
 //! `watch`: the event feed, until it is interrupted.
 //!
-//! A feed that breaks off is opened again after the last event that was printed, so that none is missed as long as the
-//! collector still has them. Only the first connection has to succeed at once.
+//! A feed that breaks off is opened again after the last printed event, so no event is missed as long as the collector still has
+//! it. Only the first connection must succeed at once.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) async fn print(
     client: &Client,
     output: &mut Output,
 ) -> Result<Found, Error> {
-    // A period ends now by the collector's clock.
+    // A period that is given as an age ends now, by the collector's clock.
     let now = match watch.since {
         Some(Since::Ago(_)) => client.time().await?,
         _ => client.now(),
@@ -36,7 +36,7 @@ pub(super) async fn print(
     let since = since.map(|time| format!("?since={}", encoded(&time.to_string())));
     let first = format!("{PATH}{}", since.unwrap_or_default());
     let mut feed = Feed::new(client.open(&first, None).await?);
-    // Until an event has been printed, the feed is opened again at the start of the watch.
+    // If no event has been printed yet, the feed is opened again at the start of the watch.
     let again = format!("{PATH}?since={}", encoded(&client.now().to_string()));
     let again = watch.since.map_or(again, |_| first);
     let mut last: Option<String> = None;
@@ -82,7 +82,7 @@ fn print_event(event: &Event, output: &mut Output) -> Result<(), Error> {
     Ok(output.flush()?)
 }
 
-/// An event for people: the time, what happened, and to what.
+/// An event as a line of text: the time, the kind, and the subject.
 fn line(event: &Event, data: &Value, is_coloured: bool) -> String {
     let word = |key: &str| data[key].as_str();
     let time = word("time").or(word("at")).unwrap_or("-");

@@ -10,7 +10,7 @@ use super::output::{Colour, Output};
 use super::{Error, Found, MAX_EXPLAINED, roster, services, text, timeline};
 use crate::cli::inspect::Why;
 
-/// All states: with them a list has also the instances that have been down or left for long.
+/// All states. With this parameter a list also has forgotten instances, which have been down or left for long.
 const ALL: &str = "&state=up,silent,down,left";
 
 /// Prints why `why.what` is in its state.
@@ -33,7 +33,7 @@ pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Re
     }
     match services::print(why, client, output).await {
         Ok(more) => Ok(found.with(more)),
-        // A collector that has just started may refuse to list services, and knows its agents.
+        // A collector that has just started may refuse to list services although it knows its agents.
         Err(Error::Unanswered(reason)) if found != Found::Nothing => {
             tracing::warn!(reason, "services were not searched");
             Ok(found)
@@ -73,7 +73,8 @@ async fn instances(what: &str, client: &Client) -> Result<Vec<Value>, Error> {
     Ok(found)
 }
 
-/// Explains an application: its counts, and each instance that is not up; for people the last ones that changed.
+/// Explains an application: its counts, and each instance that is not up. The text output explains only the instances that changed
+/// last.
 async fn explain_application(
     application: &Application,
     client: &Client,
@@ -103,7 +104,7 @@ async fn explain_application(
                 None => counts.push((instance.state, 1)),
             }
         }
-        // The last changes first: an operator reads these first.
+        // The last changes come first, because an operator looks for these.
         latest.sort_by(|(one, _), (other, _)| other.cmp(one));
         latest.truncate(MAX_EXPLAINED);
     }

@@ -6,8 +6,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::queue::Queue;
 
-/// Writes lines of JSON. JSON escapes control characters below U+0020 and leaves DEL and the control characters from U+0080 to
-/// U+009F, with which terminals can be controlled too; they are escaped here.
+/// Writes lines of JSON. JSON escapes control characters below U+0020. DEL and the control characters from U+0080 to U+009F, which
+/// can also control terminals, are escaped here.
 #[derive(Clone, Debug)]
 pub(super) struct Json(pub(super) Queue);
 

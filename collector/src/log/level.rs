@@ -5,7 +5,8 @@ use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use super::parse_filter;
 
-/// The filters of more detail, one after the other. They leave out the frames of HTTP/2, which hold the tokens of agents.
+/// The filters for more detail, in the order in which they are used. They exclude the frames of HTTP/2, which contain the tokens of
+/// agents.
 const DETAILED: [&str; 2] = ["debug", "debug,rollcall=trace,h2=off"];
 
 /// The level of the running log.
@@ -13,7 +14,7 @@ const DETAILED: [&str; 2] = ["debug", "debug,rollcall=trace,h2=off"];
 pub(crate) struct Level {
     handle: reload::Handle<EnvFilter, Registry>,
     configured: String,
-    /// The filters of [`DETAILED`] that have been used since the configured one.
+    /// The number of filters of [`DETAILED`] that have been used since the configured filter.
     steps: usize,
 }
 
@@ -26,7 +27,7 @@ impl Level {
         }
     }
 
-    /// Logs more detail: at DEBUG, and the second time Rollcall's own parts at TRACE.
+    /// Logs more detail: the first call logs at DEBUG, the second call Rollcall's own parts at TRACE.
     pub(crate) fn raise(&mut self) {
         let step = self.steps.min(DETAILED.len() - 1);
         self.steps = step + 1;

@@ -1,8 +1,8 @@
 //! The queue of log lines to standard error: a bounded buffer, and one thread that writes it.
 //!
-//! Logging never blocks and never fails. A line that does not fit into the buffer is dropped and counted, and so is a line
-//! that cannot be written (a closed pipe, a full disk). Lines are written whole and in order. While standard error accepts
-//! nothing, only the thread of this module waits.
+//! Logging never blocks and never fails. A line that does not fit into the buffer is dropped and counted, and so is a line that
+//! cannot be written (a closed pipe, a full disk). Lines are written whole and in order. While standard error does not accept
+//! bytes, only the thread of this module waits.
 //!
 //! There are no retries: a line that could not be written is lost. After the next successful write a warning reports the
 //! number of lost lines.
@@ -23,7 +23,7 @@ use tracing_subscriber::fmt::MakeWriter;
 #[cfg(test)]
 mod tests;
 
-/// The most bytes of lines that wait to be written. The thread may hold as many again.
+/// The most bytes of lines that wait to be written. The thread may hold the same number of bytes in addition.
 const CAPACITY: usize = 256 << 10;
 
 /// The size of one write: whole lines up to the size that the system writes into a pipe atomically (`PIPE_BUF`), so that lines
@@ -72,7 +72,7 @@ trait Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// Standard error, also if another process has made it non-blocking.
+/// Standard error. It may be non-blocking, because another process can make it so.
 struct StandardError;
 
 // === impl Queue ===
@@ -178,7 +178,7 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-/// One write is one line, because the formatter writes each event at once.
+/// The formatter writes each event at once, so one write is one line.
 impl io::Write for Queue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
@@ -226,7 +226,7 @@ struct Writer<O> {
 }
 
 impl<O: Output> Writer<O> {
-    /// Writes whole lines. The error is the number of lines that were not written completely.
+    /// Writes whole lines. Fails with the number of lines that were not written completely.
     fn write(&mut self, lines: &[u8]) -> Result<(), u64> {
         if self.is_torn {
             self.write_bytes(b"\n")
@@ -240,7 +240,7 @@ impl<O: Output> Writer<O> {
         })
     }
 
-    /// Writes all bytes. The error is the number of bytes that were written before the failure.
+    /// Writes all bytes. Fails with the number of bytes that were written before the failure.
     fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), usize> {
         let mut written = 0;
         while written < bytes.len() {

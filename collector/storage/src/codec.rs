@@ -244,7 +244,7 @@ impl Entry for LastSeen {
     fn write(&self, message: &mut Vec<u8>) {
         protobuf::put_int64(message, 1, self.last_seen.millis());
         protobuf::put_varint(message, 2, self.signal.code().into());
-        // A build that does not know field 5 reads an instance that left as down.
+        // A build that does not know field 5 reads the state `left` as `down`.
         protobuf::put_varint(message, 3, u64::from(self.state >= State::Down));
         protobuf::put_varint(message, 4, u64::from(self.state == State::Silent));
         protobuf::put_varint(message, 5, u64::from(self.state == State::Left));

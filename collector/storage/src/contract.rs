@@ -50,7 +50,7 @@ pub(super) use contract;
 /// The contents of a store, for comparison.
 pub(super) type Contents = BTreeMap<(u8, i32), Record>;
 
-/// Everything that `storage` loads. Asserts that these are no more records than it counts.
+/// All records that `storage` loads. Asserts that they are no more than it counts.
 pub(super) fn contents(storage: &mut impl Storage) -> Contents {
     let counts = storage.counts().unwrap();
     let mut contents = Contents::new();

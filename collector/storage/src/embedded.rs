@@ -2,27 +2,28 @@
 //!
 //! # Guarantees
 //!
-//! * [`Embedded::commit`] has synced the file when it returns. After a crash or a loss of power at any moment the store holds
-//!   the state after some commit: never a part of one, and never a state older than the last commit that returned.
+//! * [`Embedded::commit`] has synced the file when it returns. After a crash or a loss of power at any moment, the store has the
+//!   state after some commit: never a part of a commit, and never a state older than the last commit that returned.
 //! * Only one process uses a store at a time; a second one is refused.
 //! * Every read is verified. The engine's checksums of all pages are verified when the store is opened, and every value has a
-//!   checksum of its own. A mismatch is [`Error::Corrupt`], never a guess and never a repair that loses rows. (One bit of the
-//!   file is not covered, and only after a crash: the bit that selects the engine's active commit slot.)
-//! * The next commit detects a store that was removed, renamed or replaced while it is open, and fails: nothing is acknowledged
-//!   that the next start would not find.
+//!   checksum of its own. A mismatch is reported as [`Error::Corrupt`]. The store never guesses, and never repairs itself at the
+//!   cost of rows. (One bit of the file is not covered, and only after a crash: the bit that selects the engine's active commit
+//!   slot.)
+//! * If the file is removed, renamed or replaced while the store is open, the next commit fails. So no write is acknowledged that
+//!   the next start would not find.
 //! * A commit that finds the disk full is written again by [`Embedded::catch_up`] once there is room ([`resume`]). After any other
 //!   failure of a commit the store accepts no more, because it cannot know what is on the disk.
 //!
-//! Like every local store, it trusts the disk to keep synced data. It cannot detect that the file was replaced by an older copy
-//! by itself while no collector had it open.
+//! Like every local store, it trusts the disk to keep synced data. It cannot detect that the file was replaced by an older copy of
+//! itself while no collector had it open.
 //!
 //! # Why redb
 //!
-//! `tests/benches/storage` compares it with fjall 3 and has the figures. fjall needs 150 us of CPU less per commit, which
-//! matters when few rows share a commit, at low load; from a few hundred rows on the two are close. To open a million instances
-//! fjall took two seconds of CPU and redb a third of a second, with every page verified, and a restart keeps agents waiting.
-//! Besides, redb is one file with a specified format, has no background threads and almost no dependencies, and does its I/O
-//! through a trait, so the tests can substitute a failing disk.
+//! `tests/benches/storage` compares it with fjall 3 and has the figures. fjall needs 150 us of CPU less per commit, which matters
+//! when few rows share a commit, at low load; from a few hundred rows on the two are close. To open a million instances fjall took
+//! two seconds of CPU and redb a third of a second, with every page verified, and a restart keeps agents waiting. redb also stores
+//! one file with a specified format, has no background threads and almost no dependencies, and does its I/O through a trait, so the
+//! tests can substitute a failing disk.
 //!
 //! Rows are keyed by id, one table per dictionary. New ids are neighbours, so a batch touches few pages. One value per batch
 //! would be up to four times cheaper to write in large batches, but would need compaction.
@@ -109,12 +110,12 @@ pub struct Config {
     pub namespace: String,
 }
 
-/// What a store is opened for.
+/// The purpose for which a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    /// To be used: an older format is upgraded, and the namespace is recorded.
+    /// To use it: an older format is upgraded, and the namespace is recorded.
     Write,
-    /// To be shown: both stay as they are.
+    /// To show it: format and namespace stay as they are.
     Read,
 }
 

@@ -1,4 +1,4 @@
-//! Errors of a store, grouped by what the operator can do about them.
+//! Errors of a store, grouped by how the operator can react.
 
 use std::{io, path::PathBuf};
 
@@ -21,7 +21,7 @@ pub enum Error {
         pid: Option<u32>,
     },
 
-    /// The contents differ from what was written. Nothing was repaired or deleted.
+    /// The contents differ from the contents that were written. Nothing was repaired or deleted.
     #[error(
         "{} is damaged ({what}): restore it from a backup, or move it elsewhere to start empty (running agents keep their ids)",
         path.display()
@@ -33,7 +33,7 @@ pub enum Error {
         what: String,
     },
 
-    /// Hard state of a shared store differs from what was written. Nothing was repaired or deleted.
+    /// Hard state of a shared store differs from the state that was written. Nothing was repaired or deleted.
     #[error(
         "{key} cannot be used ({what}): delete the key if another program wrote it; otherwise restore etcd from a \
          backup, or delete everything below the store's prefix to start empty (running agents keep their ids)"
@@ -123,7 +123,7 @@ pub enum Error {
         error: io::Error,
     },
 
-    /// The open file is no longer the store: the next start would not find what is written to it.
+    /// The open file is no longer the store: the next start would not find data that is written to it.
     #[error(
         "{} was removed, renamed or replaced while the collector used it: no more writes are acknowledged; restore it and start \
          again, or start with the present contents (running agents keep their ids)",
@@ -189,7 +189,7 @@ fn named(namespace: &str) -> String {
 }
 
 impl Error {
-    /// Whether the written value is the cause, so that no later attempt can succeed.
+    /// Whether the value is the cause of the error, so that no later attempt can succeed.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(self, Self::Invalid { .. })

@@ -21,11 +21,11 @@
 //! ones as they arrive. An etcd transaction has at most 128 operations and a request 1.5 MiB; an entry of a log is one
 //! operation for any number of rows.
 //!
-//! The log holds what never changes: the key of each id. What changes is in keys that are overwritten: the generation and
-//! properties of an instance in a key of its own, last-seen times in chunks of many instances. As the log grows, a snapshot of
-//! fewer, larger keys replaces its beginning (`log/snapshot.rs` explains why this misleads no collector). So the bytes in etcd
-//! depend on the number of instances, operations and addresses, and not on how long or how often they report. etcd itself keeps
-//! the history of all keys until it is compacted: `docs/scaling.md`.
+//! The log has the data that never changes: the key of each id. Data that changes is in keys that are overwritten: the generation
+//! and properties of each instance in one key, and last-seen times in chunks of many instances. As the log grows, a snapshot of
+//! fewer, larger keys replaces its beginning (`log/snapshot.rs` explains why this is safe for every collector). So the bytes in
+//! etcd depend on the number of instances, operations and addresses, and not on how long or how often they report. etcd itself
+//! keeps the history of all keys until it is compacted: `docs/scaling.md`.
 //!
 //! # Damage
 //!
@@ -57,17 +57,17 @@
 //! | changed | 1 row, as in the table `instance` there, whole |
 //! | chunk | 1 `repeated` row, as in the table `seen` there |
 //!
-//! Changed instances and chunks are written after the rows of their batch. A changed instance is written only if the last log
-//! entry is still the one that its writer applied. Chunks are written in transactions that compare their revisions; of two
-//! reports about one instance the later signal wins.
+//! Changed instances and chunks are written after the rows of their batch. A changed instance is written only if the last log entry
+//! is still the one that its writer applied. Chunks are written in transactions that compare their revisions; if two reports
+//! concern one instance, the one with the later signal is kept.
 //!
 //! # Version 1
 //!
-//! Collectors of version 1 wrote every changed instance into the log, whole. A collector of this release that opens such a
-//! store reads it and raises it to version 2. Collectors of version 1 that are still running continue: they read the log, in
-//! which an instance has the properties that it registered with, and write to it as before. The snapshot does not mislead them;
-//! one that is disconnected for more than a thousand entries finds entries missing, and stops. A collector of version 1 that
-//! starts is refused.
+//! Collectors of version 1 wrote every changed instance into the log, whole. A collector of this release that opens such a store
+//! reads it and raises it to version 2. Collectors of version 1 that are still running continue: they read the log, in which an
+//! instance has the properties that it registered with, and write to it as before. The snapshot is safe for them too: a collector
+//! that is disconnected for more than a thousand entries finds entries missing, and stops. A collector of version 1 that starts is
+//! refused.
 
 mod changed;
 mod chunks;
@@ -160,7 +160,7 @@ impl Storage for Etcd {
         }
         let committed = self.write(batch);
         if committed.is_err() {
-            // The batch may have been written. The next `catch_up` must read from etcd, not only the watched changes.
+            // The batch may have been written. So the next `catch_up` must read from etcd, and not only apply the watched changes.
             self.news.mark_incomplete();
         }
         committed
@@ -234,7 +234,7 @@ impl Etcd {
             written = self.chunks.merge(&self.remote, batch.seen);
         }
         if !matches!(written, Ok(Commit::Durable)) {
-            // The caller treats the whole batch as not durable, but its rows are. The next read emits them.
+            // The caller treats the whole batch as not durable, but its rows are durable. The next read emits them.
             self.log.forget_after(before);
             return written;
         }
@@ -244,7 +244,7 @@ impl Etcd {
         written
     }
 
-    /// The rows that go into the log, and the instances whose changed state is written.
+    /// The rows to write to the log, and the instances whose changed state is to be written.
     fn targets<'a>(&self, rows: &'a [Row]) -> (Vec<&'a Row>, Vec<&'a Instance>) {
         let (mut in_log, mut changed) = (Vec::new(), Vec::new());
         for row in rows {

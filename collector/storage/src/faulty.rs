@@ -13,7 +13,7 @@ use rollcall_domain::inventory::Row;
 
 use super::{Batch, Commit, Counts, Error, LastSeen, Record, Storage};
 
-/// Forwards every call to another storage until its n-th commit. That commit fails, as does every later one.
+/// Forwards every call to another storage until the n-th commit. That commit and all later ones fail.
 #[derive(Debug)]
 pub struct Faulty<S> {
     inner: S,

@@ -41,12 +41,12 @@ use tokio_util::sync::CancellationToken;
 
 /// When an instance was last seen, and the state that the collector derived from that.
 ///
-/// Coarse: the write-back is delayed, so a store may lag by its interval.
+/// The stored value may be old by up to the interval of the write-back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastSeen {
     /// The instance.
     pub instance: InstanceId,
-    /// By the collector's wall clock; shown to users, never compared with a deadline.
+    /// When the last signal arrived, by the collector's wall clock. It is shown to users and never compared with a deadline.
     pub last_seen: Timestamp,
     /// The kind of the last signal.
     pub signal: Signal,
@@ -54,15 +54,15 @@ pub struct LastSeen {
     pub state: State,
     /// The usual interval between two signals of the instance; zero if it does not lengthen the configured term.
     pub usual: Duration,
-    /// The member that observed the signal, where several share the store; `None` if unknown.
+    /// The member that observed the signal, if several share the store; `None` if unknown.
     pub observer: Option<Tag>,
-    /// Whether an instance that is down or left is out of counts and lists.
+    /// Whether the instance is forgotten: down or left, and no longer counted and listed.
     pub forgotten: bool,
 }
 
 impl LastSeen {
-    /// The entry of a newly registered instance, last seen when it registered; `None` for any other row. An adopted instance,
-    /// which only other messages mentioned, gets its lease with its first signal.
+    /// The entry of a newly registered instance, last seen when it registered; `None` for any other row. An adopted instance has no
+    /// entry, because other messages may only have mentioned it: its first signal grants its lease.
     #[must_use]
     pub fn registered(row: &Row) -> Option<Self> {
         match row {
@@ -82,15 +82,15 @@ impl LastSeen {
 
 /// Rows and last-seen times that become durable together. Either part may be empty.
 ///
-/// The last of several entries with the same id wins.
+/// If several entries have the same id, the last one is stored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Batch<'a> {
     /// New and changed rows.
     pub rows: &'a [Row],
     /// Last-seen times.
     pub seen: &'a [LastSeen],
-    /// The digest of the inventory with these rows, which other members compare with theirs. It is stored with an empty batch
-    /// too, but not with a batch whose rows are all instances with changed properties, which no digest covers.
+    /// The digest of the inventory with these rows, which other members compare with theirs. It is stored even with an empty batch,
+    /// but not with a batch that only changes properties, which no digest covers.
     pub digest: Option<u64>,
 }
 
@@ -103,7 +103,7 @@ pub enum Record {
     LastSeen(LastSeen),
     /// A record that was read before and is unchanged. The reader compares it with its present state.
     Unchanged(LastSeen),
-    /// The present state of an instance that was read before. No digest covers the difference.
+    /// The present state of an instance that was read before. The digest does not cover the change.
     Changed(Instance),
     /// The digest that the writer of the preceding rows computed over its inventory, with all rows up to this record.
     Digest(u64),
@@ -118,14 +118,14 @@ pub enum Damage {
     Soft {
         /// The key.
         key: String,
-        /// What is wrong, and what is done about it.
+        /// The problem, and the action taken.
         what: String,
     },
     /// A key of hard state changed or vanished after it was read. A collector cannot start without it.
     Hard {
         /// The key.
         key: String,
-        /// What is wrong.
+        /// The problem.
         what: String,
     },
     /// Every key that a collector needs at its start is present again.
@@ -174,7 +174,7 @@ impl Counts {
     }
 }
 
-/// The lowest ids, by magnitude, that the dictionaries assign, where an operator has set them. Lower ids belong to an earlier
+/// The lowest ids, by magnitude, that the dictionaries assign, if an operator has set them. Lower ids belong to an earlier
 /// inventory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FirstIds {
@@ -189,7 +189,7 @@ pub struct FirstIds {
 }
 
 impl FirstIds {
-    /// The dictionaries that have such an id.
+    /// The dictionaries with a first id, and the id.
     pub fn iter(&self) -> impl Iterator<Item = (Dictionary, i32)> {
         let ids = [
             (Dictionary::Applications, self.applications),
@@ -227,8 +227,7 @@ pub trait Watcher: std::fmt::Debug + Send {
 pub enum Commit {
     /// The whole batch survives a crash of the process and a loss of power.
     Durable,
-    /// Conflict: another collector committed first, and this batch does not take its rows into account. Catch up and build it
-    /// again.
+    /// Another collector committed first, and this batch was built without its rows. Catch up and build the batch again.
     Conflict,
 }
 
@@ -239,8 +238,8 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
         false
     }
 
-    /// The number of records that [`Storage::load`] will read, or a little more, so that the caller can reserve memory. Reads
-    /// only a few of them.
+    /// The number of records that [`Storage::load`] will read, or a slightly larger number, so that the caller can reserve memory.
+    /// Reads only a few records.
     ///
     /// # Errors
     /// Those of [`Storage::load`].
@@ -267,7 +266,7 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
     /// read, so a store is never held in memory twice.
     ///
     /// # Errors
-    /// The contents cannot be trusted ([`Error::Corrupt`]), or reading failed. The records emitted by then are not the whole
+    /// The contents cannot be trusted ([`Error::Corrupt`]), or reading failed. Records emitted before the error are not the whole
     /// store and must not be used.
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error>;
 
@@ -294,8 +293,8 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
         Ok(())
     }
 
-    /// As [`Storage::catch_up`], but always reads from the store itself: every row that any collector made durable before the
-    /// call has been emitted when it returns.
+    /// As [`Storage::catch_up`], but always reads from the store itself. When it returns, it has emitted every row that any
+    /// collector made durable before the call.
     ///
     /// # Errors
     /// Those of [`Storage::catch_up`].

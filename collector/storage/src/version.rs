@@ -1,9 +1,9 @@
 //! Decides which builds may use a store.
 //!
-//! A store records two versions: that of its format, and the oldest version whose builds can read everything in it (its
-//! reader). A build opens a store whose reader is not above its own version, even if the format is newer: it reads what it
-//! knows and keeps the rest. A build that opens a store of an older format raises it to its own versions. Builds that cannot
-//! read those are refused from then on.
+//! A store records two versions: that of its format, and the oldest version whose builds can read everything in it (its reader). A
+//! build opens a store whose reader is not above its own version, even if the format is newer: it reads the fields that it knows
+//! and keeps the others. A build that opens a store of an older format raises it to its own versions. Builds that cannot read those
+//! are refused from then on.
 //!
 //! A release raises [`VERSION`] with every change of the format. It raises [`READER`] too with a change that an older build
 //! would misread or lose: another meaning of a field, or a field that must survive when an older build rewrites its row. A new
@@ -11,8 +11,8 @@
 
 /// The version of the format that this build writes.
 pub(super) const VERSION: u32 = 2;
-/// The oldest version whose builds read what this build writes. Builds of version 1 report an unknown number of an enumeration
-/// as damage, and do not read the keys of a shared store that hold changed properties.
+/// The oldest version whose builds can read the stores that this build writes. Builds of version 1 report an unknown number of an
+/// enumeration as damage, and do not read the keys of a shared store that hold changed properties.
 const READER: u32 = 2;
 
 /// The versions of a store.

@@ -1,5 +1,5 @@
-//! Tests the HTTP faces for SkyWalking agents and the admin face from a client's view, merged on one listener: what an agent
-//! registers, the query API shows.
+//! Tests the HTTP faces for SkyWalking agents and the admin face from a client's view, merged on one listener: the query API shows
+//! the registrations of agents.
 
 #![allow(
     clippy::unwrap_used,

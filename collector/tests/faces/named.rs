@@ -169,8 +169,8 @@ async fn segments_of_a_web_page_register_no_instance_and_no_other_origin_is_allo
             .text()
             .contains(r#"rollcall_dropped_total{what="browser_reports"} 2"#)
     );
-    // Like upstream's collectors, this one allows no other origin: the page and the collector share a name, or the browser
-    // refuses.
+    // Like upstream's collectors, this collector allows no other origin. Unless the page and the collector share a name, the
+    // browser refuses the call.
     for path in ["/browser/perfData", "/browser/errorLogs", "/v3/segments"] {
         let reply = collector.call(Method::OPTIONS, path, "").await;
         assert_eq!(reply.refused(405), "method", "{path}");

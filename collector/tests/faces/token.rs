@@ -1,4 +1,4 @@
-//! The token that agents have to send.
+//! The token that agents must send.
 
 use super::*;
 

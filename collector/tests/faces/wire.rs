@@ -271,7 +271,7 @@ async fn a_feed_resumes_after_an_event_or_a_time_within_the_history() {
     assert_eq!(third, all[2].as_bytes());
     drop(feed);
 
-    // Another numbering, and more events than the history holds.
+    // Another series of numbers, and more events than the history has.
     let other = events_since(&collector, "?since=1-7", 4).await;
     assert_eq!(other[0], "event: lagged\ndata: {\"missed\":null}\n\n");
     assert_eq!(other[1..], all);

@@ -1,4 +1,4 @@
-//! The certificate in use, and its exchange.
+//! The certificate in use, and its replacement while the collector runs.
 
 use std::{
     fmt,
@@ -62,15 +62,15 @@ pub enum Clients {
 /// The outcome of reading the files again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The files are those in use.
+    /// The files have not changed.
     None,
     /// New handshakes use another certificate or other authorities.
     Exchanged,
 }
 
 impl Certificates {
-    /// Reads the files for the first time. Blocks. A certificate that has expired or is not valid yet is accepted here,
-    /// because the listeners have no other.
+    /// Reads the files for the first time. Blocks. Accepts a certificate that has expired or is not valid yet, because the
+    /// listeners have no other certificate.
     ///
     /// # Errors
     /// The files are unusable.
@@ -111,15 +111,15 @@ impl Certificates {
         self.0.current.load().validity
     }
 
-    /// Exchanges of the certificate, and files that were refused instead.
+    /// The number of times that the certificate was exchanged, and the number of times that new files were refused.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.0.exchanged.load(Relaxed), self.0.refused.load(Relaxed))
     }
 
-    /// Reads the files again, and uses them if they are good and have changed. Blocks.
+    /// Reads the files again, and uses them if they are valid and have changed. Blocks.
     ///
     /// # Errors
-    /// The files are unusable, or hold a certificate that is not valid at `now`. Nothing has changed.
+    /// The files are unusable, or contain a certificate that is not valid at `now`. The certificate in use stays.
     pub fn refresh(&self, now: i64) -> Result<Change, Error> {
         let files = &self.0.files;
         let contents = files.read()?;
@@ -178,7 +178,7 @@ impl Certificates {
         }
     }
 
-    /// Reports the outcome of a refresh. Files that stay bad are reported once.
+    /// Reports the outcome of a refresh. Files that stay unusable are reported once.
     fn record(&self, outcome: Result<Change, Error>, is_requested: bool, keeper: &mut Keeper) {
         match outcome {
             Ok(change) => {
@@ -207,7 +207,7 @@ impl Certificates {
     }
 }
 
-/// What [`Certificates::keep`] has reported.
+/// The problems that [`Certificates::keep`] has reported.
 #[derive(Debug, Default)]
 struct Keeper {
     refused: Option<String>,
@@ -216,7 +216,8 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Why an operator has to act, if so. Warns once about each certificate that expires soon or is not valid yet.
+    /// The reason why an operator must act; `None` if there is none. Warns once about each certificate that expires soon or is not
+    /// valid yet.
     fn reason(&mut self, validity: Validity, now: i64) -> Option<String> {
         let Validity { begins, expires } = validity;
         let at = expiry::print(expires);

@@ -21,7 +21,7 @@ pub enum Error {
         /// The most bytes.
         most: u64,
     },
-    /// A file does not hold what it must.
+    /// A file lacks the certificate or the key that it must contain.
     #[error("{path} holds no {what} in PEM format", path = path.display())]
     Absent {
         /// The file.
@@ -60,7 +60,7 @@ pub enum Error {
     Expired {
         /// The file of the certificate.
         path: PathBuf,
-        /// Its end.
+        /// The end of its validity.
         at: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Reads when a certificate is valid (RFC 5280 section 4.1.2.5).
+//! Reads the validity of a certificate (RFC 5280 section 4.1.2.5).
 
 use jiff::{Timestamp, civil};
 
@@ -10,13 +10,13 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// The time in which a certificate is valid, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// The start; the earliest time if the certificate states none that RFC 5280 allows.
+    /// The start; the earliest possible time if the certificate has no start that RFC 5280 allows.
     pub begins: i64,
     /// The end.
     pub expires: i64,
 }
 
-/// The validity of a DER certificate; `None` if it states no end that RFC 5280 allows.
+/// The validity of a DER certificate; `None` if it has no end that RFC 5280 allows.
 #[must_use]
 pub fn validity(certificate: &[u8]) -> Option<Validity> {
     let (tag, certificate, _) = element(certificate)?;
@@ -30,7 +30,7 @@ pub fn validity(certificate: &[u8]) -> Option<Validity> {
     } else {
         body
     };
-    // The serial number, the algorithm and the issuer.
+    // Skips the serial number, the algorithm and the issuer.
     for _ in 0..3 {
         (_, _, rest) = element(rest)?;
     }
@@ -55,7 +55,7 @@ pub fn print(seconds: i64) -> String {
     }
 }
 
-/// The tag, the content, and what follows.
+/// The tag and the content of the first element, and the bytes after it.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, bytes) = bytes.split_first()?;
     let (&length, bytes) = bytes.split_first()?;

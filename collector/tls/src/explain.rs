@@ -1,4 +1,4 @@
-//! Describes why a handshake failed.
+//! Describes failed handshakes for operators.
 
 use std::{error::Error as StdError, io};
 
@@ -24,7 +24,7 @@ impl Side {
         }
     }
 
-    /// The other side.
+    /// The side of this program, as the messages name it.
     const fn own(self) -> &'static str {
         match self {
             Self::Client | Self::Server => "this collector",
@@ -41,7 +41,7 @@ impl Side {
     }
 }
 
-/// Why a handshake failed, for an operator: what the peer presented or refused, and what to change.
+/// Why a handshake failed, for an operator: what the peer presented or refused, and the setting to change.
 #[must_use]
 pub fn explain(error: &io::Error, side: Side) -> String {
     if let Some(error) = tls(error) {

@@ -10,7 +10,7 @@ use prometheus_client::{
 
 use super::Certificates;
 
-/// The metrics of a certificate; those of a collector without one have no or zero values.
+/// The metrics of a certificate. Without a certificate, the end of validity is absent and the counters are zero.
 #[derive(Debug)]
 pub struct Exposition(pub Option<Certificates>);
 
@@ -22,7 +22,7 @@ impl Collector for Exposition {
             None,
             MetricType::Gauge,
         )?;
-        // Without a certificate there is no value, because any would raise an alert.
+        // Without a certificate there is no value, because any value would raise an alert.
         if let Some(certificates) = &self.0 {
             ConstGauge::new(certificates.expires()).encode(expiry)?;
         }

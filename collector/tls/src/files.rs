@@ -1,4 +1,4 @@
-//! The files of a certificate, and what they contain.
+//! The files of a certificate, and their contents.
 
 use std::{fmt, fs, io::Read, path::Path, path::PathBuf};
 
@@ -9,7 +9,7 @@ use rustls::{
 
 use super::Error;
 
-/// A longer file is refused.
+/// The largest file that is accepted, in bytes.
 const MOST: u64 = 1 << 20;
 
 /// The files of a certificate.
@@ -23,7 +23,7 @@ pub struct Files {
     pub trusted_ca: PathBuf,
 }
 
-/// The bytes of the files, which are compared to find a change.
+/// The bytes of the files. They are compared to detect a change.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Contents {
     cert_chain: Vec<u8>,
@@ -59,7 +59,7 @@ impl Files {
         })
     }
 
-    /// Parses what [`Files::read`] returned.
+    /// Parses the contents that [`Files::read`] returned.
     pub(crate) fn parse(&self, contents: &Contents) -> Result<Parsed, Error> {
         let roots = match contents.trusted_ca.as_slice() {
             [] if self.trusted_ca.as_os_str().is_empty() => None,

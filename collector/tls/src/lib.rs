@@ -1,8 +1,8 @@
 //! The certificate of a collector: read from files, used for every TLS connection, and read again when the files change.
 //!
-//! [`Certificates`] holds what is in use. A handshake takes the current settings and keeps them, so a change never touches an
-//! open connection. Files that are unusable, do not belong together, or hold a certificate that has expired or is not valid yet
-//! are refused: the certificate in use stays, and a warning and a counter report the files.
+//! [`Certificates`] has the settings in use. A handshake takes the current settings and keeps them, so a change never affects an
+//! open connection. Files are refused if they are unusable, do not belong together, or contain a certificate that has expired or is
+//! not valid yet. The certificate in use then stays, and a warning and a counter report the files.
 //!
 //! The TLS library is rustls with ring. Versions are 1.2 and 1.3. There is no renegotiation, no early data, and no revocation
 //! list; [`expiry`] reads the only field of a certificate that rustls does not report.

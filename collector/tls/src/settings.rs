@@ -68,7 +68,7 @@ pub(crate) fn http2_client(
 /// file of `identity`, whose private key is in the second one, to a server that requests one.
 ///
 /// # Errors
-/// A file cannot be read, or does not hold what it should.
+/// A file cannot be read, or lacks the certificate or the key that it must contain.
 pub fn client(
     ca_file: &Path,
     identity: Option<(&Path, &Path)>,
@@ -97,7 +97,7 @@ pub fn client(
     Ok(Arc::new(client))
 }
 
-/// The provider is named here, because a process-wide one would be a hidden setting.
+/// The cryptography provider. It is named explicitly, because a process-wide provider would be a hidden setting.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

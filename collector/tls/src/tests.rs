@@ -151,7 +151,7 @@ async fn a_file_system_that_hangs_does_not_hold_up_a_stop() {
     let (dir, authority) = (directory(), Authority::new("a"));
     let files = authority.write(dir.path()).unwrap();
     let certificates = Certificates::load(files.clone()).unwrap();
-    // A pipe blocks its reader as such a file system does.
+    // A pipe blocks its reader, like a file system that does not answer.
     let pipe = files.cert_chain;
     fs::remove_file(&pipe).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();

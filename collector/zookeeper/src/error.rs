@@ -1,4 +1,4 @@
-//! Why a request fails.
+//! Errors of requests.
 
 use std::io;
 

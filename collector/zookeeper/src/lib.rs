@@ -1,4 +1,4 @@
-//! A client of ZooKeeper: one connection, one request at a time, and no task of its own.
+//! A client of ZooKeeper with one connection and one request at a time. It has no task of its own.
 //!
 //! The caller drives it: a request returns with its answer, and between requests [`Client::changed`] waits for events and keeps
 //! the session alive. A connection is never repaired. After any error except a refusal the caller connects another [`Client`]
@@ -36,7 +36,7 @@ const MAX_FRAME: usize = 4 << 20;
 pub struct Session {
     id: i64,
     password: Bytes,
-    /// The latest transaction that this client has seen: a server behind it closes the connection.
+    /// The latest transaction that this client has seen. A server that has not seen it closes the connection.
     seen: i64,
     /// When the servers may end the session; `None` if it was never open.
     expires: Option<Instant>,
@@ -50,7 +50,7 @@ impl Session {
 }
 
 impl fmt::Debug for Session {
-    /// Without its password.
+    /// Leaves out the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("id", &self.id)
@@ -78,8 +78,8 @@ pub struct Client<'s> {
 }
 
 impl<'s> Client<'s> {
-    /// Connects to `server`, `host:port`, and resumes `session`, or opens it if it is new. The servers may set another term
-    /// than the requested one. Takes at most a third of the term, so that there is time to try another server.
+    /// Connects to `server`, `host:port`, and resumes `session`, or opens it if it is new. The servers may set a term other than
+    /// the requested one. Takes at most a third of the term, so that there is time to try another server.
     pub async fn connect(
         server: &str,
         term: Duration,
@@ -173,7 +173,7 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Executes all of the steps, or none.
+    /// Executes all steps, or none.
     pub async fn transact(&mut self, steps: &[Step]) -> Result<(), Error> {
         let path = |step: usize| steps.get(step).map_or("", Step::path);
         let acl = self.acl;
@@ -185,8 +185,8 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Waits for a change of a node that was read since the last return, and keeps the session alive meanwhile. Safe to drop
-    /// at any time.
+    /// Waits for a change of a node that was read since the last return, and keeps the session alive meanwhile. The future may be
+    /// dropped at any time.
     pub async fn changed(&mut self) -> Result<(), Error> {
         while !self.has_changed {
             let next_ping = self.last_sent + self.term / 3;
@@ -244,7 +244,7 @@ impl<'s> Client<'s> {
         self.outbox.extend_from_slice(request);
     }
 
-    /// Sends the outbox. Safe to drop at any time: unsent bytes stay in the outbox.
+    /// Sends the outbox. The future may be dropped at any time: unsent bytes stay in the outbox.
     async fn flush(&mut self) -> Result<(), Error> {
         while !self.outbox.is_empty() {
             let due = self.last_received + self.term * 2 / 3;
@@ -257,13 +257,13 @@ impl<'s> Client<'s> {
         Ok(())
     }
 
-    /// The next frame, without its length. Safe to drop at any time: received bytes stay in the inbox.
+    /// The next frame, without its length. The future may be dropped at any time: received bytes stay in the inbox.
     async fn frame(&mut self) -> Result<Bytes, Error> {
         loop {
             if let Some(frame) = self.take_frame()? {
                 return Ok(frame);
             }
-            // The server answers pings, so a silent server counts as lost; the rest of the term is for finding another.
+            // A server answers pings, so a silent server counts as lost. The rest of the term is left for finding another server.
             let due = self.last_received + self.term * 2 / 3;
             let read = timeout_at(due, self.stream.read_buf(&mut self.inbox)).await;
             match read {

@@ -27,7 +27,7 @@ pub(crate) enum Op {
 pub(crate) enum Acl {
     /// Anyone may do anything, as with upstream's nodes.
     Open,
-    /// Only the user that the connection has authenticated as may do anything.
+    /// Only the user as which the connection has authenticated may do anything.
     Creator,
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn authenticate(credentials: &str) -> BytesMut {
     })
 }
 
-/// Requests whether a node exists, which needs no permission.
+/// Asks whether a node exists. That needs no permission.
 pub(crate) fn exists(number: i32, path: &str) -> BytesMut {
     request(number, Op::Exists, |frame| {
         put_bytes(frame, path.as_bytes());
@@ -191,7 +191,7 @@ pub(crate) fn transact(number: i32, steps: &[Step], acl: Acl) -> BytesMut {
 }
 
 const ANY_VERSION: i32 = -1;
-/// The kind that stands for no step: the end of a transaction, and in an answer also a step that was not executed.
+/// The kind that stands for no step: the end of a transaction and, in an answer, also a step that was not executed.
 const NO_STEP: i32 = -1;
 /// `ZooDefs.Perms.ALL`
 const ALL_PERMISSIONS: i32 = 31;
@@ -226,7 +226,7 @@ fn put_node(frame: &mut BytesMut, path: &str, data: &[u8], acl: Acl, mode: Mode)
     frame.put_i32(ALL_PERMISSIONS);
     let (scheme, id): (&[u8], &[u8]) = match acl {
         Acl::Open => (b"world", b"anyone"),
-        // The server replaces this by the user that the connection has authenticated as.
+        // The server replaces this with the user as which the connection has authenticated.
         Acl::Creator => (b"auth", b""),
     };
     put_bytes(frame, scheme);

@@ -1,4 +1,4 @@
-//! JVM metrics: the same in both generations.
+//! The bytes of JVM metrics, which are the same in both generations.
 
 use rollcall_proto::jvm::{Cpu, Gc, GcPhrase, JvmMetric, JvmMetrics, Memory, MemoryPool, PoolType};
 

@@ -1,7 +1,7 @@
-//! The bytes of every message, written by hand from the field tables and not by the encoder under test.
+//! Compares every message with bytes that were written by hand from the field tables, not by the encoder under test.
 //!
-//! Each line of bytes is one field: its key (field number shifted left by three, and the wire type: 0 varint, 1 eight
-//! bytes, 2 length-delimited), a length where there is one, and the value.
+//! Each line of bytes is one field: its key, its length if it has one, and its value. The key is the field number shifted left by
+//! three, plus the wire type: 0 for a varint, 1 for eight bytes, 2 for a length-delimited value.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,7 +23,7 @@ const MINUS_1: [u8; 10] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 const NEW_YEAR_2018: [u8; 6] = [0x80, 0xa0, 0x92, 0xf8, 0x8a, 0x2c];
 const NEW_YEAR_2018_MILLIS: i64 = 1_514_764_800_000;
 
-/// Asserts that `message` encodes to these fields and that they decode to it.
+/// Asserts that `message` encodes to these fields and that the fields decode to `message`.
 fn golden<M: Message + Default + PartialEq + Debug>(fields: &[&[u8]], message: &M) {
     let bytes = fields.concat();
     assert_eq!(&decoded::<M>(fields), message, "decoded");

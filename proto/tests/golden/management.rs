@@ -1,4 +1,4 @@
-//! 8.0 and later: properties and signs of life.
+//! The bytes of 8.0 and later: properties and keep-alives.
 
 use rollcall_proto::{
     common::KeyWithStringValue,
@@ -39,7 +39,7 @@ fn instance_ping_pkg() {
         b"\x12\x05one@1",  // 2 serviceInstance
     ];
     golden(bytes, &ping);
-    // 9.0 and later send the layer, which is skipped.
+    // Agents since 9.0 also send the layer, which the decoder skips.
     let with_layer: InstancePingPkg = decoded(&[bytes[0], bytes[1], b"\x1a\x07GENERAL"]);
     assert_eq!(with_layer, ping);
 }

@@ -1,4 +1,4 @@
-//! 6.0.0-beta to 7.0.0: services, instances, endpoints, network addresses, pings and commands.
+//! The bytes of 6.0.0-beta to 7.0.0: services, instances, endpoints, network addresses, pings and commands.
 
 use rollcall_proto::{
     common::{KeyWithIntegerValue, KeyWithStringValue},

@@ -1,4 +1,4 @@
-//! Applications, instances, service names, network addresses.
+//! The bytes of 3.2.6 and 5.x: applications, instances, service names, network addresses.
 
 use rollcall_proto::{
     application::{Application, ApplicationMapping},
@@ -108,7 +108,7 @@ fn application_mapping_5_x() {
 }
 
 #[test]
-fn of_several_mappings_a_5_x_reader_keeps_the_last() {
+fn a_5_x_reader_keeps_the_last_of_several_mappings() {
     let two: &[&[u8]] = &[
         b"\x0a\x0a\x0a\x06orders\x10\x02", // 1 application
         b"\x0a\x07\x0a\x03pay\x10\x03",    // 1 application
@@ -354,7 +354,7 @@ fn downstream_has_no_bytes() {
 }
 
 #[test]
-fn the_least_and_the_greatest_id() {
+fn the_smallest_and_the_largest_id() {
     golden(
         &[
             b"\x0a\x01a",                                    // 1 key

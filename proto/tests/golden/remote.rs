@@ -1,4 +1,4 @@
-//! The link between collectors.
+//! The bytes of the protocol between collectors.
 
 use rollcall_proto::remote::{
     DoubleList, Empty, IntegerList, LongList, RemoteData, RemoteMessage, StringList,

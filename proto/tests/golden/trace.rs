@@ -1,4 +1,4 @@
-//! Trace segments: one envelope, two layouts inside.
+//! The bytes of trace segments: one envelope with two layouts of the segment inside.
 
 use rollcall_proto::{
     common::{KeyWithStringValue, SpanType},
@@ -8,7 +8,7 @@ use rollcall_proto::{
 
 use crate::{MINUS_1, golden};
 
-/// `TraceSegmentReference`, 56 bytes, the same in both layouts.
+/// `TraceSegmentReference`: 56 bytes, which are the same in both layouts.
 const REFERENCE: &[u8] = b"\
     \x08\x01\
     \x12\x05\x0a\x03\x01\x02\x03\

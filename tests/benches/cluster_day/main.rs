@@ -1,9 +1,9 @@
-//! A day of a cluster in simulated time: the size of etcd and of the members at its end.
+//! Simulates a day of a cluster, and measures the size of etcd and of the members at its end.
 //!
-//! Two members, each a store and an inventory only, work alternately on a real etcd, whose history is compacted after every
-//! round like with `--auto-compaction-retention`. There are 144 rounds of ten minutes. In each, the last-seen times of all
-//! instances are written back, some instances restart and report different properties, and some report different properties in
-//! every round. Three times a day a deploy renames all instances.
+//! Two members, which consist of a store and an inventory only, work alternately on a real etcd. Its history is compacted after
+//! every round, as with `--auto-compaction-retention`. The day has 144 rounds of ten minutes. In each round, the last-seen times of
+//! all instances are written back, some instances restart and report different properties, and some other instances report
+//! different properties in every round. Three times a day, a deployment renames all instances.
 //!
 //! Run it with `cargo bench -p rollcall-tests --bench cluster_day`.
 
@@ -23,12 +23,12 @@ use tokio::runtime::Handle;
 const INSTANCES: usize = 100_000;
 const APPLICATIONS: usize = 200;
 const ROUNDS: usize = 144;
-/// Rounds after which a deploy renames every instance.
+/// The number of rounds between two deployments, which rename every instance.
 const DEPLOY_EVERY: usize = 48;
-/// Instances that restart in a round, and instances that report different properties in every round.
+/// The number of instances that restart in a round, and of instances that report different properties in every round.
 const RESTARTS: usize = 700;
 const CHURNING: usize = 1_000;
-/// Rows per commit.
+/// The largest number of rows in one commit.
 const BATCH: usize = 1_000;
 
 /// A member: its inventory and the shared store.
@@ -110,7 +110,7 @@ impl Member {
     }
 }
 
-/// A process with the names of a deploy, with properties as Java agents report them.
+/// A process with the names of a deployment and properties as Java agents report them.
 fn process(number: usize, deploy: usize, report: usize) -> NewInstance {
     let application = i32::try_from(number % APPLICATIONS).expect("few") + 2;
     let properties = [

@@ -10,7 +10,7 @@ use clap::Parser;
 
 #[derive(Debug, Parser)]
 struct Options {
-    /// Takes the pictures instead.
+    /// Takes the pictures instead of measuring.
     #[arg(long)]
     pictures: bool,
     /// Also writes the measurements to their section of `tests/benches/RESULTS.md`.

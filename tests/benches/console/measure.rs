@@ -1,4 +1,4 @@
-//! First content, search and live update with 100,000 instances.
+//! Measures first content, search and live updates with 100,000 instances.
 
 use std::{
     fmt::Write as _,
@@ -152,7 +152,7 @@ async fn live(browser: &mut Browser, collector: &Collector, base: &str) -> Vec<f
     browser.shows("No instance matches").await;
     let mut times = Vec::new();
     for round in 1..=ROUNDS {
-        // Two changes within a second are shown together, so each is alone.
+        // The page shows two changes within a second together, so the changes are kept apart.
         browser.settled(Duration::from_secs(2)).await;
         let begun = Instant::now();
         let name = format!("newcomer-{round}");

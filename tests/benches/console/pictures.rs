@@ -1,4 +1,4 @@
-//! A small fleet with something to see, and a picture of every page.
+//! Starts a small fleet with some dead instances, and takes a picture of every page.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 

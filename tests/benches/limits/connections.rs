@@ -1,4 +1,4 @@
-//! The memory of idle connections.
+//! Measures the memory of idle connections.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,21 +12,21 @@ use tokio::time::sleep;
 
 use super::{Options, source};
 
-/// Connections of one kind in a round.
+/// The number of connections of one kind in a round.
 const COUNT: usize = 4_000;
-/// Connections that are opened at the same time.
+/// The number of connections that are opened at the same time.
 const CONCURRENCY: usize = 64;
-/// The time in which a server finishes what it does for new connections.
+/// The time in which a server finishes its work for new connections.
 const SETTLING: Duration = Duration::from_secs(1);
 
 /// A kind of client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It has requested the list of collectors over HTTP/1.1.
+    /// A client that has requested the list of collectors over HTTP/1.1.
     Http1,
-    /// It has registered its application and its instance over gRPC.
+    /// A client that has registered its application and its instance over gRPC.
     SkyWalking,
-    /// It has opened its stream, introduced itself and made a call.
+    /// A client that has opened its stream, introduced itself and made a call.
     Nacos,
 }
 
@@ -50,14 +50,14 @@ pub(crate) enum Client {
     Nacos { _client: Connection },
 }
 
-/// A collector that takes as many connections as the limit on open files allows.
+/// A collector that accepts as many connections as the limit of open files allows.
 pub(crate) async fn collector(options: &Options) -> (Collector, Faces) {
     let most = options.connections + 100;
     let server = Collector::options()
         .env("SW_TIMELINE_PER_PEER", "100000000")
         .env("SW_SERVER_MAX_CONNECTIONS", most.to_string())
         .env("SW_SERVER_MAX_CONNECTIONS_PER_PEER", most.to_string())
-        // Nothing happens on an idle connection but what the connection itself needs.
+        // With these terms, no liveness work falls into the measurement of idle connections.
         .env("SW_LIVENESS_SILENT_AFTER", "1h")
         .env("SW_LIVENESS_DOWN_AFTER", "2h");
     let (mut collector, faces) = nacos::collector(server).await;
@@ -65,7 +65,7 @@ pub(crate) async fn collector(options: &Options) -> (Collector, Faces) {
     (collector, faces)
 }
 
-/// Opens this many connections.
+/// Opens `count` connections.
 pub(crate) async fn open(
     kind: Kind,
     (collector, faces): &(Collector, Faces),
@@ -103,7 +103,7 @@ async fn client(kind: Kind, server: SocketAddr, number: usize) -> Client {
     }
 }
 
-/// Bytes of resident memory for an idle connection of each kind, with a new collector for each round.
+/// Measures the resident memory of an idle connection of each kind in bytes, with a new collector for each round.
 pub(crate) async fn measure(options: &Options) -> Vec<(Kind, Rounds)> {
     let mut measured = Kind::ALL.map(|kind| (kind, Rounds::default()));
     for round in 0..options.rounds() {
@@ -116,7 +116,7 @@ pub(crate) async fn measure(options: &Options) -> Vec<(Kind, Rounds)> {
             let server = collector(options).await;
             let most = usize::try_from(options.connections).unwrap_or(COUNT);
             let count = options.count(COUNT).min(most);
-            // The first connections take memory that all share.
+            // The first connections make the collector allocate memory that all connections share.
             let first = open(*kind, &server, 64).await;
             sleep(SETTLING / 2).await;
             let before = server.0.resident_bytes();

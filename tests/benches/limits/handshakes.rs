@@ -1,4 +1,4 @@
-//! New connections, with and without TLS.
+//! Measures new connections, with and without TLS.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -15,9 +15,9 @@ use tokio_rustls::TlsConnector;
 
 use super::{Options, source};
 
-/// Clients that connect at the same time.
+/// The number of clients that connect at the same time.
 const CALLERS: usize = 16;
-/// Connections of one round.
+/// The number of connections of one round.
 const PLAIN: usize = 4_000;
 const TLS: usize = 1_600;
 
@@ -26,18 +26,18 @@ const TLS: usize = 1_600;
 pub(crate) struct Handshakes {
     /// Connections a second.
     pub(crate) rate: Rounds,
-    /// CPU time of the collector for each, in microseconds.
+    /// CPU time of the collector for each connection, in microseconds.
     pub(crate) cpu: Rounds,
 }
 
-/// Connections without TLS, and with it.
+/// The measurements without TLS and with TLS.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Both {
     pub(crate) plain: Handshakes,
     pub(crate) tls: Handshakes,
 }
 
-/// Each connection is opened, makes one naming GET and is closed. The same listener serves both kinds.
+/// Measures connections that are opened, make one naming GET and are closed. The same listener serves both kinds.
 pub(crate) async fn measure(options: &Options) -> Both {
     let (authority, directory) = (Authority::new("own"), TempDir::new());
     let directory = directory.expect("a temporary directory");
@@ -49,7 +49,7 @@ pub(crate) async fn measure(options: &Options) -> Both {
         .env("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", path(&files.cert_chain))
         .env("SW_CORE_GRPC_SSL_KEY_PATH", path(&files.key))
         .env("SW_CORE_GRPC_SSL_TRUSTED_CA_PATH", path(&files.trusted_ca))
-        // The harness reads the readiness without TLS.
+        // The harness probes the readiness without TLS.
         .env("SW_UI_JETTY_TLS", "optional")
         .start()
         .await;
@@ -78,7 +78,7 @@ impl Handshakes {
     }
 }
 
-/// The rate, and the CPU time of each.
+/// Opens `count` connections, and returns their rate and the CPU time of each.
 async fn connect(collector: &Collector, count: usize, tls: Option<&TlsConnector>) -> (f64, f64) {
     let server = collector.listeners().naming;
     let each = count.div_ceil(CALLERS);

@@ -1,4 +1,4 @@
-//! As many idle gRPC connections as the limit on open files allows, and what keeping them alive costs.
+//! Opens as many idle gRPC connections as the limit of open files allows, and measures the cost of keeping them alive.
 
 use std::time::{Duration, Instant};
 
@@ -10,25 +10,25 @@ use super::{
     connections::{Kind, collector, open},
 };
 
-/// The measured minute: two pings of each idle HTTP/2 connection.
+/// The measured minute, in which each idle HTTP/2 connection has two pings.
 const MINUTE: Duration = Duration::from_secs(60);
-/// A client of Nacos takes more memory in this process.
+/// The largest number of Nacos clients, because each takes more memory in this process.
 const MOST_NACOS: u64 = 10_000;
 
 /// The measurements of one kind of client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
     pub(crate) kind: Kind,
-    /// The connections, and the seconds until all were open.
+    /// The number of connections, and the seconds until all were open.
     pub(crate) connections: usize,
     pub(crate) opening: f64,
-    /// Bytes of resident memory for each.
+    /// Resident memory of each connection, in bytes.
     pub(crate) resident: f64,
-    /// CPU time for each, in microseconds a minute.
+    /// CPU time of each connection, in microseconds per minute.
     pub(crate) cpu: f64,
 }
 
-/// Both kinds, one after the other.
+/// Measures both kinds, one after the other.
 pub(crate) async fn measure(options: &Options) -> Vec<Held> {
     let mut held = Vec::new();
     for (kind, most) in [(Kind::SkyWalking, u64::MAX), (Kind::Nacos, MOST_NACOS)] {
@@ -42,7 +42,7 @@ pub(crate) async fn measure(options: &Options) -> Vec<Held> {
 
 async fn hold(kind: Kind, count: usize, options: &Options) -> Held {
     let server = collector(options).await;
-    // What a collector uses without connections.
+    // This collector shows the CPU time of a collector without connections, which is subtracted.
     let idle = Collector::start().await;
     let (start, before) = (Instant::now(), server.0.resident_bytes());
     let clients = open(kind, &server, count).await;

@@ -1,9 +1,10 @@
-//! What a connection costs and how much one collector answers: idle connections, keepalives, handshakes, the largest rates.
+//! Measures the cost of a connection and the capacity of one collector: idle connections, keepalives, handshakes and the largest
+//! rates.
 //!
 //! `cargo bench -p rollcall-tests --bench limits -- [--connections N] [--rounds N] [--seconds S] [--quick] [--save]`
 //!
 //! Every part loads its cases in turn, round by round. The client and the collector share the machine, so CPU times apply to the
-//! collector and rates to both together. Ratios follow the rule of `rollcall_tests::bench`.
+//! collector alone, and rates to both together. Ratios follow the rule of `rollcall_tests::bench`.
 
 mod connections;
 mod handshakes;
@@ -17,16 +18,16 @@ use clap::Parser;
 use rollcall_tests::results;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that the processes need for other things than the connections.
+/// The number of descriptors that the processes need in addition to the connections.
 const OWN: u64 = 1500;
 
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Options {
-    /// The most connections that are open at the same time; the limit on open files may allow fewer.
+    /// The largest number of connections that are open at the same time. The limit of open files may allow fewer.
     #[arg(long, default_value_t = 100_000)]
     connections: u64,
 
-    /// The rounds of each part.
+    /// The number of rounds of each part.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
 
@@ -34,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
 
-    /// Runs everything once with a few connections, to show that it works: no figure of it means anything.
+    /// Runs everything once with a few connections, to check that it works. The figures have no meaning.
     #[arg(long, conflicts_with = "save")]
     quick: bool,
 
@@ -56,7 +57,7 @@ impl Options {
         Duration::from_secs_f64(self.seconds)
     }
 
-    /// `usual`, or very few for a quick run.
+    /// `usual`, or a small part of it for a quick run.
     pub(crate) fn count(&self, usual: usize) -> usize {
         if self.quick {
             usual.div_ceil(200)
@@ -74,7 +75,7 @@ fn main() {
     run(std::env::args_os());
 }
 
-/// Measures what the arguments select.
+/// Runs the bench with these command line arguments.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) {
     let mut options = Options::parse_from(arguments);
     if options.quick {
@@ -100,7 +101,7 @@ async fn measure(options: &Options) -> report::Report {
     }
 }
 
-/// Raises the limit on open files as far as this process may, for itself and the collectors that it starts.
+/// Raises the limit of open files as far as this process may, for itself and the collectors that it starts. Returns the limit.
 fn descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -113,7 +114,7 @@ fn descriptors() -> u64 {
     limit.maximum.unwrap_or(u64::MAX)
 }
 
-/// Addresses of this machine in turn: the collector limits the connections of one address.
+/// One of eight addresses of this machine, in turn, because the collector limits the connections of one address.
 pub(crate) fn source(number: usize) -> Option<IpAddr> {
     let host = u8::try_from(number % 8).expect("below 8") + 1;
     Some(IpAddr::from([127, 0, 0, host]))

@@ -1,4 +1,4 @@
-//! The largest rates of calls with known keys.
+//! Measures the largest rates of calls with known keys.
 
 use rollcall_tests::{
     bench::{
@@ -12,9 +12,9 @@ use rollcall_tests::{
 
 use super::Options;
 
-/// Callers of naming, each with its connection.
+/// The number of callers of naming, each with its own connection.
 const NAMING: usize = 64;
-/// Callers of the calls over gRPC, and their connections.
+/// The number of callers over gRPC, and of their connections.
 const CALLERS: usize = 256;
 const CONNECTIONS: usize = 16;
 
@@ -24,7 +24,7 @@ pub(crate) struct Rate {
     pub(crate) name: &'static str,
     /// Answers a second.
     pub(crate) rate: Rounds,
-    /// CPU time of the collector for each, in microseconds.
+    /// CPU time of the collector for each call, in microseconds.
     pub(crate) cpu: Rounds,
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn measure(options: &Options) -> Vec<Rate> {
     for round in 0..=options.rounds() {
         eprintln!("rates: round {round} of {}", options.rounds());
         if round == 1 {
-            // The first round warmed up.
+            // The first round only warmed up the collector.
             over_http = Rate::new(over_http.name);
             for (rate, _) in &mut over_grpc {
                 *rate = Rate::new(rate.name);

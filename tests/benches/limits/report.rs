@@ -16,10 +16,10 @@ use super::{
 
 const KIB: f64 = 1024.0;
 
-/// The largest memory of an idle connection, in KiB.
+/// The goal for the memory of an idle connection, in KiB.
 const GOAL: f64 = 16.0;
 
-/// The connections for which figures are extrapolated.
+/// The number of connections to which figures are extrapolated.
 const MANY: f64 = 100_000.0;
 
 const TEXT: &str = "\

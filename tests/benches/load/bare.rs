@@ -1,7 +1,7 @@
-//! Bare servers: the cost of the same request without a collector.
+//! Bare servers, which show the cost of the same request without a collector.
 //!
-//! They use the same runtime as the collector (multi-threaded, one worker per core), disable Nagle's algorithm as it does, and
-//! send replies of the same length. Each prints its address on standard output.
+//! The servers use the same runtime as the collector (multi-threaded, one worker per core), disable Nagle's algorithm as the
+//! collector does, and send replies of the same length. Each prints its address on standard output.
 
 use std::{convert::Infallible, io::Read};
 
@@ -26,7 +26,7 @@ use tonic::{Status, transport::server::TcpIncoming};
 
 use crate::options::Reply;
 
-/// hyper with one reply, over HTTP/1.1.
+/// Serves one reply with hyper, over HTTP/1.1.
 pub(crate) async fn hyper(reply: &Reply) {
     let content_type = HeaderValue::from_str(&reply.content_type).expect("a content type");
     let body = Bytes::from(reply.body.clone());
@@ -52,7 +52,7 @@ pub(crate) async fn hyper(reply: &Reply) {
     }
 }
 
-/// tonic with the two services that the scenarios call.
+/// Serves the two services that the scenarios call with tonic.
 pub(crate) async fn tonic() {
     let incoming = TcpIncoming::from(listen().await).with_nodelay(Some(true));
     tonic::transport::Server::builder()
@@ -71,7 +71,7 @@ async fn listen() -> TcpListener {
     listener
 }
 
-/// The benchmark holds the other end, so a killed benchmark leaves no server behind.
+/// Waits until standard input ends. The benchmark holds the other end, so a killed benchmark leaves no server behind.
 async fn end_of_input() {
     task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()))
         .await

@@ -32,7 +32,7 @@ pub(crate) struct Sample {
 #[derive(Clone, Debug)]
 pub(crate) struct Comparison {
     pub(crate) scenario: Scenario,
-    /// A pair per round: the collector and the bare server.
+    /// One pair for each round: the collector and the bare server.
     pub(crate) rounds: Vec<(Sample, Sample)>,
 }
 
@@ -78,7 +78,7 @@ impl Side {
         Self { server, callers }
     }
 
-    /// Runs all callers for a while.
+    /// Loads the server for `period`, and measures it.
     async fn measure(&mut self, period: Duration) -> Sample {
         let before = process::cpu_time(self.server.id());
         let Load { calls, seconds } = load::put(&mut self.callers, period).await;

@@ -3,9 +3,9 @@
 //!
 //! `cargo bench -p rollcall-tests --bench load -- [FILTER ...] [--rounds N] [--seconds S] [--control] [--save]`
 //!
-//! Figures of one machine do not apply to another, and throughput means little on a machine that runs the load as well. The
-//! ratio of the server's CPU time per request to that of bare hyper or tonic in the same minute is the overhead of the
-//! collector. No test depends on it.
+//! The figures of one machine do not apply to another machine, and throughput means little on a machine that also runs the load.
+//! The overhead of the collector is the ratio of its CPU time per request to that of bare hyper or tonic in the same minute. No
+//! test depends on the figures.
 
 mod bare;
 mod comparison;

@@ -1,4 +1,4 @@
-//! One, three and five collectors that share an etcd, measured alternately.
+//! Measures one, three and five collectors that share an etcd, alternately.
 
 use rollcall_tests::{
     bench::{
@@ -14,7 +14,7 @@ use crate::{options::Options, server};
 /// The name in the report.
 pub(crate) const NAME: &str = "members";
 
-/// The numbers of loaded collectors. There is always one more, which gets no calls.
+/// The numbers of loaded collectors. Each cluster has one more collector, the follower, which gets no calls.
 const SIZES: [usize; 3] = [1, 3, 5];
 
 /// The number of callers that share the collectors, and of their connections.
@@ -34,8 +34,8 @@ pub(crate) struct Sample {
     pub(crate) called: f64,
     pub(crate) follower: f64,
     pub(crate) etcd: f64,
-    /// CPU time per request for a known application: of all members, the follower included; and of as many collectors with
-    /// separate stores.
+    /// CPU time per request for a known application: of all members including the follower, and of the same number of collectors
+    /// with separate stores.
     pub(crate) read: f64,
     pub(crate) read_alone: f64,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Members {
     pub(crate) rounds: Vec<Sample>,
 }
 
-/// Registers new applications at the loaded members of each cluster, and requests a known one, round by round.
+/// Registers new applications at the loaded members of each cluster, and then requests a known application, round by round.
 pub(crate) async fn run(options: &Options) -> Vec<Members> {
     let etcd = Server::<Etcd>::start().await;
     let mut clusters = Vec::new();
@@ -77,12 +77,12 @@ struct Cluster {
     follower: Collector,
     writers: Vec<Caller>,
     readers: Vec<Caller>,
-    /// As many separate collectors as are loaded, and their readers.
+    /// As many collectors with separate stores as there are loaded members, and their readers.
     alone: Vec<Collector>,
     readers_alone: Vec<Caller>,
 }
 
-/// Counters of a round.
+/// The counters at one moment.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     called: f64,
@@ -136,9 +136,9 @@ impl Cluster {
         for _ in 0..=size {
             called.push(start().await);
         }
-        // The first one commits for all members, so it has to be a loaded one.
+        // The first member commits for all members, so the follower must be another one: the last.
         called.sort_by_key(|collector| collector.listeners().remote.to_string());
-        let follower = called.pop().expect("one more than are called");
+        let follower = called.pop().expect("one more member than the called ones");
         let mut alone = Vec::new();
         for _ in 0..size {
             alone.push(Collector::start().await);

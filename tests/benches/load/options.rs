@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Clone, Debug, Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
-    /// Measures only scenarios whose name contains one of these.
+    /// Measures only scenarios whose name contains one of these texts.
     filters: Vec<String>,
 
     /// The number of measurements per server.
@@ -19,12 +19,12 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
 
-    /// Replaces the collector by a second bare server: the distance of its ratio from 1 is the error of all ratios.
+    /// Replaces the collector with a second bare server. The distance of its ratio from 1 is the error of all ratios.
     #[arg(long)]
     pub(crate) control: bool,
 
-    /// Also replaces the sections of what was measured in `tests/benches/RESULTS.md`. A table that compares servers is replaced
-    /// as a whole, so filters have to select all of its scenarios or none.
+    /// Also replaces the sections of the measured scenarios in `tests/benches/RESULTS.md`. The table that compares servers is
+    /// replaced as a whole, so filters must select all of its scenarios or none.
     #[arg(long, conflicts_with = "control")]
     pub(crate) save: bool,
 
@@ -32,12 +32,12 @@ pub(crate) struct Options {
     #[arg(long, hide = true)]
     bench: bool,
 
-    /// Runs as a bare server instead; the benchmark starts itself with this for servers in separate processes.
+    /// Runs as a bare server instead. The benchmark starts itself with this command, so that the servers are separate processes.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// The bare servers. They end when their standard input does.
+/// The bare servers. They end when their standard input ends.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     #[command(hide = true)]

@@ -60,14 +60,14 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Replaces the sections of what was measured.
+    /// Replaces the sections of the measured parts.
     pub(crate) fn save(&self) {
         for (section, text) in self.sections() {
             results::save(section, &text);
         }
     }
 
-    /// The sections of what was measured, each with its name.
+    /// The sections of the measured parts, each with its name.
     fn sections(&self) -> Vec<(&'static str, String)> {
         let Self {
             comparisons,
@@ -100,7 +100,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The text before a table with the machine, and the rows.
+/// The text that introduces a table, with `SETUP` replaced by `setup`, followed by the rows.
 fn section(text: &str, setup: &str, rows: impl Iterator<Item = String>) -> String {
     let mut section = text.replace("SETUP", setup);
     for row in rows {
@@ -183,7 +183,7 @@ fn rows(start_up: &StartUp) -> [String; 6] {
     ]
 }
 
-/// The median; of an even number of values, the upper one of the middle two.
+/// The median, or the upper of the two middle values.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values = values.collect::<Vec<_>>();
     values.sort_by(f64::total_cmp);

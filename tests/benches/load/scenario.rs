@@ -12,9 +12,10 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     /// The call that every caller repeats.
     pub(crate) call: Call,
-    /// The number of callers; each waits for its reply before the next call.
+    /// The number of callers. Each waits for its reply before the next call.
     pub(crate) callers: usize,
-    /// The number of their connections. An HTTP/2 connection is one mutex in `h2`, so a single one would be the bottleneck.
+    /// The number of their connections. `h2` guards an HTTP/2 connection with one mutex, so a single connection would be the
+    /// bottleneck.
     pub(crate) connections: usize,
     /// The largest allowed ratio.
     pub(crate) target: f64,
@@ -25,7 +26,7 @@ pub(crate) struct Scenario {
 pub(crate) enum Call {
     /// `GET /agent/gRPC`.
     Naming,
-    /// One over gRPC.
+    /// A call over gRPC.
     Grpc(registration::Call),
 }
 

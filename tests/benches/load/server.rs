@@ -12,7 +12,7 @@ use rollcall_tests::{
 
 use crate::{options::Reply, scenario::Call};
 
-/// A running server; dropping it stops it.
+/// A running server. Dropping this value stops the server.
 #[derive(Debug)]
 pub(crate) enum Server {
     /// The collector's release binary.
@@ -21,8 +21,8 @@ pub(crate) enum Server {
     Bare(Child, SocketAddr),
 }
 
-/// A collector with its defaults that does not limit the new ids and the recorded changes of one peer: all of the load comes from
-/// one address.
+/// A collector with default settings, except that it does not limit the new ids and the recorded changes of one peer, because the
+/// whole load comes from one address.
 pub(crate) fn collector() -> process::Options {
     Collector::options()
         .env("SW_REGISTER_MAX_NEW_PER_PEER", "100000000")
@@ -31,7 +31,7 @@ pub(crate) fn collector() -> process::Options {
 }
 
 impl Server {
-    /// A collector with its defaults, without a limit on new ids, and with a new store.
+    /// Starts such a collector with a new store.
     pub(crate) async fn collector() -> Self {
         Self::Collector(Box::new(collector().start().await))
     }

@@ -1,4 +1,4 @@
-//! A collector that starts on a large store.
+//! Measures the start of a collector with a large store.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub(crate) struct StartUp {
     pub(crate) strings: u64,
 }
 
-/// Registers the instances at a collector, over gRPC like agents, and restarts it several times.
+/// Registers the instances at a collector over gRPC, as agents do, and restarts the collector several times.
 ///
 /// The store has just been written, so it is in the system's file cache.
 pub(crate) async fn run() -> StartUp {

@@ -1,7 +1,8 @@
-//! Bare servers: what the same calls cost without a collector.
+//! Bare servers, which show the cost of the same calls without a collector.
 //!
-//! One process serves both faces. Over HTTP it is hyper with stored answers; over gRPC it is tonic, which decodes the envelope
-//! and its JSON and answers. It uses the collector's runtime (multi-threaded, one worker per core) and no Nagle's algorithm.
+//! One process serves both faces. Over HTTP, hyper returns stored answers; over gRPC, tonic decodes the envelope and its JSON and
+//! answers. The process uses the same kind of runtime as the collector (multi-threaded, one worker per core) and disables Nagle's
+//! algorithm.
 
 use std::{
     collections::HashMap,
@@ -33,7 +34,7 @@ use tonic_prost::ProstCodec;
 /// The method that stores the answer to all later requests with another method.
 pub(crate) const STORE: Method = Method::PATCH;
 
-/// Serves both faces and prints their addresses, until standard input ends: a killed benchmark leaves no server behind.
+/// Prints the addresses of both faces, and serves until standard input ends, so that a killed benchmark leaves no server behind.
 pub(crate) async fn serve() {
     let (http, grpc) = (listen().await, listen().await);
     let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
@@ -143,12 +144,12 @@ fn grpc() -> Grpc<ProstCodec<Payload, Payload>> {
     Grpc::new(ProstCodec::default())
 }
 
-/// Reads the messages of a client and sends none.
+/// A stream that reads the messages of a client and sends no messages.
 fn silent(messages: Streaming<Payload>) -> impl Stream<Item = Result<Payload, Status>> + Send {
     messages.filter(Result::is_err)
 }
 
-/// What a registration has. Only the type is used: the rest is decoded as a server would.
+/// The fields of a registration. Only the type is used; the other fields are decoded because a real server decodes them.
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "decoded and not used")]
 #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! Calls of clients, and what they cost the server.
+//! Makes the calls of clients, and measures their cost for the server.
 
 use std::{
     collections::BTreeMap,
@@ -17,20 +17,21 @@ use crate::{
     servers::{Kind, Server},
 };
 
-/// Concurrent callers.
+/// The number of concurrent callers.
 const CALLERS: u8 = 16;
-/// Services of the callers over HTTP, the most instances that they register, and those that they register again.
+/// The number of services of the callers over HTTP, the largest number of instances that they register, and the number of instances
+/// that they register again.
 const SERVICES: u64 = 1_000;
 const INSTANCES: u64 = 50_000;
 const AGAIN: u64 = 10_000;
-/// Services of each caller over gRPC.
+/// The number of services of each caller over gRPC.
 const OWN_SERVICES: u64 = 100;
 
 const LIST: &str = "/nacos/v1/ns/instance/list";
 const INSTANCE: &str = "/nacos/v1/ns/instance";
 const BEAT: &str = "/nacos/v1/ns/instance/beat";
 
-/// The list of a service.
+/// The answer of a server to a request for the list of a service.
 pub(crate) async fn answer(server: &Server, service: &str) -> Bytes {
     let path = format!("{LIST}?serviceName={service}");
     let http = Http::new(server.faces.http);
@@ -38,7 +39,7 @@ pub(crate) async fn answer(server: &Server, service: &str) -> Bytes {
     reply.expect("a reply").body
 }
 
-/// Stores the answers of the bare server.
+/// Stores the answers in the bare server.
 pub(crate) async fn store(server: &Server, lists: &Lists) {
     let lists = lists.iter().map(|(service, list)| {
         let list = str::from_utf8(list).expect("JSON");
@@ -61,9 +62,9 @@ pub(crate) async fn store(server: &Server, lists: &Lists) {
     }
 }
 
-/// CPU of a list, whose answer has at least `least` bytes.
+/// CPU time of a list request, whose answer must have at least `least` bytes.
 pub(crate) async fn list(server: &Server, period: Duration, service: &str, least: usize) -> f64 {
-    // The bare server finds its answer by the path alone.
+    // The bare server finds the stored answer by the path alone.
     let path = match server.kind {
         Kind::Bare => format!("{LIST}/{service}"),
         _ => format!("{LIST}?serviceName={service}"),
@@ -78,13 +79,14 @@ pub(crate) async fn list(server: &Server, period: Duration, service: &str, least
     .await
 }
 
-/// CPU of a registration of a new instance: of at most [`INSTANCES`], because their leases expire during later measurements.
+/// CPU time of the registration of a new instance. At most [`INSTANCES`] are registered, because their leases expire during later
+/// measurements.
 pub(crate) async fn register(server: &Server, period: Duration) -> f64 {
     let most = (period, INSTANCES);
     over_http(server, most, "POST", registration, |body| body == "ok").await
 }
 
-/// CPU of a registration that repeats an earlier one and changes nothing.
+/// CPU time of a registration that repeats an earlier one and changes nothing.
 pub(crate) async fn register_again(server: &Server, period: Duration) -> f64 {
     let path = |number| registration(number % AGAIN);
     let once = (Duration::MAX, AGAIN);
@@ -97,7 +99,7 @@ fn registration(number: u64) -> String {
     format!("{INSTANCE}?{}", place(number))
 }
 
-/// CPU of a light beat of an instance that [`register`] registered.
+/// CPU time of a light beat of an instance that [`register`] has registered.
 pub(crate) async fn beat(server: &Server, period: Duration) -> f64 {
     let path = |number| format!("{BEAT}?{}", place(number % SERVICES));
     over_http(server, (period, u64::MAX), "PUT", path, |body| {
@@ -111,7 +113,7 @@ fn place(number: u64) -> String {
     format!("serviceName=bench.{service}&ip=10.1.{a}.{b}&port=80")
 }
 
-/// CPU of a call. The calls end after this time or this number of them.
+/// CPU time of a call. The measurement ends after this time or this number of calls.
 async fn over_http(
     server: &Server,
     (period, most): (Duration, u64),
@@ -139,7 +141,7 @@ async fn over_http(
     per_call(server.cpu() - before, number)
 }
 
-/// CPU of a registration that changes the weight of an instance.
+/// CPU time of a registration that changes the weight of an instance.
 pub(crate) async fn register_over_grpc(server: &Server, period: Duration) -> f64 {
     let connections = join_all((0..CALLERS).map(|_| connection(server))).await;
     let (number, start, before) = (AtomicU64::new(0), Instant::now(), server.cpu());

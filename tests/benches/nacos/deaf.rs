@@ -1,4 +1,4 @@
-//! A hundred thousand subscribers over UDP that never acknowledge a push, beside one honest subscriber.
+//! Measures a hundred thousand subscribers over UDP that never acknowledge a push, and the delay for one honest subscriber.
 
 use std::{
     collections::BTreeMap,
@@ -16,12 +16,12 @@ use crate::{
     servers::{Kind, Server},
 };
 
-/// Subscribers for each of the addresses 127.0.0.1 to 127.0.0.5.
+/// The number of subscribers at each address, and the number of addresses from 127.0.0.1 on.
 const PORTS: u16 = 20_000;
 const ADDRESSES: u16 = 5;
 const CONCURRENCY: usize = 32;
 const SERVICE: &str = "bench.deaf";
-/// The measured changes, and the time between them. Each push is sent twice, ten seconds apart.
+/// The number of measured changes, and the time between them. The collector sends each push twice, ten seconds apart.
 const CHANGES: u64 = 5;
 const PAUSE: Duration = Duration::from_secs(3);
 

@@ -1,4 +1,4 @@
-//! The delay of a change for many subscribers.
+//! Measures the delay of a change for many subscribers.
 
 use std::time::{Duration, Instant};
 
@@ -12,21 +12,21 @@ use crate::{
 };
 
 const SUBSCRIBERS: usize = 1_000;
-/// Subscribers that connect at a time.
+/// The number of subscribers that connect at the same time.
 const CONNECTING: usize = 16;
-/// The measured changes.
+/// The number of measured changes.
 const CHANGES: u64 = 7;
 /// The time between two changes, in which all pushes and acknowledgements are done.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait for a push.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a change costs, in milliseconds.
+/// The cost of a change, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
-    /// The CPU time of the server, with all pushes and acknowledgements: a mean.
+    /// The mean CPU time of the server, including all pushes and acknowledgements.
     pub(crate) cpu: f64,
-    /// The medians of the delays until the first and the last subscriber have the push.
+    /// The medians of the delays until the first and the last subscriber have received the push.
     pub(crate) first: f64,
     pub(crate) last: f64,
 }
@@ -67,7 +67,7 @@ async fn subscriber(server: &Server) -> Connection {
     connection
 }
 
-/// The delay until a subscriber has a push with this text.
+/// The delay until a subscriber has received a push with this text.
 pub(crate) async fn pushed(
     subscriber: &mut Connection,
     expected: &str,

@@ -1,5 +1,5 @@
-//! The Nacos faces of the collector beside r-nacos: server CPU for a call, memory of an instance, and the delay of a change for a
-//! thousand subscribers.
+//! Compares the Nacos faces of the collector with r-nacos: the server's CPU time for a call, the memory of an instance, and the
+//! delay of a change for a thousand subscribers.
 //!
 //! `cargo bench -p rollcall-tests --bench nacos -- [FILTER ...] [--rounds N] [--seconds N] [--rnacos PATH] [--save] [--deaf]`
 //!
@@ -26,7 +26,7 @@ use options::Options;
 use report::Report;
 use servers::{Kind, Server};
 
-/// The most attempts at one measurement of a server that uses the CPU without clients.
+/// The largest number of attempts at one measurement of a server that uses the CPU without clients.
 const ATTEMPTS: usize = 3;
 
 #[tokio::main]
@@ -59,7 +59,7 @@ async fn main() {
     }
 }
 
-/// One measurement of a server that is idle before and after it, and how many were discarded.
+/// One measurement of a server that was idle before and after it, if any, and the number of discarded measurements.
 async fn measured(kind: Kind, options: &Options, lists: &Lists) -> (Option<Round>, usize) {
     for discarded in 0..ATTEMPTS {
         let server = Server::start(kind, options).await;

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct Measure {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
-    /// The largest ratio to r-nacos, or the largest value.
+    /// The largest allowed ratio to r-nacos, or the largest allowed value.
     pub(crate) goal: Goal,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Goal {
     None,
 }
 
-/// The values of one round, in the order of [`MEASURES`]; not a number where none was measured.
+/// The values of one round, in the order of [`MEASURES`]; a row that was not measured is `NAN`.
 pub(crate) type Round = [f64; MEASURES.len()];
 
 pub(crate) const MEASURES: [Measure; 10] = [
@@ -69,18 +69,18 @@ const fn cpu(name: &'static str, most: f64) -> Measure {
     }
 }
 
-/// Connections that register a batch of [`BATCH`] each.
+/// The number of connections, each of which registers a batch of [`BATCH`] instances.
 const PROVIDERS: u8 = 200;
 const BATCH: u8 = 200;
-/// How long a server may take to settle before its memory is read.
+/// The pause before the memory of a server is read.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// The measured lists: their services, and the answers of a collector.
+/// The measured lists: the name of each service, and the answer of a collector.
 pub(crate) type Lists = [(&'static str, Bytes); 2];
 
 const SERVICES: [(&str, u8); 2] = [("bench.200", 200), ("bench.50", 50)];
 
-/// The lists of a collector.
+/// Starts a collector, and returns its answers for the measured lists.
 pub(crate) async fn lists(options: &Options) -> Lists {
     let server = Server::start(Kind::Collector, options).await;
     let provider = provide_lists(&server).await;
@@ -99,7 +99,7 @@ async fn provide_lists(server: &Server) -> Connection {
     provider
 }
 
-/// Measures everything once. The bare servers send the answers in `lists`, and have no instances and no pushes.
+/// Measures every selected row once. The bare servers send the answers in `lists`; they have no instances and push nothing.
 pub(crate) async fn all(server: &Server, options: &Options, lists: &Lists) -> Round {
     let _provider = if server.kind == Kind::Bare {
         calls::store(server, lists).await;
@@ -116,7 +116,7 @@ pub(crate) async fn all(server: &Server, options: &Options, lists: &Lists) -> Ro
     round
 }
 
-/// Measures the row at this place; the rows of a change are measured together.
+/// Measures the row at this place. The rows about a change (6 to 8) are measured together.
 async fn measure(server: &Server, period: Duration, place: usize, round: &mut Round) {
     round[place] = match place {
         0 => calls::list(server, period, "bench.200", 20_000).await,
@@ -135,7 +135,7 @@ async fn measure(server: &Server, period: Duration, place: usize, round: &mut Ro
     };
 }
 
-/// The growth of resident memory for each instance, with its share of the connections.
+/// The growth of resident memory per instance, including its share of the connections.
 async fn memory(server: &Server) -> f64 {
     let before = server.resident();
     let providers = join_all((0..PROVIDERS).map(|number| provider(server, number))).await;

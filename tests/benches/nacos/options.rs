@@ -6,10 +6,11 @@ use clap::Parser;
 
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Options {
-    /// Measures only the rows whose name contains one of these. A change with its pushes is measured for any of its rows.
+    /// Measures only the rows whose name contains one of these texts. If one row about a change is selected, all three are
+    /// measured.
     filters: Vec<String>,
 
-    /// The measurements of each server.
+    /// How often each server is measured.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
 
@@ -21,7 +22,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) rnacos: Option<PathBuf>,
 
-    /// Measures 100,000 subscribers that never acknowledge instead.
+    /// Measures only 100,000 subscribers that never acknowledge a push, instead of the table.
     #[arg(long)]
     pub(crate) deaf: bool,
 
@@ -29,11 +30,11 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "filters")]
     pub(crate) save: bool,
 
-    /// Runs as the bare servers instead: the benchmark starts itself with this.
+    /// Runs the bare servers instead of the benchmark. The benchmark starts its own executable with this option.
     #[arg(long, hide = true)]
     pub(crate) bare: bool,
 
-    /// Cargo passes this to every benchmark.
+    /// Ignored. Cargo passes this option to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -9,7 +9,7 @@ use crate::{
     servers::{Kind, RNACOS},
 };
 
-/// The rounds of all servers.
+/// The measured rounds of all three kinds of servers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     collector: Side,
@@ -112,7 +112,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The median of these values; the higher of two middle ones.
+/// The median of these values: the higher one if there are two middle values.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

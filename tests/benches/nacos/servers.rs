@@ -16,12 +16,12 @@ use tempfile::TempDir;
 
 use crate::options::Options;
 
-/// The version of r-nacos.
+/// The version of r-nacos that is installed and measured.
 pub(crate) const RNACOS: &str = "0.8.8";
 
-/// The largest share of one core that a server uses without clients.
+/// The largest share of one core that a server may use without clients.
 const IDLE: f64 = 0.2;
-/// How long a server settles before its idle CPU is measured, and how long that is measured.
+/// The pause before the CPU of an idle server is measured, and the duration of that measurement.
 const WATCHED: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Kind {
     }
 }
 
-/// A running server; dropping it stops it.
+/// A running server. It stops when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) kind: Kind,
@@ -62,7 +62,7 @@ impl Server {
     pub(crate) async fn start(kind: Kind, options: &Options) -> Self {
         match kind {
             Kind::Collector => {
-                // All clients have one address, and each of their changes is recorded.
+                // All clients have one address, so the usual limit per address would leave changes out of the timeline.
                 let collector = Collector::options().env("SW_TIMELINE_PER_PEER", "100000000");
                 let (collector, faces) = nacos::collector(collector.release()).await;
                 Self {
@@ -76,7 +76,7 @@ impl Server {
         }
     }
 
-    /// Whether it uses next to no CPU while no client is connected.
+    /// Whether the server uses almost no CPU while no client is connected.
     pub(crate) async fn is_idle(&self) -> bool {
         tokio::time::sleep(WATCHED).await;
         let before = self.cpu();
@@ -92,12 +92,12 @@ impl Server {
         }
     }
 
-    /// The CPU time of all its threads so far, in user and kernel mode.
+    /// The CPU time of all threads of the server so far, in user and kernel mode.
     pub(crate) fn cpu(&self) -> Duration {
         cpu_time(self.id())
     }
 
-    /// Its resident memory in bytes.
+    /// The resident memory of the server, in bytes.
     pub(crate) fn resident(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()));
         let status = status.expect("a running server");
@@ -107,7 +107,7 @@ impl Server {
     }
 }
 
-/// r-nacos with its defaults, but without its console and with a log of warnings only.
+/// Starts r-nacos with its defaults, except that it has no console and logs only warnings.
 async fn start_rnacos(options: &Options) -> Server {
     let (http, grpc) = nacos_addresses();
     let home = TempDir::new().expect("a temporary directory");
@@ -166,12 +166,12 @@ impl Drop for Process {
     }
 }
 
-/// The binary of r-nacos, installed outside of this repository if it is not there yet.
+/// The binary of r-nacos, in a temporary directory outside this repository. It is installed there first if it does not exist.
 fn installed() -> PathBuf {
     let root = std::env::temp_dir().join(format!("rollcall-rnacos-{RNACOS}"));
     let binary = root.join("bin/rnacos");
     if !binary.exists() {
-        eprintln!("installing r-nacos {RNACOS}, which takes minutes");
+        eprintln!("installing r-nacos {RNACOS}: this takes several minutes");
         let mut install = Command::new(env!("CARGO"));
         install
             .args([
@@ -188,7 +188,7 @@ fn installed() -> PathBuf {
         let status = install.status();
         assert!(
             status.is_ok_and(|status| status.success()),
-            "installing r-nacos"
+            "the installation of r-nacos failed"
         );
     }
     binary

@@ -1,4 +1,4 @@
-//! A hundred thousand instances of two hundred applications.
+//! Registers 100,000 instances of 200 applications, and sends their heartbeats.
 
 use futures_util::{StreamExt as _, stream};
 use rollcall_tests::{grpc, process::Collector};
@@ -7,7 +7,7 @@ pub(crate) const APPLICATIONS: usize = 200;
 pub(crate) const INSTANCES: usize = 100_000;
 const CONCURRENCY: usize = 64;
 
-/// Registers all instances and returns their ids.
+/// Registers all instances, and returns their ids.
 pub(crate) async fn fill(collector: &Collector) -> Vec<i32> {
     let client = collector.grpc().await;
     let mut instances = Vec::with_capacity(INSTANCES);

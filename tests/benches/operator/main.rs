@@ -1,9 +1,11 @@
-//! The delays of agents, with 100,000 instances, while many fall silent at once and while pages of the console are open.
+//! The delays that agents see at a collector with 100,000 instances: while all of them become silent at once (`silence`), and while
+//! pages of the console are open (`pages`).
 //!
 //! `cargo bench -p rollcall-tests --bench operator -- [silence|pages] [--rounds N] [--seconds N] [--save]`
 //!
-//! Each part starts a release binary of its own. Agents that request the list of collectors at a fixed rate measure the delay;
-//! the kernel counts the processor time of the collector. All run on one machine, so compare the columns, not the values.
+//! Each part starts its own release binary. Agents that request the list of collectors at a fixed rate measure the delay; the
+//! kernel counts the processor time of the collector. All processes share one machine, so only the differences between the columns
+//! of a table are meaningful.
 
 mod fleet;
 mod pages;
@@ -18,9 +20,9 @@ use tokio::runtime::{Builder, Runtime};
 
 #[derive(Debug, Parser)]
 struct Options {
-    /// The parts to measure; all if none is given.
+    /// The parts to measure. Without any, all parts are measured.
     parts: Vec<Part>,
-    /// The number of rounds with pages, and of those without.
+    /// The number of rounds of each kind: without pages, with pages, and beside another process.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// The duration of one round, in seconds.
@@ -29,13 +31,14 @@ struct Options {
     /// Also writes the results to their sections of `tests/benches/RESULTS.md`.
     #[arg(long)]
     save: bool,
-    /// Uses this part of one processor, in thousandths, until it is killed: the process beside which naming is compared.
+    /// Runs the other process of the part `pages` instead of the benchmark: it uses this part of one processor, in thousandths,
+    /// until it is killed.
     #[arg(long, hide = true)]
     spin: Option<u32>,
-    /// Keeps pages of the console at this address open until it is killed.
+    /// Runs the open pages of the part `pages` instead of the benchmark: it reads the console at this address until it is killed.
     #[arg(long, hide = true)]
     open: Option<SocketAddr>,
-    /// Cargo passes this to every bench.
+    /// Ignored. Cargo passes this option to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }

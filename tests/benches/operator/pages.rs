@@ -1,7 +1,8 @@
-//! Open pages of the console and a Prometheus, in rounds with and without them, and beside a process that is no part of the
-//! collector and uses as much of the processors.
+//! Compares three kinds of rounds: without pages, with open pages of the console and a Prometheus, and beside another process that
+//! uses as much processor time as the pages made the collector use.
 //!
-//! The pages are a process of their own with the lowest priority, because browsers and Prometheus run on other machines.
+//! The pages run in a separate process with the lowest priority, because in production browsers and Prometheus run on other
+//! machines.
 
 use std::{
     env,
@@ -28,13 +29,13 @@ use tokio::{
 
 use crate::{Options, fleet, spin::Spinning};
 
-/// Pages that are open at the same time.
+/// The number of pages that are open at the same time.
 const PAGES: usize = 5;
-/// The pause of a page between two readings of what it shows: as short as the console's own.
+/// The pause of a page between two reads of its data: the same as the shortest one of the real console.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The shortest pause between two scrapes that Prometheus is used with.
+/// The pause between two scrapes: the shortest one in common use.
 const SCRAPE: Duration = Duration::from_secs(5);
-/// The pause between two registrations, which the event feed shows.
+/// The pause between two new registrations, each of which adds an event to the feed.
 const NEW: Duration = Duration::from_millis(50);
 
 const TEXT: &str = "\
@@ -51,7 +52,7 @@ of the rounds (min – max), and the ratios to the rounds without pages.
 | | Without pages | With pages | Ratio | Another process | Ratio |
 |---|--:|--:|--:|--:|--:|";
 
-/// One round.
+/// The measurements of one round.
 struct Round {
     delays: Delays,
     cpu: Duration,
@@ -80,14 +81,15 @@ pub(crate) async fn run(options: &Options) -> String {
     let period = Duration::from_secs(options.seconds);
     let (mut without, mut with, mut beside) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..options.rounds * 3 {
-        // Without, with, beside, beside, with, without, ...: a drift of the machine affects all alike.
+        // The order is: without, with, beside, beside, with, without, and so on. So a gradual change of the machine's speed affects
+        // all three kinds equally.
         let is_open = matches!(round % 6, 1 | 4);
         let spinning = matches!(round % 6, 2 | 3).then(|| {
             let median = |rounds: &[Round]| shown(rounds, "", |it| it.cpu.as_secs_f64()).0;
             Spinning::start(median(&with) - median(&without))
         });
         let pages = is_open.then(|| Pages::open(collector.listeners().ui));
-        // In this second the pages read for the first time.
+        // During this second the pages load for the first time, which is not measured.
         sleep(Duration::from_secs(1)).await;
         load.take();
         let (start, cpu) = (Instant::now(), cpu_time(collector.id()));
@@ -103,13 +105,13 @@ pub(crate) async fn run(options: &Options) -> String {
         };
         rounds.push(measured);
         if let Some(ended) = background.try_join_next() {
-            panic!("no instance registers any more: {ended:?}");
+            panic!("the task that registers new instances ended: {ended:?}");
         }
     }
     section(options, [&without, &with, &beside])
 }
 
-/// Open pages; dropping them closes them.
+/// The process that keeps the pages open. It ends when the value is dropped.
 struct Pages(Child);
 
 impl Pages {
@@ -122,10 +124,10 @@ impl Pages {
         Self(child.expect("another process"))
     }
 
-    /// Closes them, and returns the number of their answers.
+    /// Ends the process, and returns the number of answers that the pages received.
     fn close(mut self) -> usize {
         let ended = self.0.try_wait().expect("the state of a process");
-        assert_eq!(ended, None, "pages stay open");
+        assert_eq!(ended, None, "the process of the pages ended too early");
         self.0.kill().expect("a process that runs");
         let mut answers = Vec::new();
         let mut output = self.0.stdout.take().expect("a pipe");
@@ -137,7 +139,7 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // After `close`, and if they have ended by themselves, nothing is left to do.
+        // After `close`, or if the process has already ended, nothing is left to do.
         drop(self.0.kill());
         drop(self.0.wait());
     }
@@ -174,7 +176,7 @@ async fn page(client: &http::Client, server: SocketAddr, number: usize) {
         while stream.read(&mut buffer).await.expect("the event feed") > 0 {}
     };
     let reading = async {
-        // Pages do not read at the same time.
+        // The pages start at different times, so that they do not all read at once.
         sleep(PAUSE * u32::try_from(number).unwrap_or(0) / u32::try_from(PAGES).unwrap_or(1)).await;
         let search = format!("/api/instances?text=1{number}7-49&limit=100");
         loop {
@@ -216,7 +218,7 @@ fn section(options: &Options, rounds: [&[Round]; 3]) -> String {
     text
 }
 
-/// The median of the rounds, and the cell with it.
+/// The median of the rounds, and the cell of the table that shows it.
 fn shown(rounds: &[Round], unit: &str, of: fn(&Round) -> f64) -> (f64, String) {
     let mut values: Vec<_> = rounds.iter().map(of).collect();
     values.sort_by(f64::total_cmp);

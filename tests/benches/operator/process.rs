@@ -1,10 +1,10 @@
-//! The totals of a collector so far: processor time, bytes of the journal, log lines and resident memory.
+//! Reads what a collector has used so far: processor time, bytes of the journal, log lines and resident memory.
 
 use std::{fs, path::Path, time::Duration};
 
 use rollcall_tests::process::{Collector, cpu_time};
 
-/// Totals of a collector at one time.
+/// What a collector has used up to one moment. `resident` is the memory at that moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) cpu: Duration,
@@ -24,7 +24,7 @@ impl Totals {
     }
 }
 
-/// The bytes of the files in a directory.
+/// The total size of the files in a directory, in bytes.
 fn size(directory: &Path) -> u64 {
     let files = fs::read_dir(directory).into_iter().flatten().flatten();
     files

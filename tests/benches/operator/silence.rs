@@ -1,4 +1,4 @@
-//! All instances fall silent at once.
+//! Measures the delays of agents while all instances become silent at once.
 
 use std::{
     fmt::Write as _,
@@ -22,10 +22,11 @@ use tokio::{
 
 use crate::{fleet, process::Totals};
 
-/// The terms: long enough to register all instances on a busy machine before the first one is silent.
+/// The time until an instance is silent. It is long enough to register all instances, even on a busy machine, before the first one
+/// is silent.
 const SILENT_AFTER: &str = "90s";
 const DOWN_AFTER: &str = "150s";
-/// The duration of the measurement before anything happens.
+/// The duration of the first phase, in which no instance changes its state.
 const BEFORE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -41,7 +42,7 @@ The processor time is what the collector used beyond its rate before.
 | | Before | Silent | Down |
 |---|--:|--:|--:|";
 
-/// What a console received.
+/// What the console received from the event feed in one phase.
 #[derive(Clone, Debug, Default)]
 struct Received {
     bytes: usize,
@@ -52,7 +53,7 @@ struct Received {
     rest: Vec<u8>,
 }
 
-/// One phase.
+/// The measurements of one phase.
 struct Phase {
     took: Duration,
     delays: Delays,
@@ -60,7 +61,7 @@ struct Phase {
     received: Received,
 }
 
-/// A row of the table: its name and its cell.
+/// A row of the table: its name, and the function that writes its cell for a phase.
 type Row<'a> = (&'a str, &'a dyn Fn(&Phase) -> String);
 
 pub(crate) async fn run() -> String {
@@ -123,7 +124,7 @@ fn end(
     }
 }
 
-/// Waits for a line of the log.
+/// Waits until the collector has logged a message that begins with `message`.
 async fn logged(collector: &Collector, message: &str) {
     let start = Instant::now();
     while !collector
@@ -131,12 +132,12 @@ async fn logged(collector: &Collector, message: &str) {
         .iter()
         .any(|line| line.message.starts_with(message))
     {
-        assert!(start.elapsed() < PATIENCE, "no line \"{message}\"");
+        assert!(start.elapsed() < PATIENCE, "no log line \"{message}\"");
         sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Waits until all instances have this state, or left it for the next.
+/// Waits until each instance has this state or a later one.
 async fn have(collector: &Collector, state: &str) {
     let client = collector.http(collector.listeners().ui);
     let start = Instant::now();
@@ -153,7 +154,7 @@ async fn have(collector: &Collector, state: &str) {
     }
 }
 
-/// A console that reads the event feed as fast as it can.
+/// A console that reads the event feed as fast as possible.
 struct Watching {
     received: Arc<Mutex<Received>>,
     reading: JoinHandle<()>,

@@ -1,4 +1,4 @@
-//! A process that uses a part of one processor, as a measure of what any work beside naming costs on the machine.
+//! A process that uses a part of one processor. It shows how much any other work on the machine delays naming.
 
 use std::{
     env,
@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest time of work without a pause: about that of one search of all instances.
+/// How long the process works without a pause: about as long as one search of all instances takes.
 const WORK: Duration = Duration::from_millis(20);
 
-/// The process, which ends when this is dropped.
+/// The process. It ends when the value is dropped.
 pub(crate) struct Spinning(Child);
 
 impl Spinning {

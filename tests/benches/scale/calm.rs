@@ -1,4 +1,4 @@
-//! Heartbeats and lists, while all instances are up.
+//! Measures heartbeats, pages of lists and searches while all instances are up.
 
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use serde_json::Value;
 
 use super::{Fleet, Options, store::Store};
 
-/// The callers of one collector and their connections.
+/// The numbers of callers of one collector, and of the connections that they share.
 const CALLERS: usize = 64;
 const CONNECTIONS: usize = 8;
 
-/// The pages that one round reads, and the instances on each.
+/// The number of pages that one round reads, and the number of instances on each page.
 const PAGES: usize = 200;
 const PAGE: usize = 100;
-/// The fewest bytes of a page of so many instances.
+/// The smallest plausible size of a page with [`PAGE`] instances, in bytes.
 const LEAST: usize = 20_000;
 
 /// The measurements of one fleet.
@@ -30,15 +30,15 @@ const LEAST: usize = 20_000;
 pub(crate) struct Calm {
     /// CPU time of a heartbeat, in microseconds.
     pub(crate) heartbeat: Rounds,
-    /// CPU time of a page of the list of all instances, and the time until it is read, in milliseconds.
+    /// CPU time and duration of the request for one page of the list of all instances, in milliseconds.
     pub(crate) page: Rounds,
     pub(crate) page_takes: Rounds,
-    /// The same for a search for a text that no name has, over all instances.
+    /// CPU time and duration of a search of all instances for a text that no name contains, in milliseconds.
     pub(crate) search: Rounds,
     pub(crate) search_takes: Rounds,
 }
 
-/// Loads the collectors of all fleets in turn, round by round.
+/// Measures the collectors of all fleets in turn, round by round.
 pub(crate) async fn measure(
     fleets: &mut [(Fleet, Store)],
     running: &[Collector],
@@ -58,7 +58,7 @@ pub(crate) async fn measure(
             let heartbeat = heartbeats(collector, &mut callers[at], period).await;
             let page = page(collector).await;
             let search = search(collector).await;
-            // The first round warms up.
+            // The first round only warms up, so it does not count.
             if round > 0 || options.quick {
                 calm.heartbeat.add(heartbeat);
                 calm.page.add(page.cpu);
@@ -70,7 +70,8 @@ pub(crate) async fn measure(
     }
 }
 
-/// Every other round goes backwards: a drift of the machine affects all alike.
+/// The order of the collectors in this round. Every second round is reversed, so that a gradual change of the machine's speed
+/// affects all of them equally.
 fn in_turn(round: usize, count: usize) -> Vec<usize> {
     let mut order: Vec<_> = (0..count).collect();
     if round % 2 == 1 {
@@ -91,7 +92,7 @@ struct Read {
     takes: f64,
 }
 
-/// One page after the other from the first one on, as a script reads them.
+/// Reads one page after another from the first one on, as a script does.
 async fn page(collector: &Collector) -> Read {
     let client = collector.http(collector.listeners().ui);
     let first = format!("/api/instances?limit={PAGE}");
@@ -111,7 +112,7 @@ async fn page(collector: &Collector) -> Read {
     .await
 }
 
-/// The client gives up after ten seconds, which then count.
+/// The client stops waiting after ten seconds; then these ten seconds are the duration.
 async fn search(collector: &Collector) -> Read {
     let client = collector.http(collector.listeners().ui);
     read(collector, 1, async || {

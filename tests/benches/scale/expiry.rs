@@ -1,4 +1,5 @@
-//! No instance of a fleet sends a signal any more: all fall silent at once. Then the collector stops, and writes all of them back.
+//! Measures a fleet whose instances send no more signals, so that all of them become silent at once. After that the collector
+//! stops, and writes the last signals of all instances back.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,13 @@ use tokio::time::{sleep, timeout};
 
 use super::{Options, store::Store};
 
-/// The term of all instances after the start, and the quiet time before it ends in which naming is measured.
+/// The time until all instances are silent after the start, and the time before that in which the usual delays and the usual
+/// processor time are measured.
 const TERM: Duration = Duration::from_secs(6);
 const BEFORE: Duration = Duration::from_secs(4);
-/// How often the states are counted.
+/// The pause between two requests for the number of instances in each state.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often the processor time of a stopping collector is read.
+/// The pause between two readings of the processor time of a collector that is stopping.
 const GLANCE: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -26,14 +28,14 @@ const PATIENCE: Duration = Duration::from_secs(900);
 pub(crate) struct Expiry {
     /// From the first silent instance until all are silent, in seconds.
     pub(crate) took: f64,
-    /// The processor time of it, in seconds.
+    /// The processor time for that, beyond the usual use, in seconds.
     pub(crate) cpu: f64,
-    /// Delays of naming before and meanwhile, in milliseconds.
+    /// Delays of naming before the first instance is silent and from then on, in milliseconds.
     pub(crate) before: Option<Delays>,
     pub(crate) meanwhile: Option<Delays>,
-    /// The growth of resident memory, in bytes.
+    /// The growth of resident memory in that time, in bytes.
     pub(crate) growth: f64,
-    /// The stop with the write-back of all instances: processor time and duration, in seconds.
+    /// Processor time and duration of the stop, which includes the write-back of all instances, in seconds.
     pub(crate) write_back: f64,
     pub(crate) stop: f64,
 }
@@ -43,9 +45,9 @@ pub(crate) async fn measure(store: &Store, options: &Options) -> Expiry {
     let options = store
         .options()
         .terms(term, Duration::from_secs(7200))
-        // The default: `terms` sets a shorter tick for tests.
+        // This is the default, but `terms` sets a shorter tick for tests.
         .env("SW_LIVENESS_TICK", "1s")
-        // All at the same moment: the worst case.
+        // All instances become silent at the same moment, which is the worst case.
         .env("SW_LIVENESS_RESTART_SPREAD", "1ms");
     let mut collector = options.start().await;
     collector.expect_log("many instances fell silent at once");
@@ -67,7 +69,7 @@ pub(crate) async fn measure(store: &Store, options: &Options) -> Expiry {
     counted(&collector, |_, up| up == 0).await;
     let end = totals(&collector);
     let meanwhile = load.take();
-    // What the collector uses without an expiry, for as long as this took.
+    // The processor time that the collector would have used in the same time without an expiry.
     let usual = (waiting.cpu - quiet.cpu).div_f64((waiting.at - quiet.at).as_secs_f64());
     let usual = usual.mul_f64((end.at - waiting.at).as_secs_f64());
     drop(load);
@@ -83,7 +85,7 @@ pub(crate) async fn measure(store: &Store, options: &Options) -> Expiry {
     }
 }
 
-/// What the collector has used so far.
+/// What the collector has used up to the time `at`. `resident` is the memory at that time.
 struct Totals {
     at: Instant,
     cpu: Duration,
@@ -98,7 +100,7 @@ fn totals(collector: &Collector) -> Totals {
     }
 }
 
-/// Waits until the numbers of silent and of up instances are as wanted.
+/// Waits until `is_wanted` accepts the numbers of instances that are silent and that are up.
 async fn counted(collector: &Collector, is_wanted: impl Fn(u64, u64) -> bool) {
     let client = collector.http(collector.listeners().ui);
     let start = Instant::now();
@@ -114,7 +116,7 @@ async fn counted(collector: &Collector, is_wanted: impl Fn(u64, u64) -> bool) {
     }
 }
 
-/// Stops the collector, and returns the processor time and the duration of that.
+/// Stops the collector, and returns the processor time and the duration of the stop, in seconds.
 async fn stop(collector: &mut Collector) -> (f64, f64) {
     let id = collector.id();
     let (start, before) = (Instant::now(), cpu_time(id));

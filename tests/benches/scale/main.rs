@@ -1,10 +1,11 @@
-//! What a fleet costs by its size: memory, start, heartbeats, lists, the expiry of all instances at once, the write-back.
+//! Measures how the cost of a fleet depends on its size: memory, start, heartbeats, lists, the expiry of all instances at once, and
+//! the write-back.
 //!
 //! `cargo bench -p rollcall-tests --bench scale -- [--instances N] [--rounds N] [--seconds S] [--quick] [--save]`
 //!
-//! The fleets have 10,000 instances, a million, and N if that is another number. Their stores are written through the storage
-//! crate, because registering ten million instances over the wire takes minutes that measure something else. The collectors of
-//! all fleets then run at the same time and are loaded in turn, round by round. Ratios follow the rule of
+//! The fleets have 10,000 instances, a million, and N if that is another number. Their stores are written directly through the
+//! storage crate: registering ten million instances over the network would take minutes, and is not part of the measurement. The
+//! collectors of all fleets then run at the same time and are measured in turn, round by round. Ratios follow the rule of
 //! `rollcall_tests::bench`.
 
 mod calm;
@@ -20,7 +21,7 @@ use rollcall_tests::{bench::Rounds, results};
 
 use store::Store;
 
-/// The sizes of the fleets that are always measured. The first one is the unit of the ratios.
+/// The sizes of the fleets that are always measured. The ratios compare the other fleets with the first one.
 const SIZES: [u32; 2] = [10_000, 1_000_000];
 
 #[derive(Clone, Debug, Parser)]
@@ -29,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
     instances: Option<u32>,
 
-    /// The rounds of heartbeats and of lists.
+    /// The number of rounds of heartbeats and lists.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
 
@@ -37,15 +38,15 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
 
-    /// Runs everything once with tiny fleets, to show that it works: no figure of it means anything.
+    /// Runs everything once with tiny fleets, to show that the benchmark works. The figures of such a run are meaningless.
     #[arg(long, conflicts_with = "save")]
     quick: bool,
 
-    /// Also replaces the section `scale` of `tests/benches/RESULTS.md`, and its plots.
+    /// Also replaces the section `scale` of `tests/benches/RESULTS.md` and its plots.
     #[arg(long)]
     save: bool,
 
-    /// Cargo passes this to every benchmark.
+    /// Ignored. Cargo passes this option to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -54,9 +55,9 @@ pub(crate) struct Options {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fleet {
     pub(crate) size: u32,
-    /// Bytes of the store.
+    /// The size of the store, in bytes.
     pub(crate) stored: u64,
-    /// Seconds until it was ready, and bytes of resident memory then.
+    /// The seconds until the collector was ready, and its resident memory at that time in bytes.
     pub(crate) ready: Rounds,
     pub(crate) resident: Rounds,
     pub(crate) calm: calm::Calm,
@@ -67,7 +68,7 @@ fn main() {
     run(std::env::args_os());
 }
 
-/// Measures what the arguments select.
+/// Runs the measurement with these command line arguments.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) {
     let mut options = Options::parse_from(arguments);
     if options.quick {

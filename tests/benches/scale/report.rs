@@ -1,4 +1,4 @@
-//! The results as a section of `RESULTS.md`, and its plots.
+//! Writes the results as a section of `RESULTS.md` with plots.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ pub(crate) struct Report {
     pub(crate) load: String,
     /// Resident memory of a collector without instances, in bytes.
     pub(crate) empty: u64,
-    /// From the smallest to the largest.
+    /// The measurements of each fleet, from the smallest fleet to the largest.
     pub(crate) fleets: Vec<Fleet>,
 }
 
@@ -66,7 +66,7 @@ impl Report {
         expiry.save("scale-expiry");
     }
 
-    /// Resident bytes for each instance.
+    /// Resident memory per instance, in bytes.
     fn each(&self, fleet: &Fleet) -> Rounds {
         let each = |resident: f64| (resident - self.empty as f64) / f64::from(fleet.size);
         fleet.resident.iter().map(each).collect()
@@ -154,7 +154,7 @@ fn p99(delays: Option<Delays>) -> String {
     delays.map_or(String::new(), |delays| format!("{:.1} ms", delays.p99))
 }
 
-/// With commas: 1,000,000.
+/// The number with commas between groups of three digits, such as `1,000,000`.
 fn grouped(number: u32) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

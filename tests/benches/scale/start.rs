@@ -1,4 +1,4 @@
-//! The start of a collector, and its size then.
+//! Measures the start of a collector, and its resident memory after the start.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use rollcall_tests::process::Collector;
 
 use super::{Fleet, Options, store::Store};
 
-/// The starts of one fleet; a fleet of several millions starts only twice.
+/// How often the collector of a fleet is started. With [`LARGE`] instances or more it is started only twice.
 const STARTS: usize = 3;
 const LARGE: u32 = 3_000_000;
 
@@ -15,7 +15,7 @@ pub(crate) async fn empty() -> u64 {
     Collector::start().await.resident_bytes()
 }
 
-/// Starts the collector of a fleet several times, and leaves it running.
+/// Starts the collector of a fleet several times, and returns the last one, which still runs.
 pub(crate) async fn repeated(store: &Store, fleet: &mut Fleet, options: &Options) -> Collector {
     let starts = match fleet.size {
         _ if options.quick => 1,
@@ -34,7 +34,7 @@ pub(crate) async fn repeated(store: &Store, fleet: &mut Fleet, options: &Options
 async fn started(store: &Store, fleet: &mut Fleet) -> Collector {
     let options = store
         .options()
-        // Nothing expires while the collectors are compared.
+        // No instance expires while the collectors are compared.
         .env("SW_LIVENESS_SILENT_AFTER", "1h")
         .env("SW_LIVENESS_DOWN_AFTER", "2h");
     let start = Instant::now();

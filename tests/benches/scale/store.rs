@@ -1,4 +1,4 @@
-//! Writes the store of a fleet.
+//! Writes the store of a fleet directly, without a collector.
 
 use std::time::SystemTime;
 
@@ -14,12 +14,12 @@ use rollcall_storage::{
 use rollcall_tests::process::{Collector, Options};
 use tempfile::TempDir;
 
-/// Instances of one application.
+/// The number of instances of one application.
 const PER_APPLICATION: u32 = 500;
-/// Rows of one commit.
+/// The number of rows in one commit.
 const BATCH: usize = 50_000;
 
-/// A store of agents of 5.x, whose instances have the ids 1 to their number.
+/// A store with instances of 5.x agents. Their ids are the numbers from 1 on, without gaps.
 #[derive(Debug)]
 pub(crate) struct Store(TempDir);
 
@@ -34,7 +34,7 @@ impl Store {
         storage.load(&mut |_| {}).expect("an empty store");
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.expect("a clock after 1970").as_millis();
-        let now = Timestamp::from_millis(i64::try_from(now).expect("a time of this age"));
+        let now = Timestamp::from_millis(i64::try_from(now).expect("a time that fits into an i64"));
         let applications = applications(&mut storage, size.div_ceil(PER_APPLICATION), now);
         let numbers: Vec<_> = (0..size).collect();
         for some in numbers.chunks(BATCH) {
@@ -51,13 +51,13 @@ impl Store {
         Self(directory)
     }
 
-    /// The size of its file.
+    /// The size of the file of the store, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         let file = self.0.path().join("data/rollcall.redb");
         file.metadata().expect("the file of the store").len()
     }
 
-    /// A collector on it, with a write-back only at its end.
+    /// Options for a collector that uses this store, and that writes back only when it stops.
     pub(crate) fn options(&self) -> Options {
         Collector::options()
             .data_dir(self.0.path().join("data"))
@@ -68,7 +68,7 @@ impl Store {
     }
 }
 
-/// The rows of these many applications.
+/// The rows of `count` new applications.
 fn applications(storage: &mut Embedded, count: u32, now: Timestamp) -> Vec<Row> {
     let mut allocator = Allocator::new(Limits {
         assigned: usize::MAX,
@@ -122,7 +122,7 @@ fn instance(application: Row, number: u32, now: Timestamp) -> Row {
     })
 }
 
-/// Maps numbers to UUIDs. It is odd, so no two UUIDs are the same.
+/// The factor from the number of an instance to its UUID. It is odd, so no two numbers have the same UUID.
 const SCATTER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 fn seen(row: &Row) -> Option<LastSeen> {

@@ -1,4 +1,4 @@
-//! The hostile half. Each attack occupies resources for some seconds and then releases them.
+//! The attacks. Each one occupies resources of the collector for some seconds, and then releases them.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -15,10 +15,10 @@ use tokio::{
     net::TcpStream,
 };
 
-/// An attack on these listeners with this seed.
+/// Attacks these listeners. The seed determines every random choice of the attack.
 type Attack = fn(Listeners, u64) -> BoxFuture<'static, ()>;
 
-/// All attacks, equally likely.
+/// All attacks. Each one is equally likely.
 pub(crate) const ATTACKS: &[Attack] = &[
     |at, _| Box::pin(empty_elements(at, 2_500_000)),
     |at, _| Box::pin(empty_elements(at, 25_000_000)),
@@ -33,7 +33,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     |at, _| Box::pin(slow_headers(at)),
 ];
 
-/// The time that an attack occupies its resources.
+/// How long an attack occupies its resources.
 const HOLD: Duration = Duration::from_secs(10);
 
 async fn send(server: SocketAddr, method: &str, message: Vec<u8>) {
@@ -41,7 +41,7 @@ async fn send(server: SocketAddr, method: &str, message: Vec<u8>) {
     drop(raw::call(server, method, raw::frame(length, &message)).await);
 }
 
-/// A batch of empty instances: two bytes each on the wire.
+/// Sends a batch of empty instances, each of which has only two bytes on the wire.
 async fn empty_elements(at: Listeners, count: usize) {
     let message = [0x0a, 0].repeat(count);
     send(at.grpc, "/Register/doServiceInstanceRegister", message).await;
@@ -97,7 +97,7 @@ async fn half_open_streams(at: Listeners) {
     drop(tokio::time::timeout(HOLD, all).await);
 }
 
-/// Opens many streams on each of many connections, with frames that no client library sends at once.
+/// Opens many streams on each of many connections. All their frames are sent at once, which no client library does.
 async fn floods_of_streams(at: Listeners) {
     let begun: Vec<u8> = (0..1000).flat_map(|stream| head(2 * stream + 1)).collect();
     let begun = [PREFACE, &begun].concat();
@@ -114,10 +114,11 @@ async fn floods_of_streams(at: Listeners) {
     tokio::time::sleep(HOLD).await;
 }
 
-/// The preface of HTTP/2, and empty SETTINGS.
+/// The connection preface of HTTP/2 and an empty SETTINGS frame.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// HEADERS of an unfinished call on this stream: `:method` and `:scheme` from the static table, the rest as literals.
+/// The HEADERS frame of an unfinished call on this stream. `:method` and `:scheme` come from the static table; the other fields are
+/// literals.
 fn head(stream: u32) -> Vec<u8> {
     let mut block = vec![0x83, 0x86];
     for (name, value) in [
@@ -154,7 +155,7 @@ async fn garbage(at: Listeners, seed: u64) {
     }
 }
 
-/// Heartbeats with widely spaced ids from a bounded pool.
+/// Sends heartbeats with widely spaced ids from a bounded pool.
 async fn scattered_ids(at: Listeners, seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let client = grpc::Client::lazy(at.grpc);

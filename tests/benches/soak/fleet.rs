@@ -1,4 +1,4 @@
-//! The honest half: agents of three generations with names from a bounded pool.
+//! The honest agents: they have three generations, and their names come from a bounded pool.
 
 use std::{
     sync::{
@@ -14,13 +14,13 @@ use rollcall_proto::management::{InstancePingPkg, v3::ManagementServiceClient};
 use rollcall_tests::{grpc, http, process::Listeners};
 use tokio::task::JoinSet;
 
-/// Concurrent agents.
+/// The number of agents that run at the same time.
 const AGENTS: u64 = 64;
 /// The number of application codes.
 const APPLICATIONS: u64 = 40;
-/// Instances of each application, over all generations.
+/// The number of instances of each application, over all generations.
 const INSTANCES: u64 = 50;
-/// Pause between two rounds of one agent.
+/// The pause between two rounds of one agent.
 const ROUND: Duration = Duration::from_millis(500);
 
 /// The agents' measurements since the last sample.
@@ -66,7 +66,7 @@ impl Fleet {
     }
 }
 
-/// Starts the agents.
+/// Starts all agents as tasks in `agents`.
 pub(crate) fn spawn(fleet: &Arc<Fleet>, seed: u64, agents: &mut JoinSet<()>) {
     for number in 0..AGENTS {
         let fleet = Arc::clone(fleet);
@@ -79,7 +79,7 @@ pub(crate) fn spawn(fleet: &Arc<Fleet>, seed: u64, agents: &mut JoinSet<()>) {
     }
 }
 
-/// One agent from its start to its end.
+/// Runs one agent from its start to its end.
 async fn life(fleet: &Fleet, rng: &mut Rng) {
     let client = grpc::Client::lazy(fleet.listeners.grpc);
     let naming = http::Client::new(fleet.listeners.naming);
@@ -105,7 +105,7 @@ async fn life(fleet: &Fleet, rng: &mut Rng) {
     }
 }
 
-/// A round of a 5.x agent.
+/// Runs a round of a 5.x agent.
 async fn beat(client: &grpc::Client, code: &str, name: &str) -> Result<(), tonic::Status> {
     let application = client.application(code).await?;
     let instance = client.instance(application, name).await?;
@@ -113,7 +113,7 @@ async fn beat(client: &grpc::Client, code: &str, name: &str) -> Result<(), tonic
     client.heartbeat(instance).await
 }
 
-/// A round of an 8.x agent.
+/// Runs a round of an 8.x agent.
 async fn keep_alive(client: &grpc::Client, code: &str, name: &str) -> Result<(), tonic::Status> {
     let ping = InstancePingPkg {
         service: code.to_owned(),

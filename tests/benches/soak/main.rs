@@ -1,11 +1,12 @@
-//! An hour of honest and hostile load on one release collector under 512 MiB: does its memory grow?
+//! Measures whether the memory of a release collector grows in an hour of honest and hostile load. The collector runs under a limit
+//! of 512 MiB.
 //!
 //! `cargo bench -p rollcall-tests --bench soak -- [--minutes N] [--seed N] [--save]`
 //!
-//! A fleet of agents registers, sends heartbeats, leaves and returns with names from a bounded pool, so the inventory reaches
-//! its size in the first minutes. Beside it, one attack per second is chosen at random. Every minute adds one row: resident
-//! memory, bytes held by the budgets, connections, and the duration of naming requests. The summary has the range of resident
-//! memory after the first quarter of the run, and its growth. No test depends on it.
+//! A fleet of agents registers, sends heartbeats, leaves and returns with names from a bounded pool, so the inventory reaches its
+//! final size in the first minutes. At the same time one attack per second starts, chosen at random. Every minute adds one row to
+//! the table: resident memory, bytes held by the budgets, connections, and the duration of naming requests. The summary has the
+//! range of resident memory after the first quarter of the run, and its growth. No test depends on this benchmark.
 
 mod attack;
 mod fleet;
@@ -26,7 +27,7 @@ use tokio::{task::JoinSet, time::timeout};
 use fleet::Fleet;
 use sample::{Sample, Sampler};
 
-/// Runs honest and hostile load for a while and samples the collector's memory.
+/// Runs honest and hostile load for a given time, and samples the collector's memory.
 #[derive(Debug, Parser)]
 struct Options {
     /// The duration in minutes.
@@ -41,18 +42,18 @@ struct Options {
     #[arg(long)]
     save: bool,
 
-    /// Cargo passes this to every benchmark.
+    /// Ignored. Cargo passes this option to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// The most concurrent attacks; one more waits.
+/// The largest number of attacks at the same time. The next attack waits until one of them ends.
 const ATTACKS_AT_A_TIME: usize = 4;
-/// Pause between the starts of two attacks.
+/// The pause between the starts of two attacks.
 const ATTACK_INTERVAL: Duration = Duration::from_secs(1);
-/// The timeout of an attack.
+/// An attack that takes longer is cancelled.
 const ATTACK_TIMEOUT: Duration = Duration::from_secs(40);
-/// Interval of the samples.
+/// The time between two samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
 
 #[tokio::main]
@@ -98,8 +99,8 @@ async fn main() {
 
 async fn start() -> Collector {
     let budgets = ["INBOUND", "WORK", "OUTBOUND", "CONNECTION"];
-    // Fleet and attackers share one address, so limits per address would limit the load instead of the attackers. On an empty
-    // store the first unknown id would keep the fleet from registering for a while.
+    // The fleet and the attackers share one address, so limits per address would also limit the honest load. On an empty store the
+    // first unknown id would prevent the fleet from registering for a while.
     let mut options = Collector::options()
         .env("SW_TIMELINE_PER_PEER", "100000000")
         .terms(Duration::from_secs(10), Duration::from_secs(20))
@@ -112,7 +113,7 @@ async fn start() -> Collector {
         options = options.env(format!("SW_SERVER_{budget}_MEMORY"), "64MiB");
     }
     let mut collector = options.start().await;
-    // The warnings of an attacked collector are not measured here.
+    // A collector under attack logs warnings, which are not checked here.
     collector.expect_warnings();
     collector.expect_log("the inventory is full");
     collector

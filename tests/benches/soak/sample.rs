@@ -1,4 +1,4 @@
-//! The samples of the collector, one per minute.
+//! Samples of the collector, taken once per minute.
 
 use std::{fmt, time::Instant};
 
@@ -6,13 +6,13 @@ use rollcall_tests::{http, process::Collector};
 
 use crate::fleet::Fleet;
 
-/// One row of the table.
+/// One sample: a row of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) minute: u64,
-    /// Bytes.
+    /// Resident memory, in bytes.
     pub(crate) resident: u64,
-    /// Bytes, since the start.
+    /// The highest resident memory since the start, in bytes.
     pub(crate) peak: u64,
     budgets: u64,
     connections: u64,
@@ -23,7 +23,7 @@ pub(crate) struct Sample {
     naming_p99_us: u128,
 }
 
-/// Takes samples, with the time since its start.
+/// Takes samples. Each sample has the time since the sampler was created.
 pub(crate) struct Sampler {
     start: Instant,
     admin: http::Client,

@@ -1,8 +1,8 @@
-"""An application observed by the unmodified SkyWalking agent for Python, which its environment configures, that does what standard
-input says until that ends.
+"""An application observed by the unmodified SkyWalking agent for Python. Environment variables configure the agent. The application
+executes commands from standard input until the input ends.
 
-Input, one command a line: `call OPERATION PEER` serves one request named OPERATION that calls PEER (`host:port`) once.
-Output: `started`. The agent's log goes to standard error.
+Each line of the input is one command: `call OPERATION PEER` serves one request named OPERATION that calls PEER (`host:port`) once.
+The output is `started`. The agent's log goes to standard error.
 """
 
 import os

@@ -13,11 +13,11 @@ pub(crate) fn sources(language: &str) -> PathBuf {
         .join(language)
 }
 
-/// Lets `build` fill a directory below cargo's target directory, and returns it. It builds again only if the sources have
-/// changed.
+/// Lets `build` fill a directory below cargo's target directory, and returns the directory. Calls `build` again only if the sources
+/// have changed.
 ///
-/// Test programs run concurrently, and the build tools do not support a second run in their directory. So a lock admits one at a
-/// time.
+/// Test programs run concurrently, but the build tools do not support two runs in the same directory. So a lock admits one build at
+/// a time.
 pub(crate) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf {
     let sources = sources(language);
     let directory = target_directory().join("conformance").join(language);
@@ -27,7 +27,7 @@ pub(crate) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf 
     directory
 }
 
-/// Like [`once`], for this directory: builds again only if `text`, the contents of all sources, has changed.
+/// Like [`once`], for this directory. Calls `build` again only if `text`, the contents of all sources, has changed.
 pub(crate) fn once_into(directory: &Path, text: &[u8], build: impl FnOnce(&Path)) {
     fs::create_dir_all(directory).expect("a directory for what is installed");
     let lock = File::create(directory.join("lock")).expect("a lock file");
@@ -40,10 +40,10 @@ pub(crate) fn once_into(directory: &Path, text: &[u8], build: impl FnOnce(&Path)
     fs::write(stamp, text).expect("recording the built sources");
 }
 
-/// Runs a tool of an ecosystem until it exits.
+/// Runs a build tool or package manager until it exits.
 ///
 /// # Panics
-/// When it is missing or fails, with its output.
+/// When the tool is missing or fails, with its output.
 pub(crate) fn run(tool: &mut Command) {
     let output = tool
         .output()

@@ -61,7 +61,7 @@ fn machine(agent: &Agent, home: &Path, code: &str, collector: Listeners) -> Comm
             format!("agent.service_name={code}"),
             format!("collector.backend_service={}", collector.grpc),
             "collector.app_and_service_register_check_interval=1".to_owned(),
-            // Minutes between a reset and the next registration.
+            // The minutes between a reset and the next registration.
             "agent.cool_down_threshold=0".to_owned(),
         ],
         Generation::V8 => vec![

@@ -9,7 +9,7 @@ use std::{
 use super::install;
 use crate::process::Listeners;
 
-/// Fixed in the agent; the first heartbeat is sent after one period.
+/// The heartbeat period, which is fixed in the agent. The first heartbeat is sent after one period.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(20);
 
 pub(super) fn command() -> Command {

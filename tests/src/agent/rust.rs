@@ -8,7 +8,7 @@ use std::{
 use super::install;
 use crate::process::Listeners;
 
-/// The setting of the program.
+/// The heartbeat period that the program sets.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(2);
 
 pub(super) fn command(code: &str, collector: Listeners) -> Command {

@@ -1,4 +1,4 @@
-//! Connections of clients that the benches write by hand.
+//! Connections for the benches' own clients.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tonic::body::Body;
 use tower::Service;
 
-/// Connects from an address of this machine, or from the one that the system chooses.
+/// Connects from `source`, an address of this machine, or from the address that the system chooses.
 ///
 /// # Panics
 /// When the connection fails.
@@ -26,7 +26,7 @@ pub async fn tcp(source: Option<IpAddr>, server: SocketAddr) -> TcpStream {
     stream
 }
 
-/// An HTTP/2 connection of hyper: tonic's own channel adds a queue and a task, which the load does not need.
+/// An HTTP/2 connection of hyper. It replaces tonic's channel, which adds a queue and a task that the load does not need.
 #[derive(Clone, Debug)]
 pub(super) struct Connection(http2::SendRequest<Body>);
 

@@ -13,13 +13,13 @@ pub trait Caller: Send + 'static {
 /// The result of a load.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// The answered calls.
+    /// The number of answered calls.
     pub calls: f64,
     /// The time until the last caller ended.
     pub seconds: f64,
 }
 
-/// Runs all callers for a while.
+/// Runs all callers concurrently for `period`.
 ///
 /// # Panics
 /// When a caller panics.

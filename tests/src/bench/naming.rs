@@ -1,7 +1,7 @@
 //! Agents that request the list of collectors over keep-alive HTTP/1.1 connections.
 //!
-//! The client is written by hand, because the load shares its cores with the server: a request is one constant, and every reply
-//! has the length of the first one.
+//! The client does as little work as possible, because the load shares its cores with the server: the request is one constant, and
+//! every reply must have the length of the first one.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -75,7 +75,7 @@ impl Caller {
             .expect("writing a request");
     }
 
-    /// Reads the rest of a reply of which `read` bytes have arrived.
+    /// Reads the rest of a reply, after `read` bytes of it have arrived.
     async fn receive(&mut self, mut read: usize) {
         while read < self.reply {
             read += self.read(read).await;
@@ -83,7 +83,7 @@ impl Caller {
         let reply = &self.buffer[..read];
         assert!(
             read == self.reply && reply.starts_with(b"HTTP/1.1 200 "),
-            "not the same reply: {}",
+            "the reply differs from the first one: {}",
             reply.escape_ascii()
         );
     }

@@ -1,6 +1,6 @@
-//! Agents that request the list of collectors at a fixed rate, and the delay of the answers.
+//! Agents that request the list of collectors at a fixed rate and measure the delay of the answers.
 //!
-//! They measure the effect of a collector's other work on its agents.
+//! The delays show how a collector's other work affects its agents.
 
 use std::{
     mem,
@@ -17,12 +17,12 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// Agents, each with its own connection.
+/// The number of agents, each with its own connection.
 const CALLERS: usize = 8;
 /// The time between two requests of one agent.
 const PACE: Duration = Duration::from_millis(10);
 
-/// The agents, which stop when this is dropped.
+/// The running agents. They stop when this value is dropped.
 #[derive(Debug)]
 pub struct Load {
     delays: Arc<Mutex<Vec<Duration>>>,
@@ -43,7 +43,7 @@ pub struct Delays {
 }
 
 impl Load {
-    /// Starts them against the naming listener `server`.
+    /// Starts the agents, which call the naming listener `server`.
     #[must_use]
     pub fn start(server: SocketAddr) -> Self {
         let delays = Arc::default();
@@ -54,7 +54,7 @@ impl Load {
         Self { delays, callers }
     }
 
-    /// The delays since this was called last.
+    /// The delays since the last call of this method.
     ///
     /// # Panics
     /// When an agent has ended, because the load is then lower than it seems.
@@ -97,7 +97,7 @@ async fn call(server: SocketAddr, delays: Arc<Mutex<Vec<Duration>>>) {
         let start = Instant::now();
         let sent = stream.write_all(request.as_bytes()).await;
         sent.expect("writing a request");
-        // The answer is a few hundred bytes, written at once.
+        // The answer has a few hundred bytes, which the server writes at once.
         let read = stream.read(&mut buffer).await.expect("reading an answer");
         assert!(buffer[..read].starts_with(b"HTTP/1.1 200 "), "not a list");
         delays.lock().push(start.elapsed());

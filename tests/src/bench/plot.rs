@@ -1,13 +1,13 @@
 //! Bar charts as SVG, readable on light and dark pages.
 //!
-//! The benches draw them from their own figures. The charts have no scripts, no fonts of their own and no fixed background; text and
-//! axes follow the colour scheme of the reader.
+//! The benches draw the charts from their own figures. A chart has no scripts, no fonts and no fixed background; its text and axes
+//! follow the reader's colour scheme.
 
 use std::{fmt::Write as _, fs, path::Path};
 
 use super::Rounds;
 
-/// The geometry, in units of the picture.
+/// The geometry of a chart, in units of the picture.
 const WIDTH: f64 = 760.0;
 const LEFT: f64 = 250.0;
 const RIGHT: f64 = 110.0;
@@ -33,7 +33,7 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// An empty chart; `unit` belongs to all values.
+    /// An empty chart, whose values all have this `unit`.
     #[must_use]
     pub fn new(title: &str, unit: &str) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Bars {
         }
     }
 
-    /// Draws a line at the largest value that is allowed.
+    /// Draws a line at the largest allowed value.
     #[must_use]
     pub fn goal(mut self, goal: f64) -> Self {
         self.goal = Some(goal);
@@ -68,10 +68,10 @@ impl Bars {
         eprintln!("drew {}", path.display());
     }
 
-    /// The chart.
+    /// The chart as an SVG document.
     ///
     /// # Panics
-    /// Never: a string can be written to.
+    /// Never: writing to a string does not fail.
     #[must_use]
     pub fn svg(&self) -> String {
         let most = self.bars.iter().map(|(_, rounds)| rounds.most());

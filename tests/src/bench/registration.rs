@@ -21,7 +21,7 @@ pub enum Call {
     KnownInstance,
     /// `heartbeat` of the same instance.
     Heartbeat,
-    /// `heartbeat` of one after another of the instances 1 to this number, in scattered order.
+    /// `heartbeat` of the instances 1 to this number, one after another, in a scattered order.
     HeartbeatOf(u32),
     /// `applicationCodeRegister` of a new code.
     NewApplication,
@@ -42,7 +42,7 @@ pub struct Caller {
     applications: ApplicationRegisterServiceClient<Connection>,
     instances: InstanceDiscoveryServiceClient<Connection>,
     known: Known,
-    /// The source of new names: no two callers have the same numbers.
+    /// The number of the next new name. No two callers use the same numbers.
     next: u64,
 }
 
@@ -53,8 +53,8 @@ struct Known {
     instance: i32,
 }
 
-/// Connects `callers` over `connections` to a server, and registers the known application and instance. Callers with a `first`
-/// that differs by at least `callers` have other numbers.
+/// Connects `callers` callers to a server over `connections` connections, and registers the known application and instance. Two
+/// calls whose `first` differs by at least `callers` give their callers different numbers.
 ///
 /// # Panics
 /// When the server does not answer.
@@ -88,7 +88,7 @@ pub async fn connect(
 
 impl load::Caller for Caller {
     /// # Panics
-    /// When a call fails or gets no id: a server that answers errors is not measured.
+    /// When a call fails or gets no id, because a server that returns errors must not be measured.
     async fn run(&mut self, mut more: impl FnMut() -> bool + Send) -> u64 {
         let mut calls = 0;
         while more() {
@@ -100,7 +100,7 @@ impl load::Caller for Caller {
 }
 
 impl Caller {
-    /// An agent on a connection of its own, from this address, which has registered its application and its instance.
+    /// An agent that has registered its application and its instance, over its own connection from the address `source`.
     ///
     /// # Panics
     /// When the server does not answer.
@@ -209,17 +209,17 @@ fn process(application: i32, number: u64) -> ApplicationInstance {
     }
 }
 
-/// Maps numbers to UUIDs. It is odd, so no two UUIDs are the same.
+/// The factor that maps numbers to UUIDs. It is odd, so different numbers give different UUIDs.
 const SCATTER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
-/// An instance of 1 to `fleet`: consecutive numbers lead to distant ones, as the signals of a fleet do.
+/// Maps a number to an instance from 1 to `fleet`. Consecutive numbers give distant instances, like the signals of a real fleet.
 fn scattered(number: u64, fleet: u32) -> i32 {
     let place = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let instance = (place * u64::from(fleet)) >> 32;
     i32::try_from(instance).expect("fewer than an i32") + 1
 }
 
-/// The number of bytes of strings in the registration of one process.
+/// The total length of the strings in the registration of one process, in bytes.
 ///
 /// # Panics
 /// Never: the registration has properties.

@@ -1,10 +1,10 @@
 //! The statistics of interleaved rounds, and the rule for ratios.
 //!
-//! Two things are compared only within one run, measured alternately: a round gives one value of each, and the ratio of the two
-//! is taken per round, so a drift of the machine affects both alike.
+//! Two measurements are compared only within one run that takes them alternately. Each round gives one value of each and the ratio
+//! of the two, so a drift of the machine affects both values equally.
 //!
-//! **The rule:** a ratio is the median of the rounds' ratios. It is refused with fewer than three rounds, and when the middle half
-//! of the rounds' ratios spans more than `WIDEST` of that median: the machine was then too unsteady to tell.
+//! **The rule:** a ratio is the median of the rounds' ratios. It is refused if there are fewer than three rounds, or if the middle
+//! half of the rounds' ratios spans more than `WIDEST` of the median, because the machine was then too unsteady for a result.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub struct Rounds(Vec<f64>);
 pub enum Ratio {
     /// The median of the rounds' ratios, and all of them.
     Measured(f64, Rounds),
-    /// The rounds do not agree, or are too few.
+    /// The rounds differ too much, or there are too few.
     Refused(Rounds),
 }
 
@@ -56,7 +56,7 @@ impl Rounds {
         self.0.is_empty()
     }
 
-    /// The median; the upper one of two in the middle; not a number if there was no round.
+    /// The median, or the upper of the two middle values; NaN if there was no round.
     #[must_use]
     pub fn median(&self) -> f64 {
         self.at(|count| count / 2)
@@ -89,7 +89,7 @@ impl Rounds {
     pub fn ratio(&self, other: &Self) -> Ratio {
         let pairs = self.iter().zip(other.iter());
         let ratios: Self = pairs.map(|(own, other)| own / other).collect();
-        // Not a number is never within the limit.
+        // A spread of NaN is never within the limit.
         if ratios.len() >= FEWEST && ratios.spread() <= WIDEST {
             Ratio::Measured(ratios.median(), ratios)
         } else {
@@ -144,7 +144,7 @@ impl fmt::Display for Ratio {
     }
 }
 
-/// The text before a table with `SETUP` replaced by the machine, and the rows.
+/// The text that introduces a table, with `SETUP` replaced by `setup`, followed by the rows.
 pub fn section(text: &str, setup: &str, rows: impl IntoIterator<Item = String>) -> String {
     let mut section = text.replace("SETUP", setup);
     for row in rows {
@@ -175,7 +175,7 @@ mod tests {
         let ones = rounds(&[1.0; 5]);
         let ratio = rounds(&[0.6, 0.8, 1.0, 1.2, 1.4]).ratio(&ones);
         assert_eq!(ratio.to_string(), "refused: spread of 40 %");
-        // One bad round of five does not matter.
+        // One outlier in five rounds does not change the result.
         let ratio = rounds(&[0.9, 1.0, 1.0, 1.1, 9.0]).ratio(&ones);
         assert_eq!(ratio.to_string(), "**1.00** (0.90 – 9.00)");
     }

@@ -1,7 +1,7 @@
 //! An application with `rollcall-agent`, for the conformance scenarios: `observed-application CODE NAMING[,NAMING]`.
 //!
-//! It speaks the line protocol of `rollcall_tests::application`, like its counterparts in other languages, and ends when
-//! standard input does. It serves no traffic, so only the agent's heartbeat keeps it up.
+//! The program uses the line protocol of `rollcall_tests::application`, like its counterparts in other languages, and ends when its
+//! standard input ends. It serves no traffic, so only the agent's heartbeats keep the instance up.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,10 +16,10 @@ use rollcall_agent::{Agent, SpanType};
 /// The shortest interval that the Java agent allows.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The time for the stop of the agent, which a busy machine needs.
+/// The longest time for the stop of the agent on a busy machine.
 const STOP: Duration = Duration::from_secs(30);
 
-/// The interval of the checks for something to report.
+/// The interval at which the program checks for changes to report.
 const PERIOD: Duration = Duration::from_millis(50);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! What a user does with a page, and what the page shows.
+//! The actions of a user on a page, and checks of the page's contents.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Browser;
 
-/// How long a page has to show what a test waits for, in milliseconds; within the time limit of a command.
+/// The longest time until a page shows the awaited content, in milliseconds. It is shorter than the time limit of a command.
 const SHOWN: u32 = 50_000;
 
 impl Browser {
@@ -30,10 +30,10 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression holds in the page, and returns its value.
+    /// Waits until an expression is true in the page, and returns its value.
     ///
     /// # Panics
-    /// When it does not hold in time, with the text of the page.
+    /// When the expression is not true in time, with the text of the page.
     pub async fn until(&mut self, expression: &str) -> Value {
         let waiting = format!(
             "new Promise((resolve) => {{
@@ -102,7 +102,7 @@ impl Browser {
     /// Presses Tab until the text or label of a focused link or control contains `text`.
     ///
     /// # Panics
-    /// When the whole page was walked without it.
+    /// When 200 presses of Tab have not reached it.
     pub async fn tab_to(&mut self, text: &str) {
         let focused = "(() => { const e = document.activeElement; \
                        return e.matches('a, button, input, select, textarea, summary') \
@@ -120,9 +120,9 @@ impl Browser {
         );
     }
 
-    /// Clicks the first element that matches a selector and whose text contains `text`, as soon as there is one.
+    /// Waits for an element that matches a selector and whose text contains `text`, and clicks the first one.
     pub async fn click(&mut self, selector: &str, text: &str) {
-        // Found and clicked in one turn of the page: it may draw the element anew at any time.
+        // The script finds and clicks the element in one turn, because the page may redraw the element at any time.
         let expression = format!(
             "(() => {{
                 const found = [...document.querySelectorAll({})].find((e) => e.innerText.includes({}) && !e.disabled);
@@ -135,7 +135,7 @@ impl Browser {
         self.until(&expression).await;
     }
 
-    /// Sets the value of the first element that matches a selector, as soon as there is one.
+    /// Waits for an element that matches a selector, and sets the value of the first one.
     pub async fn fill(&mut self, selector: &str, value: &str) {
         let expression = format!(
             "(() => {{
@@ -149,7 +149,7 @@ impl Browser {
         self.until(&expression).await;
     }
 
-    /// Clicks the button of a dialog, and waits until the dialog is closed: its change is done then.
+    /// Clicks the button of a dialog, and waits until the dialog closes, which happens when its change is done.
     pub async fn confirm(&mut self, button: &str) {
         self.click("dialog button", button).await;
         self.until("document.querySelector('dialog') === null")
@@ -170,7 +170,7 @@ impl Browser {
             .await;
     }
 
-    /// Waits until the page has had no change for this long.
+    /// Waits until the page has not changed for this long.
     pub async fn settled(&mut self, quiet: Duration) {
         let expression = format!(
             "new Promise((resolve) => {{

@@ -19,14 +19,15 @@ const SLACK: Duration = Duration::from_secs(5);
 /// The shortest observation of an idle agent.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The tolerance for the same time in two answers: the collector computes it with two clocks, and has other ones after a restart.
+/// The tolerance when two answers report the same time: the collector computes the time from two clocks, which differ after a
+/// restart.
 const WOBBLE: Duration = Duration::from_millis(10);
 
 /// The ids of the only application and instance: the first ids of the sequences.
 const FIRST_APPLICATION: i32 = -1;
 const FIRST_INSTANCE: i32 = 1;
 
-/// An application with an agent, and a collector without any other agent.
+/// An application with an agent, and a collector that no other agent uses.
 struct Life {
     agent: Agent,
     collector: Collector,
@@ -41,13 +42,13 @@ struct Registered {
     ii: i32,
 }
 
-/// Runs a whole life. It ends early if the agent is never listed.
+/// Runs a whole life. If the agent is never listed, the remaining promises are not tested.
 pub(super) async fn of(agent: Agent, starting: &Semaphore) -> Row {
     let silent_after = agent.period + SLACK;
     let mut collector = Collector::options()
         .terms(silent_after, silent_after + SLACK)
         .env("SW_AUTHENTICATION", TOKEN)
-        // No other agent can get the ids of this one.
+        // The collector assigns ids at once, because there is no other agent that could hold them.
         .without_listening()
         .start()
         .await;
@@ -172,8 +173,8 @@ impl Life {
         same("address", self.id("address payment:9090").await?, -1)
     }
 
-    /// Checks, for an agent that does not report its ids, that it requests each name once: without an id it would repeat the
-    /// request with every tick.
+    /// Checks that an agent which does not report its ids has received them: it requests each name once, because without an id it
+    /// would repeat the request at every tick.
     async fn requests_once(&self) -> Result<(), String> {
         const CALLS: [&str; 2] = [
             "Register/doEndpointRegister",
@@ -202,7 +203,7 @@ impl Life {
 
     async fn stays_up(&mut self) -> Result<(), String> {
         let before = self.instance().await?;
-        // The effects of a request belong to the minute whose log is checked next.
+        // The effects of this request are part of the minute whose log is checked next.
         self.application.call("/orders", "payment:9090");
         let renewed = self
             .next_signal_after(&before, self.agent.period + SLACK)
@@ -213,7 +214,7 @@ impl Life {
         if after.since < renewed.last_seen_at {
             Ok(())
         } else {
-            Err(format!("a break until {}", after.since))
+            Err(format!("the instance was not up until {}", after.since))
         }
     }
 
@@ -269,7 +270,7 @@ impl Life {
         self.collector.restart().await;
     }
 
-    /// A collector with a lost store adopts the ids of a running agent and assigns them to no other.
+    /// Checks that a collector with a lost store adopts the ids of the running agent and assigns them to no other agent.
     async fn is_adopted(&mut self) -> Result<(), String> {
         let query = self.collector.query();
         // JVM metrics name only the instance; trace segments also name its application.
@@ -310,7 +311,7 @@ impl Life {
         Ok(())
     }
 
-    /// Waits for a sign of life after `before`.
+    /// Waits until the instance has a later signal than in `before`.
     async fn next_signal_after(
         &self,
         before: &Instance,
@@ -322,7 +323,8 @@ impl Life {
         .await
     }
 
-    /// Two ticks of the agent's channel and one of its heartbeat, which backs off once.
+    /// The longest time until an agent reports again: two ticks of its channel and one of its heartbeat, and the time to back off
+    /// once.
     fn returns_within(&self) -> Duration {
         3 * self.agent.period + 2 * SLACK
     }
@@ -360,7 +362,7 @@ impl Life {
         }
     }
 
-    /// The id of `what` in an agent that can be queried.
+    /// Waits for the id of `what`, in an agent that can be queried.
     async fn id(&self, what: &str) -> Result<i32, String> {
         self.application
             .id(what, 5 * self.agent.period + SLACK)
@@ -402,7 +404,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: T, wanted: T) -> Result<
 
 fn differs<T: PartialEq + std::fmt::Debug>(what: &str, is: T, unwanted: T) -> Result<(), String> {
     if is == unwanted {
-        Err(format!("{what} is {is:?}, as that of the agent"))
+        Err(format!("{what} is {is:?}, which is the agent's"))
     } else {
         Ok(())
     }

@@ -3,23 +3,23 @@ use std::fmt::Write;
 use super::Promise;
 use crate::agent::Agent;
 
-/// The number of last log lines that are shown with a broken promise.
+/// The number of log lines that are shown with a broken promise: the last ones.
 const TAIL: usize = 40;
 
 /// The outcome of one promise.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
-    /// It was kept.
+    /// The promise was kept.
     Held,
     /// The promise does not apply to this agent.
     NotMade,
-    /// The agent was never listed, so it could not be tested.
+    /// The agent was never listed, so the promise could not be tested.
     NotTested,
-    /// It was not kept.
+    /// The promise was not kept.
     Broken {
         /// The actual result.
         instead: String,
-        /// The output of the application and its agent until then.
+        /// The output of the application and its agent up to that moment.
         log: Vec<String>,
     },
 }
@@ -43,7 +43,7 @@ impl Outcome {
 pub struct Row {
     /// The agent.
     pub agent: Agent,
-    /// In the order of [`Promise::ALL`].
+    /// The outcomes, in the order of [`Promise::ALL`].
     pub outcomes: Vec<Outcome>,
 }
 
@@ -56,7 +56,7 @@ impl Results {
         Self(rows)
     }
 
-    /// The table as a document. Equal results make equal text.
+    /// The table as a document. Equal results give equal texts.
     pub fn document(&self) -> String {
         let headings = Promise::ALL.map(Promise::heading).join(" | ");
         let rules = "---|".repeat(4 + Promise::ALL.len());

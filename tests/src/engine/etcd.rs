@@ -11,7 +11,7 @@ use crate::{http::Client, process::free_addresses};
 pub use ensemble::Ensemble;
 pub use keys::Taken;
 
-/// One etcd server, a cluster by itself.
+/// One etcd server that forms a cluster by itself.
 #[derive(Debug)]
 pub enum Etcd {}
 
@@ -25,7 +25,7 @@ impl Engine for Etcd {
     }
 
     async fn serves(address: SocketAddr) -> Result<(), String> {
-        // A server without space still serves reads.
+        // A server whose space is used up still serves reads, so that alarm is excluded.
         let reply = Client::new(address).get("/health?exclude=NOSPACE").await?;
         let health = reply.text();
         if reply.status == 200 && health.contains("true") {
@@ -63,7 +63,7 @@ fn command(
 }
 
 impl Server<Etcd> {
-    /// Compacts all history: a request for older changes is then refused.
+    /// Compacts the whole history. The server then refuses requests for older changes.
     ///
     /// # Panics
     /// When the server refuses.
@@ -85,7 +85,7 @@ impl Server<Etcd> {
         Self::start_with(&["--quota-backend-bytes", &bytes.to_string()]).await
     }
 
-    /// Starts it with these additional arguments.
+    /// Starts a server without data, with these additional arguments.
     ///
     /// # Panics
     /// As [`Server::start`].
@@ -100,10 +100,10 @@ impl Server<Etcd> {
         server
     }
 
-    /// Writes until the quota is used up: then every write is refused.
+    /// Writes until the quota is used up, so that the server refuses every further write.
     ///
     /// # Panics
-    /// When it accepts more than its quota, or fails for another reason.
+    /// When the server accepts more than its quota, or fails for another reason.
     pub async fn use_up_quota(&self) {
         const VALUE: usize = 512 * 1024;
         let client = Client::new(self.address());
@@ -122,7 +122,7 @@ impl Server<Etcd> {
         panic!("etcd accepted 500 MiB");
     }
 
-    /// Raises its alarm for space, as with a used-up quota: every write is refused until [`Server::disarm`].
+    /// Raises the server's alarm for space, as a used-up quota does. The server refuses every write until [`Server::disarm`].
     ///
     /// # Panics
     /// When the server refuses.
@@ -145,7 +145,7 @@ impl Server<Etcd> {
         self.call("/v3/maintenance/alarm", alarm).await;
     }
 
-    /// One call through its JSON gateway.
+    /// Makes one call through the JSON gateway.
     async fn call(&self, path: &str, request: Value) -> Value {
         let client = Client::new(self.address());
         let reply = client.post(path, request.to_string()).await;
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_answers_nothing_while_it_is_paused() {
+    async fn a_paused_server_answers_nothing() {
         let etcd = Server::<Etcd>::start().await;
         etcd.pause();
         let request = Client::new(etcd.address());

@@ -11,18 +11,18 @@ use crate::{
     process::{Child, free_addresses},
 };
 
-/// The timeout of one attempt: a server that is starting may accept a connection and never answer on it.
+/// The timeout of one attempt. A starting server may accept a connection and never answer on it.
 const TRY: Duration = Duration::from_secs(1);
 
 /// The properties of a kind of server.
 pub trait Engine: Debug {
     /// Its name.
     const NAME: &'static str;
-    /// The files that it needs, each a path or the name of a command, and the Debian package of each.
+    /// The files that the server needs and the Debian package of each. A file is a path or the name of a command.
     const NEEDS: &'static [(&'static str, &'static str)];
 
-    /// The command that runs it in the foreground for clients at `address`, with its files in `directory` and its data in `data`
-    /// below.
+    /// The command that runs the server in the foreground for clients at `address`, with its files in `directory` and its data in
+    /// `directory/data`.
     fn command(address: SocketAddr, directory: &Path) -> Command;
 
     /// Whether the server at `address` serves.
@@ -32,9 +32,9 @@ pub trait Engine: Debug {
     fn serves(address: SocketAddr) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// A real server in its own process; dropping it kills it.
+/// A real server in its own process. Dropping this value kills the server.
 ///
-/// All restarts keep its data and its address.
+/// A restarted server keeps its data and its address.
 #[derive(Debug)]
 pub struct Server<E> {
     address: SocketAddr,
@@ -56,7 +56,7 @@ impl<E: Engine> Server<E> {
         server
     }
 
-    /// A server that is not started yet.
+    /// A server that has not been started yet.
     ///
     /// # Panics
     /// When it is not installed, with the command that installs it.
@@ -94,7 +94,7 @@ impl<E: Engine> Server<E> {
         self.address
     }
 
-    /// Kills it (SIGKILL), even if it is paused, and returns when it has ended.
+    /// Kills the server (SIGKILL), even if it is paused, and returns when the process has ended.
     ///
     /// # Panics
     /// When it is stopped.
@@ -102,7 +102,7 @@ impl<E: Engine> Server<E> {
         self.child.take().expect("a running server").kill();
     }
 
-    /// Like [`Server::kill`], and deletes its data.
+    /// Kills the server like [`Server::kill`], and deletes its data.
     ///
     /// # Panics
     /// When it is stopped.
@@ -112,7 +112,7 @@ impl<E: Engine> Server<E> {
         fs::remove_dir_all(data).expect("a directory that is the server's own");
     }
 
-    /// Sends SIGTERM and waits for its end.
+    /// Sends SIGTERM and waits until the server has ended.
     ///
     /// # Panics
     /// When it is stopped, or does not end within [`PATIENCE`].
@@ -122,7 +122,7 @@ impl<E: Engine> Server<E> {
         child.exit(PATIENCE).await;
     }
 
-    /// Starts it again, killing it first if it runs, and waits until it serves.
+    /// Starts the server again and waits until it serves. A running server is killed first.
     ///
     /// # Panics
     /// When it does not serve within [`PATIENCE`], with its log.
@@ -139,7 +139,7 @@ impl<E: Engine> Server<E> {
         .await;
     }
 
-    /// Pauses it (SIGSTOP): its connections stay, and it answers nothing.
+    /// Pauses the server (SIGSTOP): its connections stay open, and it answers nothing.
     ///
     /// # Panics
     /// When it is stopped.
@@ -147,7 +147,7 @@ impl<E: Engine> Server<E> {
         self.signal(Signal::STOP);
     }
 
-    /// Resumes it after [`Server::pause`].
+    /// Resumes the server after [`Server::pause`].
     ///
     /// # Panics
     /// When it is stopped.

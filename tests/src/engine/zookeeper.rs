@@ -7,9 +7,9 @@ use tokio::{
 
 use super::Engine;
 
-/// The classes of the server. Its manifest names the other archives that it needs, except for one that logs.
+/// The archive with the server's classes. Its manifest names the other archives that it needs, except a logging backend.
 const CLASSES: &str = "/usr/share/java/zookeeper.jar";
-/// Logs to standard error without configuration.
+/// A logging backend that writes to standard error without configuration.
 const LOGGER: &str = "/usr/share/java/slf4j-simple.jar";
 
 /// One standalone ZooKeeper server.
@@ -32,7 +32,7 @@ impl Engine for ZooKeeper {
             format!("clientPort={}", address.port()),
             "maxClientCnxns=0".to_owned(),
             "admin.enableServer=false".to_owned(),
-            // In milliseconds. The timeout of a session is from two to twenty ticks.
+            // In milliseconds. The timeout of a session is between two and twenty ticks.
             "tickTime=500".to_owned(),
         ];
         fs::write(&configuration, lines.join("\n")).expect("writing into a temporary directory");
@@ -68,7 +68,7 @@ mod tests {
     use crate::engine::Server;
 
     #[tokio::test]
-    async fn it_restarts_at_the_same_address() {
+    async fn a_server_restarts_at_the_same_address() {
         let mut zookeeper = Server::<ZooKeeper>::start().await;
         let address = zookeeper.address();
         zookeeper.kill();

@@ -10,7 +10,7 @@ impl Client {
     /// The collector's status.
     ///
     /// # Panics
-    /// Never: the version is a header value.
+    /// Never: the version is a valid header value.
     pub async fn ping(&self, instance: i32, uuid: &str) -> Result<Commands, Status> {
         let mut request = Request::new(ServiceInstancePingPkg {
             service_instance_id: instance,
@@ -24,7 +24,7 @@ impl Client {
     }
 }
 
-/// Whether the commands reset the agent: it drops its ids and registers again in ten minutes.
+/// Whether the commands reset the agent, so that it drops its ids and registers again after ten minutes.
 pub fn is_reset(commands: &Commands) -> bool {
     let mut commands = commands.commands.iter();
     commands.any(|command| command.command == "ServiceMetadataReset")

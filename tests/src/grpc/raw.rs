@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy, rt::TokioExecutor};
 use tonic::Code;
 
-/// The timeout of a reply to such bytes.
+/// The timeout of a reply.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends `body` unchanged, frame header included, to a method such as `/Service/method`, on its own connection.
@@ -49,7 +49,7 @@ pub async fn call(server: SocketAddr, method: &str, body: Bytes) -> Result<Code,
         .map_err(|_| format!("no reply within {TIMEOUT:?}"))?
 }
 
-/// A gRPC frame: uncompressed, with this length in its header and these bytes, which may be fewer.
+/// An uncompressed gRPC frame with this length in its header, followed by these bytes, which may be fewer than `length`.
 pub fn frame(length: u32, bytes: &[u8]) -> Bytes {
     [&[0], &length.to_be_bytes()[..], bytes].concat().into()
 }

@@ -7,14 +7,14 @@ use std::{
 use super::{Dump, History, Operation, Reply, Request, liveness};
 use crate::key::{Dictionary, Key};
 
-/// A result that no sequential collector can have.
+/// A result that no sequential collector can produce.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Violation {
     /// Two requests for a key returned different ids.
     TwoIds(Key, [i32; 2]),
     /// An id was returned for two keys.
     TwoKeys(i32, [Key; 2]),
-    /// At the end, a member does not know a key that was requested.
+    /// At the end, a member does not know a requested key.
     ForgottenKey(usize, Key),
     /// At the end, a member does not have an id whose adoption was acknowledged.
     ForgottenAdoption(usize, Dictionary, i32),
@@ -67,12 +67,12 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// The period in which an id can have been assigned.
+/// The period in which an id can have been assigned or adopted.
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    /// The first request that can have caused it.
+    /// The time of the first request that can have caused it.
     sent: Duration,
-    /// The first answer that proves it.
+    /// The time of the first answer that proves it.
     known: Duration,
 }
 
@@ -90,7 +90,7 @@ impl Window {
     }
 }
 
-/// The facts of the history, sorted.
+/// The facts of the history, indexed by key and by id.
 #[derive(Debug, Default)]
 struct Facts {
     ids: BTreeMap<Key, i32>,
@@ -167,7 +167,7 @@ impl Facts {
         Ok(())
     }
 
-    /// Records one id per key and one key per id.
+    /// Records the id of a key, and checks that each key has one id and each id one key.
     fn learn(&mut self, key: &Key, id: i32) -> Result<(), Violation> {
         let known = *self.ids.entry(key.clone()).or_insert(id);
         if known != id {
@@ -183,7 +183,7 @@ impl Facts {
         Ok(())
     }
 
-    /// Checks that every member answers every key at the end and has every adopted id.
+    /// Checks that a member's final state has every requested key and every adopted id.
     fn compare(&mut self, member: usize, dump: &Dump) -> Result<(), Violation> {
         for (key, id) in &dump.ids {
             self.learn(key, *id)?;
@@ -204,13 +204,13 @@ impl Facts {
         Ok(())
     }
 
-    /// Checks that ids were assigned in the order of the sequence, and that only adopted ones were skipped.
+    /// Checks that ids were assigned in the order of the sequence, and that only adopted ids were skipped.
     fn check_sequence(&self, dictionary: Dictionary) -> Result<(), Violation> {
         let mut missing = self
             .keys
             .range((dictionary, i32::MIN)..=(dictionary, i32::MAX))
             .count();
-        // Of the ids so far, the one with the latest request, and its time.
+        // Among the ids so far, the id whose first request is the latest, and the time of that request.
         let mut latest: Option<(i32, Duration)> = None;
         for id in dictionary.sequence() {
             if missing == 0 {
@@ -224,7 +224,7 @@ impl Facts {
                     self.check_assigned(dictionary, id, key, adopted, latest)?;
                     self.assigned[key].sent
                 }
-                // Later ids of the sequence were assigned after the adoption, or this id would have been assigned.
+                // Later ids of the sequence were assigned after this adoption; otherwise this id would have been assigned.
                 None => adopted.ok_or(Violation::Gap(dictionary, id))?.sent,
             };
             if latest.is_none_or(|(_, latest)| latest < sent) {
@@ -234,7 +234,7 @@ impl Facts {
         Ok(())
     }
 
-    /// Checks that no id is reported as unknown after the answer that assigned it.
+    /// Checks that no member reports an id as unknown after the answer that assigned it.
     fn check_resets(&self) -> Result<(), Violation> {
         let was_assigned = |reset: &&Reset| {
             let window = self.assigned.get(&reset.process);
@@ -246,7 +246,7 @@ impl Facts {
         Err(Violation::Reset(reset.member, reset.process.clone()))
     }
 
-    /// Checks that the id of `key` was assigned after all earlier ids of the sequence, and before its adoption.
+    /// Checks that the id of `key` was assigned after all earlier ids of the sequence, and before the id was adopted.
     fn check_assigned(
         &self,
         dictionary: Dictionary,

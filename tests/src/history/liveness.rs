@@ -1,9 +1,9 @@
 //! Checks that no member reports an instance as down while its signals arrive at any member.
 //!
-//! A member may report an instance down only after a period without a signal that is as long as [`History::down_after`]. The
-//! checker knows when a signal was sent and answered, and not when it arrived. So it assumes the longest possible period: from
-//! the request of one signal to the answer of the next. A period does not count if it ended before the same member last reported
-//! the instance in another state. If no period is long enough, the report certainly violates the promise.
+//! A member may report an instance as down only after [`History::down_after`] without a signal. The checker knows when a signal was
+//! sent and answered, but not when it arrived. So it assumes the longest possible period without a signal: from the request of one
+//! signal to the answer of the next. A period does not count if it ended before the same member last reported the instance in
+//! another state. If no period is long enough, the report certainly violates the promise.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -46,7 +46,7 @@ pub(super) fn check(history: &History) -> Result<(), Violation> {
     Ok(())
 }
 
-/// The processes with an assigned id, by that id, with every acknowledged signal.
+/// The processes with an assigned id, by id, each with its acknowledged signals.
 fn processes(history: &History) -> BTreeMap<i32, Process<'_>> {
     let mut processes = BTreeMap::new();
     for operation in &history.operations {
@@ -73,7 +73,7 @@ fn processes(history: &History) -> BTreeMap<i32, Process<'_>> {
 }
 
 impl Process<'_> {
-    /// Whether a period of `term` without a signal is possible before `report`, and not over at `since`.
+    /// Whether the process can have been silent for `term` before `report`, in a period that had not ended at `since`.
     fn may_have_been_silent(&self, term: Duration, since: Duration, report: &Report) -> bool {
         let ends = self.signs.iter().skip(1).map(|(_, ended)| *ended);
         let ends = ends.chain([Duration::MAX]);

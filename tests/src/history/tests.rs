@@ -1,4 +1,4 @@
-//! Tests of the checker: it accepts the histories of a sequential collector, and rejects one history per violation.
+//! Tests that the checker accepts the histories of a sequential collector, and rejects one history for each kind of violation.
 
 use super::*;
 
@@ -66,7 +66,7 @@ impl History {
 fn refused(history: &History) -> Violation {
     history
         .check()
-        .expect_err("a history of no correct collector")
+        .expect_err("a history that no correct collector can produce")
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn an_id_skipped_without_an_adoption_is_refused() {
 }
 
 #[test]
-fn an_id_out_of_the_sequence_is_refused() {
+fn an_id_outside_of_the_sequence_is_refused() {
     for id in [0, 1, i32::MAX] {
         let history = History::default()
             .assigned(application("a"), 0, 1, id)
@@ -261,7 +261,7 @@ fn an_adopted_id_assigned_to_a_key_is_refused() {
 }
 
 #[test]
-fn an_id_before_a_known_one_is_refused() {
+fn an_id_assigned_after_a_later_one_is_refused() {
     let history = History::default()
         .assigned(application("a"), 0, 1, 2)
         .assigned(application("b"), 2, 3, -1)

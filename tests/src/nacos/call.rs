@@ -1,4 +1,4 @@
-//! HTTP calls in the form of Nacos clients and operators: parameters in the query or in a form.
+//! HTTP calls as Nacos clients and operators make them: with parameters in the query or in a form.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -23,7 +23,7 @@ pub struct Http {
 }
 
 impl Http {
-    /// A client of `server`; nothing is connected yet.
+    /// A client of `server`. It connects at the first call.
     pub fn new(server: SocketAddr) -> Self {
         Self {
             server,
@@ -67,7 +67,7 @@ impl Http {
     }
 }
 
-/// Parameters in the encoding of a query or a form.
+/// Encodes parameters for a query or a form.
 pub fn encoded<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let pairs = parameters.into_iter();
     let pairs = pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));

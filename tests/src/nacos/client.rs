@@ -14,7 +14,7 @@ use crate::{agent::install, process::Child};
 /// The protocol of a client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Face {
-    /// HTTP with beats, and changes over UDP.
+    /// HTTP with beats; the server pushes changes over UDP.
     Udp,
     /// HTTP with beats; the client polls for changes.
     Poll,
@@ -84,10 +84,10 @@ pub fn all() -> Vec<Client> {
 }
 
 impl Client {
-    /// Downloads and builds what is missing, below cargo's target directory, at the pinned versions.
+    /// Downloads and builds the missing parts at the pinned versions, below cargo's target directory.
     ///
     /// # Panics
-    /// When that fails, with the output of the tool that failed.
+    /// When a tool fails, with the output of that tool.
     pub fn install(&self) {
         self.program.installed();
     }
@@ -98,13 +98,13 @@ impl Client {
         format!("{}-{}", language.to_lowercase(), self.version)
     }
 
-    /// Starts its driver and waits until it is ready.
+    /// Starts the driver of this client and waits until it is ready.
     ///
     /// # Errors
-    /// Its output, if it does not become ready.
+    /// The driver's output, if it does not become ready.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// When the driver cannot be started.
     pub async fn start(&self, server: SocketAddr) -> Result<Driver, String> {
         let home = TempDir::new().expect("a temporary directory");
         let mut command = self.command(home.path(), server);
@@ -170,7 +170,7 @@ impl fmt::Display for Client {
 }
 
 impl Program {
-    /// Its directory; installs it if needed.
+    /// The directory of the program, which is installed if needed.
     fn installed(self) -> &'static Path {
         static PLACES: [OnceLock<PathBuf>; 6] = [const { OnceLock::new() }; 6];
         let (place, build): (usize, fn() -> PathBuf) = match self {

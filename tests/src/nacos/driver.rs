@@ -8,10 +8,10 @@ use tempfile::TempDir;
 
 use crate::process::Child;
 
-/// The time for a client to start on a busy machine.
+/// The longest time until a client has started on a busy machine.
 const START: Duration = Duration::from_secs(90);
 
-/// The time for one call: longer than the client's own deadline, retries included.
+/// The longest time of one call. It is longer than the client's own deadline with its retries.
 const CALL: Duration = Duration::from_secs(20);
 
 /// An instance in a client's report.
@@ -53,7 +53,7 @@ impl Host {
 pub struct Driver {
     child: Child,
     home: TempDir,
-    /// The number of its output lines that have been read as answers.
+    /// The number of output lines up to and including the last answer.
     answered: usize,
 }
 
@@ -98,7 +98,7 @@ impl Driver {
         lines.collect()
     }
 
-    /// Waits until the client's last report of a service is as `wanted`, and returns the elapsed time.
+    /// Waits until `wanted` accepts the client's last report of a service, and returns the elapsed time.
     ///
     /// # Errors
     /// The last report, after `within`.
@@ -130,7 +130,7 @@ impl Driver {
         lines
     }
 
-    /// Its whole output, for messages.
+    /// The whole output, for failure messages.
     pub fn output(&self) -> Vec<String> {
         let mut lines = self.child.stdout.so_far();
         lines.extend(self.child.stderr.so_far());
@@ -138,12 +138,12 @@ impl Driver {
         lines
     }
 
-    /// Kills it (SIGKILL).
+    /// Kills the driver (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill();
     }
 
-    /// The log files in its directory.
+    /// The contents of the log files in the driver's directory.
     fn files(&self) -> String {
         let entries = fs::read_dir(&self.home).expect("a readable directory");
         let paths = entries.map(|entry| entry.expect("a readable directory").path());

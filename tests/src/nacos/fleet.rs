@@ -1,4 +1,4 @@
-//! Tests all clients on one collector: each provides an instance of one service and consumes the service.
+//! Tests all clients on one collector. Each client registers an instance of the same service and subscribes to the service.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::{PATIENCE, eventually, process::Collector, until};
 
 const SERVICE: &str = "fleet";
 
-/// The outcomes of the last three of [`super::Promise::ALL`], for each client in the passed order.
+/// The outcomes of the last three promises of [`super::Promise::ALL`], for each client in the given order.
 ///
 /// # Panics
 /// When a client does not start.
@@ -40,7 +40,7 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
     let mut kept = Vec::new();
     for ((driver, client), before) in drivers.iter_mut().zip(clients).zip(before) {
         if client.face == Face::Poll {
-            // It ends its subscription at the first failed poll and leaves the retry to the application.
+            // This client ends its subscription at the first failed poll and leaves the retry to the application.
             let subscribe = format!("subscribe {SERVICE}");
             drop(until(PATIENCE, async || driver.run(&subscribe).await).await);
         }
@@ -73,7 +73,7 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
         .collect()
 }
 
-/// Waits until the rows of the roster have all instances: then nothing is left in its journal.
+/// Waits until all instances are stored in the rows of the roster, which is when its journal is empty.
 async fn has_stored_all(collector: &Collector) {
     eventually(PATIENCE, async || {
         let journal = "rollcall_nacos_journal_bytes";
@@ -114,7 +114,7 @@ fn address(place: usize) -> String {
     format!("10.3.0.{}:80", 10 + place)
 }
 
-/// Whether the client's last report has exactly these instances.
+/// Waits until the client's last report has exactly these instances.
 async fn reported(driver: &Driver, wanted: &[String]) -> Outcome {
     let wanted = |hosts: &[Host]| addresses(hosts) == wanted;
     match driver.reports(SERVICE, PATIENCE, wanted).await {
@@ -123,7 +123,7 @@ async fn reported(driver: &Driver, wanted: &[String]) -> Outcome {
     }
 }
 
-/// Whether the client lists all instances after a restart, and was not sent a shorter list meanwhile.
+/// Waits until the client lists all instances after a restart, and checks that it received no shorter list in the meantime.
 async fn lists_all_again(driver: &mut Driver, before: usize, all: &[String]) -> Outcome {
     let listed = until(PATIENCE, async || match driver.list(SERVICE).await {
         Ok(hosts) if addresses(&hosts) == all => Ok(()),
@@ -139,7 +139,10 @@ async fn lists_all_again(driver: &mut Driver, before: usize, all: &[String]) -> 
         .find(|hosts| hosts.len() < all.len())
     {
         None => Outcome::Held,
-        Some(hosts) => broken(format!("a false list was reported: {hosts:?}"), driver),
+        Some(hosts) => broken(
+            format!("a list without some instances was reported: {hosts:?}"),
+            driver,
+        ),
     }
 }
 

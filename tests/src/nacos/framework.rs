@@ -1,4 +1,4 @@
-//! Tests applications of frameworks that discover services through the Nacos client.
+//! Tests applications whose frameworks discover services through the Nacos client.
 
 use std::{net::SocketAddr, path::PathBuf, process::Command, sync::OnceLock, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     until,
 };
 
-/// The time that idle applications are checked for errors.
+/// The time for which idle applications are checked for errors.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// A framework; `conformance/nacos/frameworks` has the versions.
@@ -24,7 +24,8 @@ pub enum Framework {
     Dubbo,
 }
 
-/// Two Spring Cloud applications find each other, also after a restart of the collector, and the death of one is detected.
+/// Tests that a Spring Cloud application finds another one, also after a restart of the collector, and that the death of the other
+/// one is detected.
 ///
 /// # Errors
 /// The failure.
@@ -48,8 +49,8 @@ pub async fn spring() -> Result<(), String> {
     lists(&mut consumer, 0).await
 }
 
-/// A Dubbo consumer calls its provider, also while the collector is stopped and after its restart, and finds the next provider
-/// when the first one dies.
+/// Tests that a Dubbo consumer calls its provider, also after a restart of the collector, and finds the next provider after the
+/// first one has died.
 ///
 /// # Errors
 /// The failure.
@@ -70,7 +71,8 @@ pub async fn dubbo() -> Result<(), String> {
     calls(&mut consumer).await
 }
 
-/// Idle applications log no error. At the start, a client's short deadline may expire on a busy machine.
+/// Checks that idle applications log no error. Errors of the start do not count, because a client's short deadline may expire on a
+/// busy machine.
 async fn log_no_error(drivers: &[&Driver]) -> Result<(), String> {
     let errors = || {
         drivers
@@ -84,10 +86,10 @@ async fn log_no_error(drivers: &[&Driver]) -> Result<(), String> {
 }
 
 impl Framework {
-    /// Downloads and builds what the frameworks lack.
+    /// Downloads and builds the missing parts of the frameworks.
     ///
     /// # Panics
-    /// When that fails, with the output of the tool that failed.
+    /// When a tool fails, with the output of that tool.
     pub fn install() {
         installed();
     }

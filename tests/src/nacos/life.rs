@@ -1,4 +1,5 @@
-//! Tests one client with its own collector: one process provides, a second process of the same client consumes.
+//! Tests one client with its own collector. One process of the client is the provider of a service, and a second process is the
+//! consumer.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -8,10 +9,10 @@ use std::{
 use super::{Client, Driver, Face, Host, Outcome, Promise, collector};
 use crate::{PATIENCE, process::Collector, until};
 
-/// The time that an idle client is checked for errors.
+/// The time for which an idle client is checked for errors.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// The time limit for a subscriber to report a change.
+/// The time within which a subscriber must report a change.
 const CHANGE: Duration = Duration::from_secs(1);
 
 /// The service of the provider and the consumer, and the addresses that they register.
@@ -22,7 +23,7 @@ const CONSUMER: &str = "10.1.0.2:80";
 /// A service with a persistent instance.
 const PERSISTENT: &str = "ledger";
 
-/// The outcomes of the promises of one collector to one client: the first nine of [`Promise::ALL`].
+/// The outcomes of the first nine promises of [`Promise::ALL`] for one client on its own collector.
 pub async fn on_its_own_collector(client: Client) -> Vec<Outcome> {
     let promises = &Promise::ALL[..9];
     let mut life = match Life::begin(client).await {
@@ -51,17 +52,17 @@ struct Life {
     server: SocketAddr,
     provider: Driver,
     consumer: Driver,
-    /// The listener that the probes of one persistent instance connect to; the probes of the other one reach the collector
-    /// itself.
+    /// The listener to which the probes of one persistent instance connect. The probes of the other instance connect to the
+    /// collector itself.
     backend: Option<TcpListener>,
 }
 
 impl Client {
-    /// Metadata that shortens the term of an instance, if the client's beats allow it, and the term.
+    /// The metadata that shortens the term of an instance, if the client sends beats, and the term.
     pub(super) fn term(&self) -> (&'static str, Duration) {
         match (self.face, self.language) {
             (Face::Grpc, _) => ("zone=a", Duration::from_secs(2)),
-            // Its first beat is sent up to ten seconds after the registration.
+            // This client sends its first beat up to ten seconds after the registration.
             (_, "Node.js") => (
                 "preserved.heart.beat.interval=1000,preserved.heart.beat.timeout=11000,preserved.ip.delete.timeout=12000",
                 Duration::from_secs(12),
@@ -107,7 +108,7 @@ impl Life {
         }
     }
 
-    /// Both processes have an instance of the service, so that no list is empty: some clients ignore empty lists.
+    /// Registers an instance of the service from both processes, so that no list is ever empty: some clients ignore empty lists.
     async fn registers(&mut self) -> Result<Outcome, String> {
         let (term, _) = self.client.term();
         let own = format!(
@@ -198,7 +199,7 @@ impl Life {
         }
     }
 
-    /// Registers two persistent instances, because 1.x returns all as healthy if none is.
+    /// Registers two persistent instances, because Nacos 1.x returns all instances as healthy if none of them is.
     async fn persists(&mut self) -> Result<Outcome, String> {
         let backend = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = backend.local_addr().expect("a bound address").port();
@@ -235,14 +236,14 @@ impl Life {
         let reported = self.consumer.changes(SERVICE).len();
         self.collector.restart().await;
         if self.client.face == Face::Poll {
-            // It ends its subscription at the first failed poll and leaves the retry to the application.
+            // This client ends its subscription at the first failed poll and leaves the retry to the application.
             self.accepts_of_consumer(&format!("subscribe {SERVICE}"))
                 .await?;
         }
         self.lists(SERVICE, |hosts| addresses(hosts) == [PROVIDER, CONSUMER])
             .await?;
         self.lists(PERSISTENT, |hosts| hosts.len() == 2).await?;
-        // The list may come from the client's cache. A change that arrives after it proves that the subscription works again.
+        // The list may come from the client's cache. A later change that arrives proves that the subscription works again.
         let update = format!(
             "update {SERVICE} {} 8.5 DEFAULT ephemeral {}",
             words(PROVIDER),
@@ -258,7 +259,9 @@ impl Life {
         let changes = self.consumer.changes(SERVICE);
         match changes.iter().skip(reported).find(|hosts| hosts.len() < 2) {
             None => Ok(Outcome::Held),
-            Some(hosts) => Err(format!("a false list was reported: {hosts:?}")),
+            Some(hosts) => Err(format!(
+                "a list without an instance was reported: {hosts:?}"
+            )),
         }
     }
 
@@ -277,7 +280,7 @@ impl Life {
         Ok(Outcome::Held)
     }
 
-    /// Waits until the consumer lists the wanted instances: some clients list from their cache, which a push updates.
+    /// Waits until the consumer lists the wanted instances, because some clients list from a cache that a push updates.
     async fn lists(
         &mut self,
         service: &str,

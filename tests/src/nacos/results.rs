@@ -2,36 +2,36 @@ use std::fmt::Write;
 
 use super::{Client, Face};
 
-/// The number of last output lines that are shown with a broken promise.
+/// The number of output lines that are shown with a broken promise: the last ones.
 const TAIL: usize = 40;
 
-/// A promise of the collector to every client. The variants are in test order.
+/// A promise of the collector to every client. The columns are in the order of [`Promise::ALL`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Promise {
-    /// An instance that one process registers is listed by another.
+    /// Another process lists an instance that one process has registered.
     Registers,
-    /// A subscriber reports a change within a second, the best of three.
+    /// A subscriber reports a change within one second, in the best of three attempts.
     SeesChanges,
     /// A new weight and new metadata replace the old ones.
     Updates,
-    /// Several instances of one service are registered, and replaced, with one call.
+    /// One call registers several instances of a service, and one call replaces them.
     Batches,
-    /// A persistent instance is listed, and probed.
+    /// A persistent instance is listed and probed.
     Persists,
     /// A deregistered instance is removed at once.
     Deregisters,
-    /// After a kill and a restart of the collector, the client has its instances in the lists again, and no subscriber has
-    /// received a list without them.
+    /// After the collector is killed and restarted, the lists have the client's instances again, and no subscriber has received a
+    /// list without them.
     SurvivesRestart,
     /// The client logs no error while it is idle, and its instances stay healthy.
     LogsNoError,
     /// The instances of a killed client are removed within their term, and the persistent ones stay.
     Vanishes,
-    /// On a collector that serves all clients, it reports the instances of all of them.
+    /// On a collector that serves all clients, the client reports the instances of all clients.
     SeesOthers,
     /// The same after a restart of that collector.
     KeepsOthers,
-    /// The same when two clients, one of each protocol, are killed.
+    /// The same after two clients, one of each protocol, are killed.
     SeesDeaths,
 }
 
@@ -82,17 +82,17 @@ impl Promise {
 /// The outcome of one promise.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
-    /// It was kept.
+    /// The promise was kept.
     Held,
-    /// The client has no such call, or is the one that is killed.
+    /// The promise does not apply: the client has no such call, or it is a client that is killed.
     NotMade,
     /// An earlier failure prevented the test.
     NotTested,
-    /// It was not kept.
+    /// The promise was not kept.
     Broken {
         /// The actual result.
         instead: String,
-        /// The client's output until then.
+        /// The client's output up to that moment.
         output: Vec<String>,
     },
 }
@@ -116,7 +116,7 @@ impl Outcome {
 pub struct Row {
     /// The client.
     pub client: Client,
-    /// In the order of [`Promise::ALL`].
+    /// The outcomes, in the order of [`Promise::ALL`].
     pub outcomes: Vec<Outcome>,
 }
 

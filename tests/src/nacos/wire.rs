@@ -1,4 +1,5 @@
-//! The gRPC protocol of Nacos 2.x and 3.x, written by hand, so that it exposes mistakes in the collector's own definitions.
+//! The gRPC protocol of Nacos 2.x and 3.x. Its types are separate from the collector's, so that tests expose mistakes in the
+//! collector's definitions.
 
 use std::{
     collections::HashMap,
@@ -17,7 +18,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-/// The most messages that are queued for a test.
+/// The largest number of received messages that are queued for a test.
 const WAITING: usize = 1024;
 
 /// The envelope of every message.
@@ -77,7 +78,7 @@ impl Payload {
     }
 }
 
-/// A message of either side.
+/// A message of the client or the server.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Its type, such as `InstanceRequest`.
@@ -116,7 +117,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects; the stream is not open yet.
+    /// Connects, without opening the stream.
     ///
     /// # Panics
     /// When the connection fails.
@@ -133,7 +134,7 @@ impl Connection {
         Self::over(endpoint.local_address(source)).await
     }
 
-    /// Connects as a client that reads nothing of its stream. The server can write 64 KiB to it.
+    /// Connects as a client that never reads its stream. The server can write 64 KiB to the stream.
     ///
     /// # Panics
     /// When the connection fails.
@@ -186,7 +187,7 @@ impl Connection {
     /// As [`Connection::set_up`] without abilities, and waits until the server answers calls.
     ///
     /// # Panics
-    /// When it does not answer them within a few seconds.
+    /// When the server does not answer calls within a few seconds.
     pub async fn introduce(&mut self) {
         self.set_up(None).await;
         // A server may refuse calls until it has read the set-up.
@@ -245,7 +246,7 @@ impl Connection {
         let mut client = self.client.clone();
         let outgoing = self.outgoing.clone();
         let (acknowledges, is_deaf) = (self.acknowledges, self.is_deaf);
-        // The head of the answer may arrive only with the first message.
+        // Opens the stream in a task, because the head of the answer may arrive only with the first message.
         tokio::spawn(async move {
             client.ready().await.expect("a connection");
             let path = PathAndQuery::from_static("/BiRequestStream/requestBiStream");

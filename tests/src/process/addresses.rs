@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 /// The number of ports of a block.
 const SIZE: u16 = 250;
 
-/// Blocks of ports below the range of ephemeral ports, so that no connection and no listener with port 0 takes one between its
-/// choice and its use, or while a process restarts.
+/// Blocks of ports below the range of ephemeral ports. The system gives none of them to a connection or to a listener with port 0,
+/// so a port stays free between its choice and its use, and while a process restarts.
 ///
-/// A process has its blocks for itself: it listens on the first port of each for as long as it lives, and other tests pass over a
-/// block whose first port is in use. So tests that run at the same time take no port from each other. Every other port of a block is
-/// returned at most once.
+/// Each process has its own blocks: it listens on the first port of each block while it lives, and other tests skip a block whose
+/// first port is in use. So tests that run at the same time never share a port. Every other port of a block is returned at most
+/// once.
 struct Ports {
     blocks: u16,
     /// The first port of each block.
@@ -25,9 +25,9 @@ struct Ports {
 
 /// The blocks of this process.
 struct Taken {
-    /// The ports of the last one that have not been returned.
+    /// The ports of the last block that have not yet been returned.
     rest: Range<u16>,
-    /// The listeners on the first ports.
+    /// The listeners on the first ports of the blocks.
     reserved: Vec<TcpListener>,
 }
 
@@ -55,9 +55,9 @@ impl Ports {
         }
     }
 
-    /// A block that no process has, and the listener that reserves it.
+    /// Finds a block that no process has, and returns it with the listener that reserves it.
     fn reserve(&self) -> (TcpListener, Range<u16>) {
-        // Processes begin at different blocks, so a block rests after its use.
+        // Processes begin at different blocks, so a block is not used again soon.
         let own = process::id() % u32::from(self.blocks);
         let own = u16::try_from(own).expect("below a u16");
         (0..self.blocks)
@@ -78,7 +78,7 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind(local(port)).is_ok()
 }
 
-/// Free addresses, for processes that need their listen addresses as settings or keep them over a restart.
+/// Free addresses, for processes that take their listen addresses as settings or keep them across a restart.
 ///
 /// # Panics
 /// When there is no free port.
@@ -88,7 +88,7 @@ pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
     array::from_fn(|_| local(PORTS.find(is_free)))
 }
 
-/// Free addresses for the HTTP and gRPC faces of Nacos: clients expect the second port 1000 above the first.
+/// Free addresses for the HTTP and gRPC faces of Nacos. Clients expect the gRPC port to be the HTTP port plus 1000.
 ///
 /// # Panics
 /// When no pair is free.
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// Blocks of the tests, which no other test uses.
+    /// Blocks that only the tests of this module use.
     fn ports() -> Ports {
         Ports::of(10, |block| 30_000 + block * SIZE)
     }

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 /// The collector's binary, built from this workspace in the profile of the running test, once per test process.
 ///
-/// Cargo itself reports the path, so it respects the target directory and configuration of the test. `ROLLCALL_TEST_BINARY` names
-/// another binary, which is not built.
+/// Cargo itself reports the path, so the build uses the target directory and the configuration of the test. If
+/// `ROLLCALL_TEST_BINARY` is set, the binary at that path is used instead, and nothing is built.
 ///
 /// # Panics
 /// When the build fails, with the compiler's messages.
@@ -18,8 +18,8 @@ pub fn collector_binary() -> &'static Path {
     BINARY.get_or_init(|| build_collector(!cfg!(debug_assertions)))
 }
 
-/// The collector's binary in the release profile, which operators run, built once per test process, or the one that
-/// `ROLLCALL_TEST_BINARY` names.
+/// The collector's binary in the release profile, which operators run, built once per test process; or the binary at the path in
+/// `ROLLCALL_TEST_BINARY`.
 ///
 /// # Panics
 /// When the build fails, with the compiler's messages.
@@ -28,7 +28,7 @@ pub fn release_binary() -> &'static Path {
     BINARY.get_or_init(|| build_collector(true))
 }
 
-/// The variable with the path of another binary to test, for instance that of an earlier release.
+/// The variable with the path of another binary to test, such as that of an earlier release.
 const BINARY_VARIABLE: &str = "ROLLCALL_TEST_BINARY";
 
 fn build_collector(release: bool) -> PathBuf {
@@ -52,8 +52,8 @@ fn build_collector(release: bool) -> PathBuf {
     if release {
         cargo.arg("--release");
     }
-    // The outer cargo's variables about the crate under test. Build scripts depend on some of them and would run again, here and
-    // in the next build from a shell.
+    // Removes the outer cargo's variables about the crate under test. Build scripts depend on some of them, and would run again
+    // both here and in the next build from a shell.
     for (name, _) in std::env::vars_os() {
         let is_of_a_crate = name.to_str().is_some_and(|name| {
             [

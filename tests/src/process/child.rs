@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::eventually;
 
-/// The lines that a process has written to one stream; complete as soon as the stream ends.
+/// The lines that a process has written to one stream. They are complete when the stream ends.
 #[derive(Clone, Debug)]
 pub struct Lines(watch::Receiver<Vec<String>>);
 
@@ -57,7 +57,7 @@ impl Lines {
         found.ok_or_else(|| self.so_far())
     }
 
-    /// Waits until the process closes the stream, at the latest at its end, and returns all lines.
+    /// Waits until the stream ends, which happens when the process closes it or ends, and returns all lines.
     ///
     /// # Panics
     /// When `within` has passed.
@@ -83,7 +83,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `command`; `name` is for messages.
+    /// Starts `command`. Failure messages use `name`.
     ///
     /// # Panics
     /// When the program cannot be started.
@@ -135,17 +135,17 @@ impl Child {
             .unwrap_or_else(|error| panic!("signalling {}: {error}", self.name));
     }
 
-    /// The exit status, if it has ended.
+    /// The exit status, if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child
             .try_wait()
             .expect("the state of the child process")
     }
 
-    /// Waits until it has ended and all its output has been read.
+    /// Waits until the process has ended and all its output has been read.
     ///
     /// # Panics
-    /// When `within` has elapsed, with its last output.
+    /// When `within` has elapsed, with the output so far.
     pub async fn exit(&mut self, within: Duration) -> ExitStatus {
         let status = eventually(within, async || {
             self.ended().ok_or_else(|| {
@@ -162,7 +162,7 @@ impl Child {
         status
     }
 
-    /// Kills it (SIGKILL), and returns when it has ended and all its output has been read.
+    /// Kills the process (SIGKILL), and returns when it has ended and all its output has been read.
     pub fn kill(&mut self) -> ExitStatus {
         self.child.kill().expect("killing a child of this process");
         let status = self

@@ -14,8 +14,8 @@ use crate::{eventually, grpc, http, query};
 
 /// A real collector in its own process.
 ///
-/// The log may have no line of level WARN or above and nothing that is not a line of the log (such as a panic), and standard
-/// output has to be empty, unless the test has called [`Collector::expect_log`]. Every stop of the collector checks this.
+/// Unless the test has called [`Collector::expect_log`], the log must have no line of level WARN or above and no text that is not a
+/// log line (such as a panic), and standard output must be empty. Every stop of the collector checks this.
 pub struct Collector {
     options: Options,
     listeners: Listeners,
@@ -46,7 +46,7 @@ impl Collector {
     /// The address of its HTTP face for Nacos clients.
     ///
     /// # Panics
-    /// When it has none within [`PATIENCE`](crate::PATIENCE), or the patience of its options.
+    /// When the face is not listening within [`PATIENCE`](crate::PATIENCE), or the patience of the options.
     pub async fn nacos(&self) -> SocketAddr {
         self.bound("nacos").await
     }
@@ -89,12 +89,12 @@ impl Collector {
         self.expected.push(text);
     }
 
-    /// Allows every line of level WARN, for a test whose subject are many kinds of trouble. Errors and panics stay unexpected.
+    /// Allows every line of level WARN, for a test that causes many kinds of trouble. Errors and panics remain unexpected.
     pub fn expect_warnings(&mut self) {
         self.expects_warnings = true;
     }
 
-    /// Its log so far, over all its restarts.
+    /// The log so far, including that of earlier starts.
     pub fn log(&self) -> Vec<Line> {
         let running = self.child.iter().flat_map(|child| child.stderr.so_far());
         self.log
@@ -104,10 +104,10 @@ impl Collector {
             .collect()
     }
 
-    /// Waits for a line of the running collector's log.
+    /// Waits for a line of the running collector's log that `wanted` accepts.
     ///
     /// # Panics
-    /// When there is none within [`PATIENCE`](crate::PATIENCE), or the patience of its options, with the log.
+    /// When no such line appears within [`PATIENCE`](crate::PATIENCE), or the patience of the options, with the log.
     pub async fn wait_for_log(&self, mut wanted: impl FnMut(&Line) -> bool) -> Line {
         self.running()
             .stderr
@@ -162,7 +162,7 @@ impl Collector {
         prlimit(id, resource, own).expect("a limit that this process has, too");
     }
 
-    /// Kills it (SIGKILL) and returns when it has ended.
+    /// Kills the collector (SIGKILL) and returns when the process has ended.
     ///
     /// # Panics
     /// When it is stopped, or its log has an unexpected line.
@@ -202,7 +202,7 @@ impl Collector {
         status
     }
 
-    /// Starts it again on the same data and ports, after killing it if it runs, and waits until it is ready.
+    /// Starts the collector again with the same data and ports, and waits until it is ready. A running collector is killed first.
     ///
     /// # Panics
     /// When it is not ready within [`PATIENCE`](crate::PATIENCE), with its log.
@@ -213,7 +213,7 @@ impl Collector {
         self.start_again().await;
     }
 
-    /// Deletes its data directory: the store is lost.
+    /// Deletes the data directory, so that the store is lost.
     ///
     /// # Panics
     /// When it runs.
@@ -225,7 +225,7 @@ impl Collector {
         std::fs::remove_dir_all(&self.data).expect("deleting the data directory");
     }
 
-    /// A collector with these options and data, once it is ready; `own` is deleted with it.
+    /// Starts a collector with these options and data, and waits until it is ready. The directory `own` is deleted with this value.
     pub(super) async fn with(options: Options, data: PathBuf, own: Option<TempDir>) -> Self {
         let mut collector = Self {
             options,
@@ -282,8 +282,8 @@ impl Collector {
     }
 
     fn check_log(&self) {
-        // Many tests end instances, which is a warning for operators. A busy machine can delay the answer of a store at the start,
-        // and a small one has less memory than the default budgets.
+        // Some warnings are always allowed. Many tests end instances, which the collector logs as a warning for operators. A busy
+        // machine can delay a store's answer at the start, and a small machine has less memory than the default budgets.
         let allowed = |line: &Line| {
             let is_late = line.message == "store unavailable at start, retrying"
                 && line

@@ -31,7 +31,7 @@ impl Default for Listeners {
 }
 
 impl Listeners {
-    /// Addresses that the collector can bind again after a restart.
+    /// Free addresses, which the collector can bind again after a restart.
     pub(super) fn free() -> Self {
         let [naming, remote, grpc, jetty, ui] = free_addresses();
         Self {

@@ -3,15 +3,15 @@ use serde_json::{Map, Value};
 /// The severity of a line of the collector's log.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Level {
-    /// Follows one request.
+    /// Details of one request.
     Trace,
-    /// Helps to find a fault.
+    /// Information for finding a fault.
     Debug,
-    /// Is of interest to an operator afterwards.
+    /// Information for an operator who investigates later.
     Info,
-    /// A problem that the collector copes with.
+    /// A problem that the collector handles itself.
     Warn,
-    /// Needs the attention of an operator.
+    /// A problem that needs an operator.
     Error,
 }
 
@@ -27,7 +27,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Reads a line as `--log-format json` writes it.
+    /// Parses a line in the format of `--log-format json`.
     pub fn parse(text: &str) -> Self {
         Self::parse_json(text).unwrap_or_else(|| Self {
             level: Level::Error,

@@ -34,7 +34,7 @@ impl Options {
         self
     }
 
-    /// Terms short enough for a test: silent and down this long after the last sign of life.
+    /// Sets terms that are short enough for a test: instances become silent and down this long after their last signal.
     pub fn terms(self, silent_after: Duration, down_after: Duration) -> Self {
         let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
         self.env("SW_LIVENESS_SILENT_AFTER", milliseconds(silent_after))
@@ -43,43 +43,45 @@ impl Options {
             .env("SW_LIVENESS_RESTART_SPREAD", "100ms")
     }
 
-    /// Assigns ids at once although agents may hold unknown ones, for tests of such ids.
+    /// Turns off the listening period, so that the collector assigns ids at once even though agents may hold unknown ids. For tests
+    /// of such ids.
     pub fn without_listening(self) -> Self {
         self.env("SW_REGISTER_LISTEN_AFTER_LOSS", "never")
     }
 
-    /// Uses this data directory, which is kept, instead of a temporary one.
+    /// Uses this data directory instead of a temporary one. The directory is not deleted.
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.data = Some(path.into());
         self
     }
 
-    /// Starts it through another program, whose arguments end with the collector's command line.
+    /// Starts the collector through another program, whose arguments end with the collector's command line.
     pub fn through(mut self, command: &[&str]) -> Self {
         self.wrapper = command.iter().map(|&part| part.to_owned()).collect();
         self
     }
 
-    /// Starts it with resource limits: arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`. A write beyond the limit
-    /// on file size then fails with an error instead of a signal. [`Collector::lift_limit`] lifts a limit with `-S`.
+    /// Starts the collector with resource limits, given as arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`. A write
+    /// beyond the file size limit fails with an error instead of a signal. [`Collector::lift_limit`] lifts a limit with `-S`.
     pub fn ulimit(self, limits: &str) -> Self {
         let script = format!("ulimit {limits} && trap '' XFSZ && exec \"$0\" \"$@\"");
         self.through(&["/bin/sh", "-c", &script])
     }
 
-    /// Waits this long for its start and its end, instead of [`PATIENCE`]: for a store that takes longer to read and to write.
+    /// Waits this long for the start and the end of the collector, instead of [`PATIENCE`]. For stores that take longer to read and
+    /// write.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
         self
     }
 
-    /// Starts the release build, whatever the test's profile.
+    /// Starts the release build, independent of the test's profile.
     pub fn release(mut self) -> Self {
         self.release = true;
         self
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts the collector and waits until it is ready.
     ///
     /// # Panics
     /// When it is not ready within [`PATIENCE`], with its log.
@@ -95,16 +97,16 @@ impl Options {
         Collector::with(self, data, own).await
     }
 
-    /// Starts it with its data in this directory and does not wait: for tests of the start itself.
+    /// Starts the collector with its data in this directory, and does not wait. For tests of the start itself.
     pub fn launch(&self, data: &Path) -> (Child, Listeners) {
         let listeners = Listeners::free();
         (self.spawn(data, listeners), listeners)
     }
 
-    /// Runs it until it ends by itself: for command lines and configurations that do not start a collector.
+    /// Runs the program until it ends by itself. For command lines and configurations that do not start a collector.
     ///
     /// # Panics
-    /// When it is still running after [`PATIENCE`], or the patience of its options.
+    /// When the program is still running after [`PATIENCE`], or the patience of the options.
     pub async fn run(self) -> Run {
         let own = TempDir::new().expect("a temporary directory");
         let data = self.data.clone().unwrap_or_else(|| own.path().join("data"));
@@ -117,7 +119,7 @@ impl Options {
         }
     }
 
-    /// The time for its start and for its end.
+    /// The longest time for the start and for the end of the collector.
     pub(super) fn within(&self) -> Duration {
         self.patience.unwrap_or(PATIENCE)
     }
@@ -150,7 +152,8 @@ impl Options {
         ] {
             command.env(variable, address.port().to_string());
         }
-        // The descriptors of any machine are enough for this; with the default, a collector warns if their limit is low.
+        // Every machine has enough descriptors for this value. With the default, a collector warns if the limit of descriptors is
+        // low.
         command.env("SW_SERVER_MAX_CONNECTIONS", "4096");
         command.env("SW_NACOS_PORT", "0");
         command.env("SW_STORAGE_PATH", data).envs(&self.environment);

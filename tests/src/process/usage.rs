@@ -2,9 +2,9 @@
 
 use std::{fs, time::Duration};
 
-/// The CPU time of all threads of a process so far, ended ones included, in user and kernel mode.
+/// The CPU time that all threads of a process, including ended threads, have used in user and kernel mode.
 ///
-/// The kernel rounds down to its ticks, mostly of 10 ms, so a measurement has to take seconds.
+/// The kernel rounds down to its ticks, which are mostly 10 ms, so a measurement must last seconds.
 ///
 /// # Panics
 /// When the process does not run.

@@ -1,8 +1,8 @@
-//! What `--check` finds beyond the text of a file.
+//! Tests the mistakes that `--check` finds on the machine, beyond the text of a file.
 
 use super::{BAD_CONFIGURATION, check, refused};
 
-/// The mistakes that `--check` detects on the machine, each with the source and the key of its value.
+/// Every mistake is reported with the source and the key of its value.
 #[tokio::test]
 async fn a_check_resolves_hosts_reads_files_and_tries_the_data_directory() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -45,7 +45,7 @@ async fn a_check_resolves_hosts_reads_files_and_tries_the_data_directory() {
 }
 
 #[tokio::test]
-async fn a_check_tries_directories_and_reads_the_users_of_nacos() {
+async fn a_check_tries_directories_and_reads_the_nacos_users() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let at = |name: &str| directory.path().join(name).display().to_string();
     let (file, missing) = (at("file"), at("missing"));

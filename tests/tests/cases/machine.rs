@@ -1,11 +1,11 @@
-//! Files whose result depends on the addresses and ports of the machine.
+//! Tests files whose result depends on the addresses and ports of the machine.
 
 use std::{net::TcpListener, process::Command};
 
 use super::{BAD_CONFIGURATION, logged, options};
 
 #[tokio::test]
-async fn a_port_of_localhost_in_use_is_not_taken_at_another_address() {
+async fn a_port_in_use_on_localhost_is_not_bound_at_another_address() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port().to_string();
     let run = options("07-localhost.yml")
@@ -29,7 +29,7 @@ async fn wildcards_advertise_the_only_address_of_a_machine_without_a_default_rou
     let is_allowed = Command::new("unshare").args(["-rn", "true"]).status();
     if !is_allowed.is_ok_and(|status| status.success()) {
         eprintln!(
-            "this machine allows no network of the test's own; unit tests of config have the same cases"
+            "skipped: this machine does not allow a separate network; unit tests of config have the same cases"
         );
         return;
     }

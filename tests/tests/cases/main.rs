@@ -1,4 +1,5 @@
-//! Tests users' files in `tests/cases/` (its README describes each): the exact result of each with the real binary.
+//! Tests the exact result of the real binary for each file of users in `tests/cases/`. The README of that directory describes the
+//! files.
 
 mod check;
 mod machine;
@@ -29,7 +30,7 @@ fn options(file: &str) -> Options {
         .argument(path.to_str().expect("a path in UTF-8"))
 }
 
-/// The log of a run: each line as its message with one field, if it has one; the file by its name.
+/// The log of a run. Each line is its message followed by its fields, and paths of case files are shortened to their names.
 fn logged(run: &Run) -> Vec<String> {
     let directory = format!("{}/", cases().display());
     let lines = run.stderr.lines().map(|line| {
@@ -74,7 +75,7 @@ async fn refused(file: &str, env: &[(&str, &str)], errors: &[&str]) {
     );
 }
 
-/// The lines of the effective configuration with this prefix.
+/// The lines of the effective configuration that begin with `key`.
 async fn effective(file: &str, env: &[(&str, &str)], key: &str) -> Vec<String> {
     let options = env.iter().fold(options(file), |options, (name, value)| {
         options.env(*name, *value)
@@ -132,7 +133,7 @@ async fn malformed_files_are_refused_with_the_key_and_the_line() {
 }
 
 #[tokio::test]
-async fn the_changes_that_an_error_names_work() {
+async fn the_changes_that_an_error_suggests_work() {
     let file = "15-zookeeper-and-elasticsearch.yml";
     let alone = [("SW_CLUSTER", "standalone"), ("SW_STORAGE", "embedded")];
     accepted(file, &alone, &[]).await;
@@ -145,7 +146,7 @@ async fn the_changes_that_an_error_names_work() {
 }
 
 #[tokio::test]
-async fn the_namespace_of_a_5_x_file_is_that_of_the_store() {
+async fn the_namespace_of_a_5_x_file_is_used_for_the_store() {
     let etcd = [("SW_STORAGE", "etcd")];
     for (file, namespace) in [
         ("06-namespace-in-the-file.yml", "staging"),
@@ -158,7 +159,7 @@ async fn the_namespace_of_a_5_x_file_is_that_of_the_store() {
 }
 
 #[tokio::test]
-async fn connect_strings_mean_what_they_mean_to_zookeeper() {
+async fn connect_strings_are_read_as_zookeeper_reads_them() {
     let etcd = [("SW_STORAGE", "etcd")];
     for (file, servers) in [
         ("09-zookeeper-default-port.yml", "zk1:2181,zk2:2181"),
@@ -172,7 +173,7 @@ async fn connect_strings_mean_what_they_mean_to_zookeeper() {
 }
 
 #[tokio::test]
-async fn keys_of_a_provider_that_reads_none_are_one_warning() {
+async fn keys_of_a_provider_without_keys_give_one_warning() {
     let warning = format!("{IGNORED} parts=cluster.standalone");
     accepted("13-standalone-with-keys.yml", &[], &[&warning]).await;
 }
@@ -180,7 +181,7 @@ async fn keys_of_a_provider_that_reads_none_are_one_warning() {
 #[tokio::test]
 async fn a_token_is_read_literally_from_the_file() {
     let options = options("05-token-with-leading-zero.yml");
-    // A token for only one kind of agents is a warning.
+    // Requiring a token over only one protocol is a warning, so the test sets both tokens.
     let collector = options
         .env("SW_AGENT_JETTY_AUTHENTICATION", "007")
         .start()
@@ -197,7 +198,7 @@ async fn a_token_is_read_literally_from_the_file() {
 }
 
 #[test]
-fn every_file_among_the_cases_has_a_test() {
+fn every_case_file_has_a_test() {
     let tests = [
         include_str!("main.rs"),
         include_str!("machine.rs"),

@@ -1,4 +1,4 @@
-//! Mistakes of the same kinds as those of `tests/cases`, in files of the test's own: the answer of `--check` to each.
+//! Tests the answer of `--check` to more mistakes of the kinds in `tests/cases`, in files that these tests write.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use rollcall_tests::process::Collector;
 
 use super::{BAD_CONFIGURATION, GOOD, logged};
 
-/// The result of `--check` for a file with this text; the file is called `my.yml`.
+/// The result of `--check` for a file `my.yml` with this text.
 async fn checked(
     directory: &Path,
     text: &[u8],
@@ -127,7 +127,7 @@ async fn a_wrong_value_of_a_variable_names_the_variable() {
             (BAD_CONFIGURATION, vec![expected])
         );
     }
-    // Another key has this variable as its default.
+    // This variable occurs in the default of another key.
     let expected = format!("SW_AGENT_GRPC_HOST: agent_gRPC.gRPC.host: {HOST}");
     assert_eq!(
         checked(directory.path(), b"", &[("SW_AGENT_GRPC_HOST", "a b")]).await,

@@ -1,11 +1,11 @@
-//! The configuration files of upstream's releases.
+//! Tests the configuration files of upstream's releases.
 
 use super::{BAD_CONFIGURATION, IGNORED, SHARED, accepted, check, refused};
 
 const ALONE: &str = "Rollcall does not have it: Rollcall stores only ids, in local files or in etcd; set SW_STORAGE=embedded (local files \
                      in SW_STORAGE_PATH), or SW_STORAGE=etcd; the file can stay as it is";
 
-/// Stock files of upstream that work unchanged, with warnings for the ignored parts.
+/// The stock files work unchanged, apart from a store that must be chosen. The collector warns about the parts that it ignores.
 #[tokio::test]
 async fn stock_files_work_unchanged_without_the_parts_that_rollcall_ignores() {
     const OF_5: &str = "analysis_jvm, analysis_register, analysis_segment_parser, ";
@@ -47,9 +47,9 @@ async fn stock_files_work_unchanged_without_the_parts_that_rollcall_ignores() {
     }
 }
 
-/// The placeholders that the images of 3.2 fill in before they start: one error names all of them.
+/// The images of 3.2 fill in placeholders before the start. One error names all placeholders of a file.
 #[tokio::test]
-async fn the_templates_of_the_docker_images_name_all_that_is_to_be_changed_at_once() {
+async fn one_error_names_every_placeholder_of_a_docker_template() {
     for (file, values) in [
         ("3.2.3-docker.yml", 11),
         ("3.2.5-docker.yml", 11),

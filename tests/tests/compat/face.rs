@@ -1,4 +1,4 @@
-//! Requests and answers in a form common to all generations.
+//! Requests and answers in a form that is common to all generations.
 
 use rollcall_tests::process::Collector;
 
@@ -13,7 +13,7 @@ pub(crate) enum Face {
     V5,
     /// gRPC, with the calls of 6.x.
     V6,
-    /// gRPC, with the calls of 8.x: names alone.
+    /// gRPC, with the calls of 8.x, which identify instances by names only.
     V8,
     /// HTTP with JSON.
     Http,
@@ -34,11 +34,11 @@ pub(crate) enum Request {
 /// The answer of a collector. Keys without an id are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reply {
-    /// Keys as echoed, with their ids.
+    /// The echoed keys with their ids.
     Ids(Vec<(String, i32)>),
-    /// The application id as echoed, and the instance id.
+    /// The echoed application id, and the instance id.
     Instance(i32, i32),
-    /// Names as echoed, with their ids.
+    /// The echoed names with their ids.
     Names(Vec<(Name, i32)>),
     /// Success.
     Done,

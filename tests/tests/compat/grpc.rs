@@ -41,7 +41,7 @@ impl Client {
         }
     }
 
-    /// `None` if the generation lacks the call: 3.2.6 has neither addresses nor sides of names.
+    /// Sends a request. `None` if the generation lacks the call: 3.2.6 has neither addresses nor sides of names.
     pub(crate) async fn send(&mut self, request: &Request) -> Option<Reply> {
         match (request, self.spelling) {
             (Request::Applications(codes), _) => Some(self.applications(codes).await),

@@ -94,7 +94,7 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
-/// Keys with their ids, without those whose id is 0.
+/// The keys with their ids, without keys whose id is 0.
 fn pairs(reply: &Value, key: &str) -> Vec<(String, i32)> {
     let pairs = array(reply)
         .iter()
@@ -116,7 +116,7 @@ fn named(mapping: &Value) -> (Name, i32) {
     (name, id(&mapping["si"]))
 }
 
-/// A segment of one span, in the keys that both generations share.
+/// A segment of one span, with the keys that both generations share.
 fn segment(sender: Sender) -> Value {
     json!({
         "gt": [[1, 2, 3]],

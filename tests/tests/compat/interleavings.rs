@@ -1,5 +1,5 @@
-//! Tests that a request of one generation never disturbs the ids of another. In any order of requests, a key keeps its first id,
-//! and no adopted or assigned id is assigned to another key.
+//! Tests that a request of one generation never changes the ids of another generation. In any order of requests, a key keeps its
+//! first id, and no adopted or assigned id is assigned to another key.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use tonic::{metadata::MetadataValue, transport::Channel};
 
 use crate::face::{Client, Face, Name, Reply, Request, Sender};
 
-/// A request that uses the ids of keys requested before.
+/// A request. Before it is sent, the ids that it needs are requested.
 #[derive(Clone, Debug)]
 enum Step {
     Application(String),
@@ -22,7 +22,7 @@ enum Step {
     Heartbeat(i32),
     /// With ids that may never have been assigned.
     Segment(Sender),
-    /// With an id that may never have been assigned: a ping of 6.x with a UUID, with or without the agent's version.
+    /// A ping of 6.x with an id that may never have been assigned and a UUID, and with or without the agent's version.
     Ping(i32, String, bool),
 }
 
@@ -35,11 +35,11 @@ enum Key {
     Address(String),
 }
 
-/// The facts from the answers so far.
+/// The facts that follow from the answers so far.
 #[derive(Default)]
 struct Facts {
     ids: HashMap<Key, i32>,
-    /// The adopted ids, which belong to no key: the kind of the key, and the id.
+    /// The adopted ids that belong to no key, as the kind of a key and the id.
     held: HashSet<(u8, i32)>,
     /// The applications of instances with adopted ids, if a segment named them.
     owners: HashMap<i32, i32>,
@@ -135,7 +135,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// Sends the request over face number `by`, or over a face that has the call.
+    /// Sends the request over face number `by`, or over the next face that has the call.
     async fn send(&mut self, by: usize, request: Request) -> Reply {
         let faces = self.clients.len();
         for face in (by..by + faces).map(|face| face % faces) {
@@ -169,7 +169,7 @@ impl Fleet {
         self.facts.record(Key::Instance(application, uuid), id);
     }
 
-    /// Whether the answer has the command to register again.
+    /// Sends a ping. Returns whether the answer has the command to register again.
     async fn is_reset(&mut self, instance: i32, uuid: &str, sends_version: bool) -> bool {
         let mut ping = tonic::Request::new(ServiceInstancePingPkg {
             service_instance_id: instance,
@@ -254,7 +254,7 @@ impl Fleet {
         let owner = *self.facts.owner(instance).get_or_insert(application);
         self.facts.hold(1, instance);
         self.facts.hold(2, operation);
-        // An instance of another application proves nothing about this one.
+        // An instance that belongs to another application proves nothing about this application.
         if owner == application {
             self.facts.hold(0, application);
             self.facts.owners.insert(instance, application);
@@ -266,7 +266,7 @@ fn check(steps: Vec<(usize, Step)>) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut collector = Collector::options().without_listening().start().await;
-        // A segment may name another application than its instance has.
+        // A segment may name an application that its instance does not belong to.
         collector.expect_log("sign of life refused");
         let mut clients = Vec::new();
         for face in Face::ALL {
@@ -278,7 +278,7 @@ fn check(steps: Vec<(usize, Step)>) {
             pings: ServiceInstancePingClient::new(connection.channel),
             facts: Facts::default(),
         };
-        // Twice, so that every key is requested again over another face.
+        // Runs the steps twice, so that every key is requested again over another face.
         for (by, step) in &steps {
             fleet.take(*by, step.clone()).await;
         }
@@ -292,7 +292,7 @@ proptest! {
     #![proptest_config(Config { cases: 16, max_shrink_iters: 64, ..Config::default() })]
 
     #[test]
-    fn no_generation_disturbs_the_ids_of_another(steps in steps()) {
+    fn no_generation_changes_the_ids_of_another(steps in steps()) {
         check(steps);
     }
 }

@@ -1,5 +1,5 @@
-//! Tests that the faces agree. Each case is sent in the form of every generation, over gRPC and over HTTP, each time to a fresh
-//! collector, and has one correct answer. The faces also must not disturb each other.
+//! Tests that the faces agree. Each case has one correct answer. It is sent in the form of every generation, over gRPC and over
+//! HTTP, each time to a fresh collector. The faces also must not change each other's ids.
 
 mod face;
 mod grpc;
@@ -48,7 +48,7 @@ fn instance(application: i32, uuid: &str) -> Request {
     }
 }
 
-/// Sends the requests to a fresh collector over each face in turn.
+/// Sends the requests over each face in turn, each time to a fresh collector, and checks the answers.
 async fn agree(steps: &[(Request, Reply)]) {
     for face in Face::ALL {
         let collector = Collector::options().without_listening().start().await;
@@ -77,7 +77,7 @@ async fn applications_are_numbered_around_zero_and_keep_their_ids() {
 }
 
 #[tokio::test]
-async fn a_code_comes_back_byte_for_byte() {
+async fn a_code_is_echoed_byte_for_byte() {
     let codes = [
         " a",
         "a ",
@@ -94,7 +94,7 @@ async fn a_code_comes_back_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn instances_count_from_one_and_are_known_by_application_and_uuid() {
+async fn instances_count_from_one_and_are_identified_by_application_and_uuid() {
     agree(&[
         (applications(["a", "b"]), ids([("a", -1), ("b", 2)])),
         (instance(-1, "u1"), Reply::Instance(-1, 1)),
@@ -124,7 +124,7 @@ async fn an_unknown_live_instance_is_adopted_and_never_assigned() {
 }
 
 #[tokio::test]
-async fn names_are_known_by_application_side_and_text() {
+async fn names_are_identified_by_application_side_and_text() {
     let called = |names: &[Name]| Request::Names(names.to_vec());
     agree(&[
         (applications(["a", "b"]), ids([("a", -1), ("b", 2)])),
@@ -178,7 +178,7 @@ async fn unusable_keys_are_refused() {
 }
 
 #[tokio::test]
-async fn usable_keys_are_answered_beside_unusable_ones() {
+async fn usable_keys_in_a_request_with_unusable_ones_are_answered() {
     agree(&[
         (applications(["a"]), ids([("a", -1)])),
         (
@@ -223,7 +223,7 @@ async fn the_ids_of_a_segment_are_adopted_and_never_assigned() {
 }
 
 #[tokio::test]
-async fn an_instance_identified_by_names_takes_no_id_of_the_sequence() {
+async fn an_instance_identified_by_names_uses_up_no_id_of_the_sequence() {
     let named = Request::Named {
         service: "a".to_owned(),
         instance: "i1".to_owned(),
@@ -253,7 +253,7 @@ async fn an_instance_identified_by_names_takes_no_id_of_the_sequence() {
     }
 }
 
-/// An id is the same over every face.
+/// Every face returns the same id for a key.
 #[tokio::test]
 async fn an_id_assigned_over_one_face_is_returned_over_all() {
     let collector = Collector::options().without_listening().start().await;

@@ -1,4 +1,4 @@
-//! The requests over gRPC of 6.x and 7.0 agents that send no version, and may ignore a reset.
+//! The requests over gRPC of 6.x and 7.0 agents that send no version. Such agents may ignore a reset.
 
 use rollcall_proto::register::{
     Commands, DetectPoint, Endpoint, EndpointMappingElement, Endpoints, NetAddresses,
@@ -30,7 +30,7 @@ impl Client {
         }
     }
 
-    /// `None` if the generation lacks the call: it has no local endpoints.
+    /// Sends a request. `None` if the generation lacks the call: it has no local endpoints.
     pub(crate) async fn send(&mut self, request: &Request) -> Option<Reply> {
         match request {
             Request::Applications(codes) => Some(self.services(codes).await),

@@ -1,4 +1,4 @@
-//! The only request of 8.x and later agents.
+//! The only request of these tests that 8.x and later agents send.
 
 use rollcall_proto::management::{Commands, InstancePingPkg, v3::ManagementServiceClient};
 use rollcall_tests::{grpc as harness, process::Collector};

@@ -1,4 +1,4 @@
-//! What an operator changes through the console.
+//! Tests the changes that an operator makes through the console.
 
 use rollcall_tests::browser::Browser;
 use serde_json::Value;
@@ -65,7 +65,7 @@ async fn an_instance_is_taken_offline_and_online_after_a_confirmation() {
 }
 
 #[tokio::test]
-async fn a_service_has_a_threshold_and_is_deleted_only_without_instances() {
+async fn a_threshold_is_set_and_a_service_is_deleted_only_without_instances() {
     let collector = options().start().await;
     register(&collector, "checkout", "10.0.0.1", "").await;
     let mut browser = Browser::start().await;

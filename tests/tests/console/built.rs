@@ -1,4 +1,4 @@
-//! The committed files of the console are what its sources build.
+//! Tests that the committed files of the console are the result of building its sources.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,7 @@ fn the_committed_files_are_built_from_the_sources() {
             .map(|directory: &Path| fs::read(directory.join(&name)).unwrap());
         assert!(
             is == expected,
-            "console/dist/{} is not what its sources build: run `npm ci && npm run build` in collector/api/admin/console",
+            "console/dist/{} differs from the result of a build: run `npm ci && npm run build` in collector/api/admin/console",
             name.display()
         );
     }
@@ -32,6 +32,6 @@ fn the_lock_file_names_no_registry() {
     let lock = fs::read_to_string(console::directory().join("package-lock.json")).unwrap();
     assert!(
         !lock.contains("\"resolved\""),
-        "run npm install with the .npmrc beside it"
+        "package-lock.json names a registry: run `npm install` with the .npmrc in the same directory"
     );
 }

@@ -1,4 +1,4 @@
-//! What the scenarios share: a collector with samples and services, and a browser at its console.
+//! Helpers that the scenarios share: a collector with samples and services, and checks of a browser at its console.
 
 use std::{collections::BTreeSet, process::Command, time::Duration};
 
@@ -9,16 +9,16 @@ use rollcall_tests::{
     process::{Child, Collector, Options, collector_binary},
 };
 
-/// Terms that a test can wait for. A sample beats once a second.
+/// Terms that are short enough for a test. A sample sends a heartbeat once a second.
 pub(crate) const SILENT: Duration = Duration::from_secs(4);
 pub(crate) const DOWN: Duration = Duration::from_secs(8);
 
-/// The options of a collector whose instances are silent and down soon.
+/// The options of a collector whose instances soon become silent and down.
 pub(crate) fn options() -> Options {
     Collector::options().terms(SILENT, DOWN).without_listening()
 }
 
-/// A process with an agent that beats once a second.
+/// A process with an agent that sends a heartbeat once a second.
 pub(crate) fn sample(collector: &Collector, code: &str, name: &str) -> Child {
     let naming = collector.listeners().naming;
     let mut command = Command::new(collector_binary());
@@ -26,7 +26,7 @@ pub(crate) fn sample(collector: &Collector, code: &str, name: &str) -> Child {
     Child::spawn(format!("sample {name}"), &mut command)
 }
 
-/// Registers an instance of a service, which stays until it is deregistered.
+/// Registers a persistent instance of a service, which stays until it is deregistered.
 pub(crate) async fn register(collector: &Collector, service: &str, ip: &str, more: &str) {
     let client = collector.http(collector.nacos().await);
     let path = format!(
@@ -51,12 +51,12 @@ pub(crate) async fn listed(collector: &Collector, service: &str) -> Vec<String> 
         .collect()
 }
 
-/// A page of the console.
+/// The URL of a page of the console.
 pub(crate) fn page(collector: &Collector, hash: &str) -> String {
     format!("http://{}/{hash}", collector.listeners().ui)
 }
 
-/// Checks that the pages reported no error, and that no request went elsewhere.
+/// Checks that the pages reported no error, and that the browser sent requests to the collector only.
 pub(crate) async fn assert_no_errors(browser: &mut Browser, collector: &Collector) {
     let (complaints, origins) = browser.complaints().await;
     assert!(complaints.is_empty(), "{complaints:#?}");

@@ -1,4 +1,4 @@
-//! The contents of the pages, their changes, and their accessibility.
+//! Tests the contents of the pages, their updates and their accessibility.
 
 use std::{fs, time::Instant};
 
@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::kit::{DOWN, assert_no_errors, options, page, register, sample};
 
 #[tokio::test]
-async fn a_killed_instance_turns_down_without_a_reload_and_its_reason_names_the_connection() {
+async fn a_killed_instance_is_shown_down_without_a_reload_with_a_reason_that_names_the_connection()
+{
     let collector = options().start().await;
     let mut samples = ["orders-1", "orders-2"].map(|name| sample(&collector, "orders", name));
     let mut browser = Browser::start().await;
@@ -35,7 +36,7 @@ async fn a_killed_instance_turns_down_without_a_reload_and_its_reason_names_the_
     browser
         .until("document.querySelector('h1').innerText.includes('down')")
         .await;
-    // The sweep, the feed and the page take far less than another term, also on a busy machine.
+    // The sweep, the feed and the page take far less time than another term, even on a busy machine.
     assert!(killed.elapsed() < 3 * DOWN, "{:?}", killed.elapsed());
     let why = browser
         .evaluate("document.querySelector('.why').innerText")
@@ -53,7 +54,7 @@ async fn a_killed_instance_turns_down_without_a_reload_and_its_reason_names_the_
 }
 
 #[tokio::test]
-async fn filters_are_in_the_address_and_a_shared_address_shows_the_same() {
+async fn filters_are_in_the_address_and_a_shared_address_shows_the_same_list() {
     let collector = options().start().await;
     let _samples = [
         ("orders", "orders-1"),
@@ -100,7 +101,7 @@ async fn two_filters_that_change_together_are_both_kept() {
     browser
         .until("document.querySelectorAll('.filters input[type=search]').length === 2")
         .await;
-    // Both texts change before the timer of either one.
+    // Both texts change before the timer of either text expires.
     browser
         .evaluate(
             "[...document.querySelectorAll('.filters input[type=search]')].forEach((input, at) => {
@@ -116,7 +117,7 @@ async fn two_filters_that_change_together_are_both_kept() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_service_has_its_own_word_and_is_announced() {
+async fn a_service_event_has_its_own_label_and_is_announced() {
     let collector = options().start().await;
     let mut browser = Browser::start().await;
     browser.open(&page(&collector, "#/events")).await;
@@ -174,7 +175,7 @@ async fn an_instance_without_a_beat_is_not_shown_with_one() {
 }
 
 #[tokio::test]
-async fn the_keyboard_alone_leads_from_the_overview_to_a_reason() {
+async fn a_reason_can_be_reached_from_the_overview_by_keyboard_alone() {
     let collector = options().start().await;
     let _sample = sample(&collector, "orders", "orders-1");
     let mut browser = Browser::start().await;
@@ -195,7 +196,7 @@ async fn the_keyboard_alone_leads_from_the_overview_to_a_reason() {
 }
 
 #[tokio::test]
-async fn hostile_names_are_text() {
+async fn hostile_names_are_shown_as_text() {
     let collector = options().start().await;
     let code = "<img src=x onerror=\"window.hacked=1\">";
     let name = "</script><script>window.hacked=1</script>";
@@ -238,7 +239,7 @@ async fn hostile_names_are_text() {
 }
 
 #[tokio::test]
-async fn a_collector_that_stops_and_returns_is_shown_as_such() {
+async fn the_console_shows_that_the_collector_stops_and_returns() {
     let mut collector = options().start().await;
     let mut browser = Browser::start().await;
     browser.open(&page(&collector, "")).await;
@@ -257,7 +258,7 @@ async fn a_collector_that_stops_and_returns_is_shown_as_such() {
     browser.hides("The collector does not answer.").await;
 }
 
-/// Every kind of page, with its name in messages.
+/// Every kind of page: its name for messages, and its address.
 async fn every_page(collector: &Collector) -> Vec<(&'static str, &'static str)> {
     let _listening = collector.nacos().await;
     vec![

@@ -1,4 +1,4 @@
-//! A collector that requires a credential.
+//! Tests the console of a collector that requires a credential.
 
 use bytes::Bytes;
 use http::Method;
@@ -31,7 +31,7 @@ async fn the_console_requests_the_token_once_and_sends_it_with_every_call() {
         .until("document.querySelector('.live').innerText === 'live'")
         .await;
 
-    // The tab keeps the token, so a change needs no further input.
+    // The tab keeps the token, so a change does not ask for the token again.
     let instance = "#/services/public/DEFAULT_GROUP/checkout/DEFAULT/10.0.0.1/80/persistent";
     browser.open(&page(&collector, instance)).await;
     browser.click("button", "Take offline").await;

@@ -1,4 +1,4 @@
-//! The last stage of the image, which needs no registry: the files that the Containerfile copies are the root of a collector.
+//! Tests the last stage of the image without a registry: a collector runs with only the files that the Containerfile copies.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
@@ -10,7 +10,7 @@ use super::text;
 /// The user of the image.
 const USER: &str = "65532:65532";
 
-/// The command of the Containerfile that collects the files, for the directory `root` and the binary under test.
+/// The command of the Containerfile that collects the files, changed to use the directory `root` and the binary under test.
 fn copying(root: &Path) -> String {
     let file = text("Containerfile").replace("\\\n", " ");
     let command = file.lines().find_map(|line| {
@@ -21,12 +21,12 @@ fn copying(root: &Path) -> String {
     let command = command.expect("a command that copies the libraries");
     let command = command.replace("target/dist/rollcall-collector", &binary);
     let root = root.display().to_string();
-    // The words that begin with /image, and no other path.
+    // Replaces only words that begin with /image.
     command.replace(" /image", &format!(" {root}"))
 }
 
-/// The command that makes a directory the root of a process. Only root may do that: either root itself, which then becomes the user
-/// of the image, or the user of the test as the root of a user namespace.
+/// The command that makes a directory the root directory of a process. Only root may do that. If the test runs as root, the process
+/// then becomes the user of the image; otherwise the test's user becomes the root of a user namespace.
 fn enter(root: &Path) -> String {
     if geteuid().is_root() {
         let owned = Command::new("chown").args(["-R", USER]).arg(root).status();

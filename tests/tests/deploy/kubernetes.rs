@@ -1,4 +1,4 @@
-//! The Kubernetes examples: required fields, references, probes, and the collector's own ports and paths.
+//! Tests the Kubernetes examples: required fields, references, probes, and the collector's own ports and paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::{default_of, default_ports, image, names, text, texts, yaml};
 
 const FILES: [&str; 2] = ["kubernetes/single.yml", "kubernetes/cluster.yml"];
 
-/// The objects of a file by kind, each once.
+/// The objects of a file by kind. Each kind must occur once.
 fn objects(name: &str) -> BTreeMap<String, Value> {
     let mut objects = BTreeMap::new();
     for object in yaml::documents(&text(name)) {
@@ -98,7 +98,7 @@ fn a_container_has_probes_limits_and_the_ports_of_the_collector() {
                 "{file}: {port}"
             );
         }
-        // /livez answers as soon as the port is bound, so a startup probe on it would add nothing.
+        // /livez answers as soon as the port is bound, so a startup probe that uses it would add nothing.
         assert!(container["startupProbe"].is_null(), "{file}");
         for (probe, path) in [("readinessProbe", "/readyz"), ("livenessProbe", "/livez")] {
             let get = &container[probe]["httpGet"];
@@ -136,7 +136,7 @@ fn a_container_sets_variables_of_the_collector() {
     }
 }
 
-/// The size in bytes: `2Gi` of Kubernetes, or `128MiB` of the collector.
+/// A size in bytes, from the notation of Kubernetes (`2Gi`) or of the collector (`128MiB`).
 fn bytes(text: &str) -> u64 {
     let digits = text.find(|letter: char| !letter.is_ascii_digit());
     let (number, unit) = text.split_at(digits.expect("a unit"));
@@ -148,7 +148,7 @@ fn bytes(text: &str) -> u64 {
     number.parse::<u64>().unwrap() * factor
 }
 
-/// The collector refuses work before the system kills it. The inventory takes half of the limit.
+/// The collector must refuse work before the system kills it for lack of memory. The inventory takes half of the limit.
 #[test]
 fn the_budgets_fit_into_the_memory_of_the_container() {
     for file in FILES {

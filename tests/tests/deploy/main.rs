@@ -1,5 +1,5 @@
-//! Tests the examples of `collector/deploy`: their form, that their ports, paths and variables are those of the collector, and
-//! that the files they name exist. Nothing is installed.
+//! Tests the examples of `collector/deploy`: their form is valid, their ports, paths and variables are those of the collector, and
+//! the files that they name exist. The tests install nothing.
 
 mod image;
 mod kubernetes;
@@ -25,7 +25,7 @@ fn text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The default of this variable in the bundled configuration.
+/// The default value of this variable in the bundled configuration.
 fn default_of(variable: &str) -> String {
     let file = Path::new(ROOT).join("collector/config/application.yml");
     let file = fs::read_to_string(file).unwrap();
@@ -97,7 +97,7 @@ fn compose_publishes_the_ports_of_the_collector_and_sets_known_variables() {
                 let (volume, _) = volume.as_str().unwrap().split_once(':').unwrap();
                 assert!(volumes.contains(&volume), "{name}: {volume}");
             }
-            // Only this policy starts a container again after a restart of the machine.
+            // Without this policy, a container would not start again after a restart of the machine.
             assert_eq!(it["restart"], "unless-stopped", "{name}: {service}");
             if !service.starts_with("collector") {
                 continue;
@@ -143,7 +143,7 @@ fn compose_publishes_the_ports_of_the_collector_and_sets_known_variables() {
     }
 }
 
-/// The image of this version.
+/// The name of the image of this version.
 fn image() -> String {
     format!("rollcall-collector:{}", env!("CARGO_PKG_VERSION"))
 }
@@ -162,7 +162,7 @@ fn the_unit_is_valid_and_confines_the_service() {
     ] {
         assert!(unit.lines().any(|it| it == line), "{line}");
     }
-    // The unit with paths that exist here.
+    // A copy of the unit with paths that exist on this machine.
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("rollcall-collector.service");
     let binary = collector_binary().display().to_string();
@@ -239,10 +239,10 @@ fn the_package_has_every_file_and_no_other() {
             "{file}"
         );
     }
-    // The unit's user, so that certificates can be readable by it.
+    // The package creates the unit's user, so that an operator can make certificates readable for it.
     assert!(text("debian/postinst").contains(" rollcall\n"));
     assert!(package["depends"].as_str().unwrap().contains("adduser"));
-    // The store is deleted with the package's configuration, and not before.
+    // The package deletes the store only when it is purged, together with its configuration.
     let removed = text("debian/postrm");
     assert!(removed.contains("if [ \"$1\" = purge ]; then\n    rm -rf /var/lib/rollcall "));
     for script in ["postinst", "prerm", "postrm"] {

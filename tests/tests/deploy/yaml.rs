@@ -1,4 +1,5 @@
-//! YAML as JSON values: enough for the examples of `collector/deploy`. Scalars are text; anchors, aliases and merge keys work.
+//! Reads YAML as JSON values, as far as the examples of `collector/deploy` need it. Scalars are text; anchors, aliases and merge
+//! keys are supported.
 
 use std::collections::HashMap;
 

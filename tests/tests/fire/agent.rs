@@ -13,11 +13,12 @@ use tokio::{
 
 use crate::{MEMBERS, recorder::Recorder};
 
-/// The interval between two signals of one agent: a fraction of the shortest term.
+/// The interval between two signals of one agent, which is a fraction of the shortest term.
 const BEAT: Duration = Duration::from_millis(250);
 /// The timeout of an answer, after which an agent tries another member.
 const ANSWER: Duration = Duration::from_millis(500);
-/// One in this many signals goes to another member although the last one was answered, as after a connection's maximum age.
+/// After one in this many answered signals, the agent moves to another member, as it does when a connection reaches its maximum
+/// age.
 const MOVE_ONE_IN: usize = 40;
 
 /// A process that holds an id and sends signals to changing members until the run ends.
@@ -31,7 +32,7 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Sends signals until `stop` is closed, and returns them with their answers.
+    /// Sends signals until the sender of `stop` is dropped, and returns them with their answers.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<()>) -> Vec<Operation> {
         let mut member = self.random.usize(..MEMBERS);
         loop {

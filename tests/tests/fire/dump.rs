@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use crate::{AT_ONCE, CONNECTIONS};
 
-/// The final state of a member for every key of the history. A key that the member has lost gets a different id here.
+/// The final state of a member for every key of the history. If the member has lost a key, the request assigns a different id,
+/// which the check detects.
 pub(crate) async fn of(member: &Collector, history: &History) -> Dump {
     let keys = history.keys().into_iter().collect::<Vec<_>>();
     let mut callers = JoinSet::new();

@@ -11,9 +11,9 @@ use rustix::process::Signal;
 
 use crate::{LONGEST, MEMBERS};
 
-/// The length of most faults: short, so that they end in the middle of other work.
+/// The longest duration of most faults. It is short, so that faults end in the middle of other work.
 const SHORT: Duration = Duration::from_millis(400);
-/// One in this many episodes outlives every lease.
+/// One in this many episodes lasts longer than every lease.
 const LONG_ONE_IN: usize = 6;
 const LONG: Duration = Duration::from_millis(2_500);
 /// The key of the first entry of the log, which no snapshot replaces.
@@ -24,15 +24,15 @@ const FIRST_ENTRY: &str = "/rollcall/store/log/00000000000000000001";
 enum Fault {
     /// The engine, or the member with this number, is killed, and restarted at the end.
     Kill(Option<usize>),
-    /// It is stopped, and restarted at the end.
+    /// The engine, or the member with this number, is stopped, and restarted at the end.
     Stop(Option<usize>),
-    /// It is paused, and resumed at the end.
+    /// The engine, or the member with this number, is paused, and resumed at the end.
     Pause(Option<usize>),
     /// Keys of the store with soft state are overwritten, and foreign keys are added.
     Garbage,
     /// The first entry of the log is deleted, and restored at the end.
     Vanish,
-    /// The engine has no space until the end: it answers every read and refuses every write.
+    /// The engine has no space until the end of the episode: it answers every read and refuses every write.
     Full,
     /// This member gets requests with names that are too long for the store.
     Long(usize),
@@ -54,7 +54,7 @@ pub(crate) struct Episode {
 }
 
 impl Episode {
-    /// Every kind of fault once, longer than any lease.
+    /// One episode for every kind of fault, each longer than any lease.
     pub(crate) fn one_of_each(random: &mut Rng) -> Vec<Self> {
         let mut member = || random.usize(..MEMBERS);
         let mut faults = vec![
@@ -82,7 +82,7 @@ impl Episode {
         faults.into_iter().map(episode).collect()
     }
 
-    /// One to three faults of different parts.
+    /// An episode of one to three faults of different parts.
     pub(crate) fn random(random: &mut Rng) -> Self {
         let processes = (0..MEMBERS).map(Some).chain([None]);
         let mut faults = processes
@@ -95,7 +95,8 @@ impl Episode {
         faults.push(Fault::Long(random.usize(..MEMBERS)));
         random.shuffle(&mut faults);
         faults.truncate(random.usize(1..=3));
-        // An engine without space accepts no garbage, a stopped engine accepts nothing, and a stopped member accepts no names.
+        // Sorts the faults that need a working part first: an engine without space accepts no garbage, a stopped engine accepts
+        // nothing, and a stopped member accepts no names.
         faults.sort_by_key(|fault| match fault {
             Fault::Garbage | Fault::Vanish | Fault::Long(_) => 0,
             Fault::Full => 1,
@@ -120,8 +121,8 @@ impl Episode {
         }
         tokio::time::sleep(self.lasting).await;
         let mut faults = self.faults.clone();
-        // A member is ready only after it has reached the engine and read the whole store, and stops only after its peers have
-        // taken its answers.
+        // Repairs in this order, because a member becomes ready only after it has reached the engine and read the whole store, and
+        // stops only after its peers have received its answers.
         faults.sort_by_key(|fault| match fault {
             Fault::Kill(None) | Fault::Stop(None) | Fault::Pause(None) => 0,
             Fault::Full => 1,
@@ -165,7 +166,7 @@ impl Fault {
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
             Self::Cut(member, side, link) => side.of(&cluster.members[member]).set(link),
             Self::Garbage => garbage(cluster).await,
-            // `run` deletes the entry, because the repair needs it.
+            // `run` deletes the entry, because it keeps the entry for the repair.
             Self::Vanish => {}
             Self::Full => cluster.etcd.run_out_of_space().await,
             Self::Long(member) => long(&cluster.members[member]).await,
@@ -194,7 +195,7 @@ impl Fault {
     }
 }
 
-/// Overwrites keys of the store. The collectors rewrite unreadable ones.
+/// Overwrites keys of the store with garbage. The collectors rewrite unreadable keys.
 async fn garbage(cluster: &Cluster) {
     for key in [
         "seen/0000000000",
@@ -211,8 +212,8 @@ async fn garbage(cluster: &Cluster) {
     }
 }
 
-/// Sends names that are longer than the collector's limit, and longer than the engine's largest request. None may get an id.
-/// Whether the member answers at all depends on the concurrent faults.
+/// Sends one name that is longer than the collector's limit, and one that is longer than the engine's largest request. Neither may
+/// get an id. The member may not answer at all, depending on the concurrent faults.
 async fn long(member: &Member) {
     let client = Client::lazy(member.collector.listeners().grpc);
     for bytes in [LONGEST + 1, 1_600_000] {

@@ -9,9 +9,9 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{CONNECTIONS, agent::Agent, observer::Observer, recorder::Recorder};
 
-/// Half of them send pings, and half of them heartbeats.
+/// The number of agents. Half of them send pings, and half of them heartbeats.
 const AGENTS: usize = 16;
-/// The fewest signals per agent and reports per member for a meaningful history.
+/// The smallest number of signals per agent and reports per member for a meaningful history.
 const ENOUGH: usize = 100;
 
 /// The agents, and the observers of the members' reports.
@@ -21,7 +21,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Registers the agents, and runs them and the observers until `stop` is closed.
+    /// Registers the agents, and runs them and the observers until the sender of `stop` is dropped.
     pub(crate) async fn start(
         cluster: &Cluster,
         connections: &[Vec<Client>],
@@ -67,21 +67,24 @@ impl Fleet {
             signals.iter().map(Vec::len).collect::<Vec<_>>()
         );
         for sent in signals.iter().map(Vec::len) {
-            assert!(sent >= ENOUGH, "too few to mean anything");
+            assert!(sent >= ENOUGH, "too few signals for a meaningful history");
         }
         for reported in reports.iter().map(Vec::len) {
-            assert!(reported >= ENOUGH, "too few to mean anything");
+            assert!(
+                reported >= ENOUGH,
+                "too few reports for a meaningful history"
+            );
         }
         let signals = signals.into_iter().flatten().collect();
         (signals, reports.into_iter().flatten().collect())
     }
 }
 
-/// The id of a key, before the faults begin.
+/// Requests the id of a key before the faults begin.
 async fn assign(recorder: &mut Recorder, members: &[Client], key: Key) -> i32 {
     let called = recorder.send(0, &members[0], Request::Assign(key));
     match called.await {
         Ok(Reply::Id(id)) => id,
-        other => panic!("no id before the fire begins: {other:?}"),
+        other => panic!("no id before the faults begin: {other:?}"),
     }
 }

@@ -1,6 +1,6 @@
-//! Tests a cluster under fire: members and engine are killed, paused, cut off, filled, damaged and restarted at random, while
-//! writers register names and agents send signals. The whole history has to be one of a single collector, no assigned id may be
-//! reported as unknown, and no member may report an agent down that sends signals to any member.
+//! Tests a cluster under random faults: members and the engine are killed, paused, disconnected, filled, damaged and restarted,
+//! while writers register names and agents send signals. The whole history must be one that a single collector can produce, no
+//! member may report an assigned id as unknown, and no member may report an agent as down while it sends signals to any member.
 
 mod agent;
 mod dump;
@@ -36,24 +36,24 @@ use writer::Writer;
 
 const MEMBERS: usize = 3;
 const WRITERS: usize = 64;
-/// Connections to each member, shared by the writers.
+/// The number of connections to each member, which the writers share.
 const CONNECTIONS: usize = 8;
 const EPISODES: usize = 60;
-/// After this many episodes every member has to assign ids again; the other episodes begin while the previous one still has
-/// effects.
+/// After every third episode, the test waits until every member assigns ids again. All other episodes begin while the previous one
+/// may still have effects.
 const RESPITE_EVERY: usize = 3;
 /// The longest name that a collector can be configured to accept.
 const LONGEST: usize = 64 * 1024;
-/// Keys per request at the end.
+/// The number of keys in one request of the final check.
 const AT_ONCE: usize = 200;
-/// The fewest keys with ids for a meaningful history.
+/// The smallest number of keys with ids for a meaningful history.
 const ENOUGH: usize = 2_000;
-/// Terms of an instance that a member receives signals from.
+/// The terms of an instance whose signals a member receives itself.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 const DOWN_AFTER: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_sequence_of_faults_breaks_a_promise() {
+async fn promises_hold_under_random_faults() {
     let seed = std::env::var("FIRE_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
@@ -91,7 +91,7 @@ async fn no_sequence_of_faults_breaks_a_promise() {
     let history = History {
         operations,
         reports,
-        // Both ends of a period without a signal are rounded to milliseconds.
+        // The collector rounds both ends of a period without a signal to milliseconds.
         down_after: DOWN_AFTER - Duration::from_millis(10),
         dumps: Vec::new(),
     };
@@ -99,7 +99,7 @@ async fn no_sequence_of_faults_breaks_a_promise() {
     is_whole(&cluster).await;
 }
 
-/// The members, and the log lines that such a run allows.
+/// Starts the members, and allows the log lines that the faults cause.
 async fn cluster() -> Cluster {
     let mut cluster = Cluster::start_with(MEMBERS, options).await;
     cluster.expect_trouble();
@@ -107,9 +107,9 @@ async fn cluster() -> Cluster {
         for text in [
             "a key of the store was skipped",
             "the store is damaged",
-            // Writers send signals of an instance at any interval.
+            // Writers send the signals of an instance at irregular intervals.
             "an agent sends signals less often",
-            // They may all wait for the same fault to end.
+            // All agents may be waiting for the same fault to end.
             "many instances fell silent at once",
         ] {
             member.collector.expect_log(text);
@@ -118,8 +118,8 @@ async fn cluster() -> Cluster {
     cluster
 }
 
-/// An instance without signals becomes silent soon, so most batches report states. Members exchange signals at a longer
-/// interval, so a restarted member gets no report of an instance for longer than its term.
+/// The options of a member. An instance without signals soon becomes silent, so most batches report states. Members exchange
+/// signals at a longer interval, so a restarted member gets no report of an instance for longer than its term.
 fn options() -> Options {
     Collector::options()
         .without_listening()
@@ -128,7 +128,7 @@ fn options() -> Options {
         .env("SW_REGISTER_MAX_NAME_BYTES", LONGEST.to_string())
 }
 
-/// Some clients of every member, one set per group of writers.
+/// The clients of every member, one set for each group of writers.
 fn connections(cluster: &Cluster) -> Vec<Vec<Client>> {
     let servers = cluster
         .members
@@ -162,7 +162,7 @@ async fn check(cluster: &Cluster, mut history: History, seed: u64) {
     );
     assert!(
         assigned_ids(&history.operations) >= ENOUGH,
-        "too few to mean anything"
+        "too few ids for a meaningful history"
     );
     assign(cluster, history.keys().into_iter().collect()).await;
     for member in &cluster.members {
@@ -174,7 +174,7 @@ async fn check(cluster: &Cluster, mut history: History, seed: u64) {
     }
 }
 
-/// Waits until no member is degraded by the store or the cluster: members recover from every fault.
+/// Waits until neither the store nor the cluster degrades any member, because members recover from every fault.
 async fn is_whole(cluster: &Cluster) {
     for member in &cluster.members {
         let ui = member.collector.http(member.collector.listeners().ui);
@@ -204,7 +204,7 @@ fn assigned_ids(operations: &[Operation]) -> usize {
     keys.collect::<BTreeSet<_>>().len()
 }
 
-/// Has an id assigned to every key, also to those whose requests failed, and waits until all members know the ids.
+/// Requests every key, including keys whose requests failed, until each has an id, and waits until all members know the ids.
 async fn assign(cluster: &Cluster, keys: Vec<Key>) {
     let client = cluster.members[0].collector.grpc().await;
     for keys in keys.chunks(AT_ONCE) {

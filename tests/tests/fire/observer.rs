@@ -11,7 +11,7 @@ const LOOK: Duration = Duration::from_millis(150);
 /// The timeout of an answer, after which the query is repeated.
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// Records what one member reports of the agents.
+/// Records one member's reports of the agents.
 pub(crate) struct Observer {
     pub(crate) member: usize,
     pub(crate) query: query::Client,
@@ -22,7 +22,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// Queries until `stop` is closed, and returns the reports.
+    /// Queries the member until the sender of `stop` is dropped, and returns the reports.
     pub(crate) async fn run(self, mut stop: watch::Receiver<()>) -> Vec<Report> {
         let mut reports = Vec::new();
         loop {

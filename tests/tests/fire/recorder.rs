@@ -30,7 +30,7 @@ impl Recorder {
         self.operations
     }
 
-    /// Sends a request to the member behind `client`.
+    /// Sends a request to the member that `client` is connected to, and records it with its answer.
     pub(crate) async fn send(
         &mut self,
         member: usize,

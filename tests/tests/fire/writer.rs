@@ -14,22 +14,23 @@ use tokio::sync::watch;
 
 use crate::{MEMBERS, recorder::Recorder};
 
-/// The pause between two requests of one writer, in milliseconds: a dump repeats the request for every key, so there must not be
-/// too many.
+/// The pause between two requests of one writer, in milliseconds. It limits the number of keys, because a dump requests every key
+/// again.
 const PAUSE: Range<u64> = 50..350;
-/// The number of attempts of a writer for one key, each with a random member.
+/// The number of attempts of a writer for one request, each at a random member.
 const TRIES: usize = 3;
 /// The number of writers that request the same new key.
 const RIVALS: usize = 4;
 /// One in this many requests adopts ids instead of requesting one.
 const RECOVERY_ONE_IN: usize = 50;
-/// The largest distance of adopted ids from the last assigned ones, so that the sequence soon reaches them.
+/// The largest distance between an adopted id and the last assigned id. It is small, so that the sequence soon reaches the adopted
+/// ids.
 const AHEAD: i32 = 40;
 
-/// Counts the requests for keys that several writers share.
+/// The number of requests so far for keys that several writers share.
 static SHARED: AtomicUsize = AtomicUsize::new(0);
 
-/// Registers new names of every kind, each with a random member.
+/// Registers new names of every kind, each at a random member.
 pub(crate) struct Writer {
     number: usize,
     members: Vec<Client>,
@@ -60,7 +61,7 @@ impl Writer {
         }
     }
 
-    /// Runs until `stop` is closed, and returns the requests and their answers.
+    /// Runs until the sender of `stop` is dropped, and returns the requests and their answers.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<()>) -> Vec<Operation> {
         for n in 0.. {
             let request = self.request(n);
@@ -80,12 +81,12 @@ impl Writer {
                 }
             }
         }
-        unreachable!("it writes until it is stopped")
+        unreachable!("the writer ends only when it is stopped")
     }
 
     /// The next request.
     fn request(&mut self, n: usize) -> Request {
-        // The member that gets this signal may not have read the id yet.
+        // A random member gets this signal. It may not have read the new id from the store yet.
         if let Some((process, instance)) = self.fresh.take() {
             let by = Signal::Ping;
             return Request::Signal {
@@ -101,7 +102,7 @@ impl Writer {
                 instance: self.instance + ahead,
             };
         }
-        // Rivals request the same kind of key and name the same application: the first one.
+        // Rivals request the same key, so the kind depends on its number and the application is always the first one.
         let (name, kind, application) = if self.random.bool() {
             let number = SHARED.fetch_add(1, Ordering::Relaxed) / RIVALS;
             (format!("shared {number}"), number % 4, -1)

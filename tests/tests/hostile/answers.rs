@@ -1,4 +1,4 @@
-//! Tests answers that the peer does not read.
+//! Tests answers that a peer does not read, or reads slowly.
 
 use rollcall_tests::{PATIENCE, eventually, process::Collector};
 use tokio::{
@@ -13,13 +13,13 @@ use crate::{
     victim::Victim,
 };
 
-/// An answer of some tens of KiB, the largest of a collector with few agents.
+/// The path of the largest answer of a collector with few agents, which has some tens of KiB.
 const LARGE: &str = "/metrics";
 
 const CLOSED: &str = "rollcall_connections_closed_total";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_without_an_open_window_cost_no_more_than_their_budget() {
+async fn answers_without_an_open_window_stay_within_their_budget() {
     let options = Collector::options().env("SW_SERVER_WRITE_TIMEOUT", "2s");
     let victim = Victim::start(options).await;
     let ui = victim.collector.listeners().ui;
@@ -33,7 +33,7 @@ async fn answers_without_an_open_window_cost_no_more_than_their_budget() {
         });
     }
     let mut peers = attack.join_all().await;
-    // Each connection is closed although the peer reads now: the collector has dropped the answers.
+    // Although each peer reads now, its connection is closed, because the collector has dropped the answers.
     for peer in &mut peers {
         peer.rest().await;
     }
@@ -53,7 +53,7 @@ async fn answers_that_fill_a_socket_are_abandoned() {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
         let mut stream = socket.connect(ui).await.expect("a connection");
-        // More than the buffers of both sides hold.
+        // The answers are larger than the buffers of both sides.
         let requests = request.repeat(1000);
         let written = timeout(PATIENCE, stream.write_all(requests.as_bytes())).await;
         written.unwrap_or(Ok(())).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Tests the harness itself: without an attack every promise holds.
+//! Tests the harness itself: without an attack, every promise is kept.
 
 use rollcall_tests::process::Collector;
 

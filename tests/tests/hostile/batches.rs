@@ -28,19 +28,19 @@ use crate::victim::Victim;
 
 const MIB: usize = 1 << 20;
 
-/// The limit named in the answers.
+/// The configuration key of the limit, which the answers name.
 const KEY: &str = "register.default.max_batch";
 
-/// The longest 99th percentile of `/agent/gRPC` under attack.
+/// The longest allowed 99th percentile of requests for `/agent/gRPC` under attack.
 const NAMING: Duration = Duration::from_millis(100);
 
 /// The allowed slowdown on a machine that is too busy for [`NAMING`].
 const SLOWDOWN: u32 = 4;
 
-/// The time of the measurement before the attack.
+/// The duration of the measurement before the attack.
 const BEFORE: Duration = Duration::from_secs(1);
 
-/// Requests the list of collectors again and again, on a thread of its own.
+/// Requests the list of collectors repeatedly, on its own thread.
 struct Prober {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<Vec<Duration>>,
@@ -49,7 +49,7 @@ struct Prober {
 }
 
 impl Prober {
-    /// Measures requests before the attack, and starts to measure those under attack.
+    /// Measures requests before the attack, and then starts measuring requests under attack.
     async fn start(victim: &Victim) -> Self {
         let quiet = Self::spawn(victim, Duration::ZERO);
         tokio::time::sleep(BEFORE).await;
@@ -84,7 +84,7 @@ impl Prober {
         }
     }
 
-    /// Checks the 99th percentile.
+    /// Stops measuring, and checks the 99th percentile.
     fn stop(self) {
         let most = NAMING.max(SLOWDOWN * self.before);
         let p99 = self.measure("under attack");
@@ -110,7 +110,7 @@ fn hostile(bytes: usize) -> Bytes {
     raw::frame(length, &b"\x0a\x00".repeat(bytes / 2))
 }
 
-/// One call of each kind: decoded registrations, telemetry that is only scanned, segments, and the names of 8.x.
+/// Calls of every kind: decoded registrations, telemetry that is only scanned, segments, and the names of 8.x.
 const CALLS: [&str; 9] = [
     "/Register/doServiceInstanceRegister",
     "/JVMMetricsService/collect",
@@ -124,7 +124,7 @@ const CALLS: [&str; 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_of_tiny_elements_cost_no_more_than_the_budgets() {
+async fn messages_of_tiny_elements_stay_within_the_budgets() {
     let victim = Victim::start(Collector::options()).await;
     let server = victim.collector.listeners().grpc;
     let prober = Prober::start(&victim).await;
@@ -145,7 +145,7 @@ async fn messages_of_tiny_elements_cost_no_more_than_the_budgets() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_of_tiny_elements_cost_no_more_than_the_budgets() {
+async fn bodies_of_tiny_elements_stay_within_the_budgets() {
     let victim = Victim::start(Collector::options()).await;
     let client = http::Client::new(victim.collector.listeners().jetty);
     let prober = Prober::start(&victim).await;
@@ -171,7 +171,7 @@ async fn bodies_of_tiny_elements_cost_no_more_than_the_budgets() {
         attack.spawn(async move { client.post("/application/register", body).await });
     }
     for reply in attack.join_all().await {
-        // A request without memory is answered before its end is sent, which may break it off.
+        // A request that gets no memory is answered before the client has sent all of it, which may abort the request.
         let status = reply.map_or(503, |reply| reply.status.as_u16());
         assert!([413, 503].contains(&status), "{status}");
     }
@@ -179,14 +179,15 @@ async fn bodies_of_tiny_elements_cost_no_more_than_the_budgets() {
     victim.survives().await;
 }
 
-/// A victim with the longest deadline of registrations, for large batches that the writer commits in a few steps.
+/// A victim with the longest deadline of registrations, so that large batches, which the writer commits in several steps, are
+/// answered in full.
 async fn with_a_long_deadline() -> Victim {
     let options = Collector::options().env("SW_REGISTER_DEADLINE", "9s");
     Victim::start(options).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn batches_of_the_largest_size_leave_naming_fast() {
+async fn naming_stays_fast_under_batches_of_the_largest_size() {
     let victim = with_a_long_deadline().await;
     let listeners = victim.collector.listeners();
     let jetty = http::Client::new(listeners.jetty);
@@ -197,7 +198,7 @@ async fn batches_of_the_largest_size_leave_naming_fast() {
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.text().matches("\"i\":0}").count()
     };
-    // The first rounds have new names, later ones only known names.
+    // The first rounds register new names. From then on, all names are known.
     while register("/networkAddress/register").await > 0 {}
     let instance = ServiceInstance {
         service_id: 1,
@@ -244,7 +245,8 @@ async fn instances_up(victim: &Victim) -> f64 {
 
 const SENDERS: i32 = 30_000;
 
-/// Ids that no honest agent of the victim has: a segment that names another application for such an id is refused.
+/// Ids that no honest agent of the victim holds. (If one did, a segment that names another application for its id would be
+/// refused.)
 fn unknown_senders() -> impl Iterator<Item = i32> + Send + 'static {
     (1..=SENDERS).map(|id| 1_000 + id)
 }
@@ -260,7 +262,7 @@ async fn a_body_of_unknown_senders_is_adopted_in_few_commits() {
     let body = format!("[{}]", segments.join(","));
     let reply = client.post("/segments", body).await.expect("an answer");
     assert_eq!(reply.status, 200, "{}", reply.text());
-    // The honest agent registers a name every 20 ms meanwhile; senders arrive in jobs of 1024.
+    // During the attack, the honest agent registers a name every 20 ms. The senders arrive at the writer in jobs of 1024.
     let took = commits(&victim).await - before;
     assert!(took < 1000.0, "{took} commits");
     assert!(instances_up(&victim).await >= f64::from(SENDERS));
@@ -284,7 +286,7 @@ async fn a_stream_of_unknown_senders_is_adopted_in_few_commits() {
     TraceSegmentServiceClient::new(client.channel)
         .collect(segments)
         .await
-        .expect("all of them are taken");
+        .expect("an answer that accepts all segments");
     let took = commits(&victim).await - before;
     assert!(took < 5000.0, "{took} commits");
     assert!(instances_up(&victim).await >= f64::from(SENDERS));
@@ -292,7 +294,8 @@ async fn a_stream_of_unknown_senders_is_adopted_in_few_commits() {
 }
 
 #[tokio::test]
-async fn a_batch_of_new_instances_is_answered_in_full_and_one_too_large_names_the_limit() {
+async fn a_batch_of_new_instances_is_answered_in_full_and_the_refusal_of_a_larger_one_names_the_limit()
+ {
     let victim = with_a_long_deadline().await;
     let server = victim.collector.listeners().grpc;
     let endpoint = Endpoint::from_shared(format!("http://{server}")).expect("an address");
@@ -328,7 +331,7 @@ async fn a_batch_of_new_instances_is_answered_in_full_and_one_too_large_names_th
     let refused = client
         .do_service_instance_register(too_many)
         .await
-        .expect_err("more than one message may have");
+        .expect_err("more elements than the limit of one message");
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert!(refused.message().contains(KEY), "{refused:?}");
     victim.survives().await;

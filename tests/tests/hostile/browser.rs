@@ -1,4 +1,4 @@
-//! Tests a web page in the browser of a user who can reach the collector: it changes nothing and reads nothing.
+//! Tests a hostile web page in the browser of a user who can reach the collector: the page can neither change nor read anything.
 
 use std::net::SocketAddr;
 
@@ -37,7 +37,7 @@ async fn a_foreign_page_registers_nothing() {
             "http://localhost:3000".to_owned(),
         ),
         (format!("127.0.0.1:{port}"), "null".to_owned()),
-        // DNS rebinding: for the browser, the page and the collector have the same origin.
+        // DNS rebinding: to the browser, the page and the collector have the same origin.
         (
             format!("evil.example:{port}"),
             format!("http://evil.example:{port}"),
@@ -55,7 +55,7 @@ async fn a_foreign_page_registers_nothing() {
     let counted = "rollcall_requests_refused_total{reason=\"origin\"} 8";
     assert!(metrics.contains(counted), "{metrics}");
 
-    // A page of the collector itself, and an agent that uses any host name, still work.
+    // A page of the collector itself still works, and so does an agent that uses any host name.
     for headers in [
         format!("host: 127.0.0.1:{port}\r\norigin: http://127.0.0.1:{port}\r\n"),
         "host: collector.internal\r\n".to_owned(),
@@ -76,7 +76,7 @@ async fn a_foreign_page_registers_nothing() {
 }
 
 #[tokio::test]
-async fn a_foreign_name_reads_nothing_of_the_agents() {
+async fn a_request_with_a_foreign_host_name_reads_nothing() {
     let options = Collector::options().release();
     let options = options.env(
         "SW_UI_JETTY_ALLOWED_HOSTS",
@@ -117,7 +117,7 @@ async fn a_foreign_name_reads_nothing_of_the_agents() {
 async fn a_grpc_method_requires_its_content_type() {
     let mut collector = Collector::options().release().start().await;
     let grpc = collector.listeners().grpc;
-    // ApplicationRegisterService of 5.x: one code, in gRPC's framing.
+    // The request of 5.x for one application code, in a gRPC frame.
     let body = "\0\0\0\0\x05\x0a\x03abc";
     for path in [
         "/ApplicationRegisterService/applicationCodeRegister",

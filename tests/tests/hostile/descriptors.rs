@@ -1,4 +1,4 @@
-//! Tests peers that take every descriptor: naming and the probes are still answered, and other peers keep a share.
+//! Tests peers that use up every descriptor: naming and the probes are still answered, and other peers keep their share.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -20,7 +20,7 @@ use crate::wire::{exchange, status};
 /// The longest answer time on a busy machine.
 const PROMPT: Duration = Duration::from_secs(5);
 
-/// A connection from this local address, which counts as a separate peer.
+/// Connects from this local address, which counts as a separate peer.
 async fn connect(from: [u8; 4], server: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     let from = SocketAddr::from((Ipv4Addr::from(from), 0));
@@ -28,7 +28,7 @@ async fn connect(from: [u8; 4], server: SocketAddr) -> TcpStream {
     socket.connect(server).await.unwrap()
 }
 
-/// Idle connections that stay open, like those of agents between two calls.
+/// Opens idle connections, like those of agents between two calls.
 async fn hold(from: [u8; 4], server: SocketAddr, connections: usize) -> Vec<TcpStream> {
     let mut held = Vec::new();
     for _ in 0..connections {
@@ -68,7 +68,7 @@ async fn peers_that_take_every_descriptor_do_not_affect_naming_and_probes() {
     assert!((100..300).contains(&limit), "{ready}");
     assert_eq!(ready["connections"]["limit_per_listener"], limit);
 
-    // One address cannot take all connections: another one still registers over gRPC and keeps its connection.
+    // One address cannot use up all connections: another address can still register over gRPC, and keeps its connection.
     let mut held = Vec::new();
     for server in [listeners.grpc, listeners.naming, http] {
         held.extend(hold([127, 0, 0, 2], server, 300).await);
@@ -76,7 +76,7 @@ async fn peers_that_take_every_descriptor_do_not_affect_naming_and_probes() {
     let agent = collector.grpc().await;
     assert_ne!(agent.application("orders").await.unwrap(), 0);
 
-    // Several addresses can. Then every port with an answer still answers request after request.
+    // Several addresses together can. The naming port and the HTTP port still answer every request.
     for server in [listeners.grpc, listeners.naming, http] {
         held.extend(hold([127, 0, 0, 3], server, 300).await);
     }
@@ -98,7 +98,7 @@ async fn peers_that_take_every_descriptor_do_not_affect_naming_and_probes() {
     assert!(metrics.contains(&limits), "{metrics}");
     assert!(metrics.contains("reason=\"peer\""), "{metrics}");
 
-    // Existing connections keep working, and everything works again once the others are closed.
+    // Existing connections keep working, and the collector is ready again once the held connections are closed.
     assert_ne!(agent.application("stock").await.unwrap(), 0);
     drop(held);
     eventually(PATIENCE, async || {
@@ -126,7 +126,10 @@ async fn a_peer_beyond_its_limit_is_closed_at_once() {
         let read = tokio::time::timeout(PROMPT, stream.read(&mut [0; 1]))
             .await
             .unwrap();
-        assert!(matches!(read, Ok(0) | Err(_)), "it is closed");
+        assert!(
+            matches!(read, Ok(0) | Err(_)),
+            "the connection is still open"
+        );
     }
     let agent = collector.grpc().await;
     assert_ne!(agent.application("orders").await.unwrap(), 0);

@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::peer::{DATA, Peer, call, frame, get, message};
 
-/// Far below the ten seconds of grace, and long enough for a busy machine.
+/// The longest time of a stop. It is below the ten seconds of grace, and long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(8);
 
 async fn stops_soon(mut collector: Collector) {
@@ -23,7 +23,7 @@ async fn stops_soon(mut collector: Collector) {
 }
 
 #[tokio::test]
-async fn a_half_open_call_does_not_hold_up_a_stop() {
+async fn a_half_open_call_does_not_delay_a_stop() {
     let collector = Collector::start().await;
     let server = collector.listeners().grpc;
     let mut calls = Vec::new();
@@ -46,7 +46,7 @@ async fn a_half_open_call_does_not_hold_up_a_stop() {
         .expect("a connection");
     let head = b"POST /application/register HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\n";
     post.write_all(head).await.expect("an open connection");
-    // The collector sends this when it begins to read the body.
+    // The collector sends this status when it begins to read the body.
     let mut begun = [0; 25];
     let read = timeout(PATIENCE, post.read_exact(&mut begun)).await;
     read.expect("an answer in time").expect("an answer");
@@ -57,12 +57,12 @@ async fn a_half_open_call_does_not_hold_up_a_stop() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_read_does_not_hold_up_a_stop() {
+async fn an_unread_answer_does_not_delay_a_stop() {
     let collector = Collector::start().await;
     let ui = collector.listeners().ui;
     let mut peer = Peer::connect(ui, 0).await;
     peer.send(&get(1, "/livez")).await;
-    // The head of the answer arrives, and nothing else.
+    // Only the head of the answer arrives.
     while peer.next().await.expect("an open connection").stream != 1 {}
     stops_soon(collector).await;
 }

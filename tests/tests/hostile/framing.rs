@@ -1,13 +1,14 @@
-//! Tests requests whose boundaries two readers could see differently (RFC 9112): they are refused, and the connection is closed.
+//! Tests that requests whose boundaries two readers could interpret differently (RFC 9112) are refused, and that their connections
+//! are closed.
 
 use rollcall_tests::process::Collector;
 
 use crate::wire::{answers, exchange, status};
 
-/// The bytes after an ambiguous request. They are never answered as a separate request.
+/// The bytes after an ambiguous request. The collector must not answer them as a separate request.
 const SMUGGLED: &str = "GET /livez HTTP/1.1\r\nhost: localhost\r\nx-smuggled: 1\r\n\r\n";
 
-/// Head and body of a POST, and the status of its answer.
+/// The rest of a POST request (version, headers and body), and the status of its answer.
 const AMBIGUOUS: &[(&str, u16)] = &[
     // Host (section 3.2).
     ("HTTP/1.1\r\n\r\n", 400),
@@ -99,7 +100,7 @@ async fn an_ambiguous_request_is_refused_and_ends_its_connection() {
         assert_eq!(answers(&answer), 1, "{request:?}: {answer}");
     }
     assert_eq!(collector.query().applications().await.unwrap(), []);
-    // The naming face has its own path through the collector.
+    // The naming face parses requests in its own code, so it is tested separately.
     let naming = collector.listeners().naming;
     for headers in ["", "host: a\r\nhost: a\r\n"] {
         let request = format!("GET /agent/gRPC HTTP/1.1\r\n{headers}\r\n{SMUGGLED}");
@@ -112,9 +113,9 @@ async fn an_ambiguous_request_is_refused_and_ends_its_connection() {
     assert_eq!(collector.terminate().await.code(), Some(0));
 }
 
-/// A transfer coding overrides a length, and nothing after the request is read (RFC 9112 section 6.1).
+/// A transfer coding overrides a content length, and the collector reads nothing after such a request (RFC 9112 section 6.1).
 #[tokio::test]
-async fn a_length_beside_a_coding_ends_the_connection() {
+async fn a_content_length_beside_a_transfer_coding_ends_the_connection() {
     let mut collector = Collector::options().release().start().await;
     let jetty = collector.listeners().jetty;
     for fields in [

@@ -1,4 +1,4 @@
-//! Tests the bound on the inventory's memory: registered names are never removed, so the bound has to hold over restarts.
+//! Tests the limit of the inventory's memory. Registered names are never removed, so the limit must hold across restarts.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const MIB: u64 = 1 << 20;
 /// The number of concurrent callers, each of which sends its requests one after the other.
 const CALLERS: usize = 16;
 
-/// 256 KiB of properties: as many and as long as an early release kept.
+/// A report of 256 KiB of properties, which is the largest that an early release kept.
 fn large(instance: usize) -> InstanceProperties {
     let property = |number: usize| KeyWithStringValue {
         key: format!("{number:0>1024}"),
@@ -35,7 +35,7 @@ fn large(instance: usize) -> InstanceProperties {
     }
 }
 
-/// Calls `call` for every number below `count`, from several concurrent callers.
+/// Runs `call` for every number below `count`, with several concurrent callers.
 async fn each<F: Future<Output = ()> + Send + 'static>(
     count: usize,
     call: impl Fn(usize) -> F + Clone + Send + 'static,
@@ -61,7 +61,7 @@ async fn report_large(channel: Channel, instances: usize) {
             client
                 .report_instance_properties(large(instance))
                 .await
-                .expect("large properties are cut, not refused");
+                .expect("an answer: large properties are truncated, not refused");
         }
     })
     .await;
@@ -83,7 +83,7 @@ async fn held(collector: &Collector) -> u64 {
 }
 
 #[tokio::test]
-async fn large_properties_of_many_instances_kill_no_collector_and_no_restart() {
+async fn a_collector_survives_large_properties_of_many_instances_and_a_restart() {
     const INSTANCES: usize = 1_792;
     let store = TempDir::new().unwrap();
     let options = || Collector::options().data_dir(store.path().join("data"));
@@ -110,7 +110,7 @@ fn small(store: &TempDir, bytes: &str) -> Options {
         .env("SW_REGISTER_INVENTORY_MEMORY", bytes)
 }
 
-/// Registers new applications with codes of this length until one is refused. Returns the last successful one.
+/// Registers new applications with codes of this length until one is refused. Returns the last application that was registered.
 async fn fill(client: &grpc::Client, length: usize) -> (String, i32) {
     let mut last = None;
     for number in 0..10_000 {
@@ -124,7 +124,7 @@ async fn fill(client: &grpc::Client, length: usize) -> (String, i32) {
                     message.contains("register.default.inventory_memory"),
                     "{message}"
                 );
-                return last.expect("there was room for some");
+                return last.expect("room for at least one application");
             }
         }
     }
@@ -150,7 +150,7 @@ async fn a_full_inventory_refuses_new_names_and_serves_known_ones() {
     let application = client.application("known").await.unwrap();
     let instance = client.instance(application, "known").await.unwrap();
     let (code, id) = fill(&client, 1_000).await;
-    // The rest of the memory is too small for any new row.
+    // After this, the remaining memory is too small for any new row.
     fill(&client, 8).await;
     assert!(held(&collector).await <= MIB);
     let answers_what_it_knows = async |client: &grpc::Client| {
@@ -174,7 +174,7 @@ async fn a_full_inventory_refuses_new_names_and_serves_known_ones() {
     );
     assert_eq!(collector.terminate().await.code(), Some(0));
 
-    // With a limit below the stored size, the collector starts, reports it, and continues with the known names.
+    // With a limit below the stored size, the collector still starts, reports the full inventory, and serves the known names.
     let mut lowered = small(&store, "512KiB").start().await;
     lowered.expect_log("the inventory is full");
     answers_what_it_knows(&lowered.grpc().await).await;
@@ -187,7 +187,7 @@ async fn a_full_inventory_refuses_new_names_and_serves_known_ones() {
 }
 
 #[tokio::test]
-async fn a_store_beyond_the_memory_of_the_process_is_refused_and_can_be_pruned() {
+async fn a_store_that_exceeds_the_memory_of_the_process_is_refused_and_can_be_pruned() {
     const INSTANCES: usize = 2_500;
     let store = TempDir::new().unwrap();
     let options = || {
@@ -205,7 +205,7 @@ async fn a_store_beyond_the_memory_of_the_process_is_refused_and_can_be_pruned()
     assert!(held(&roomy).await > 154 * MIB);
     assert_eq!(roomy.terminate().await.code(), Some(0));
 
-    // 256 MiB, of which a store may use six tenths at start.
+    // The process gets 256 MiB, of which the store may use 60 % at the start.
     let cramped = || options().ulimit("-d 262144");
     let refused = cramped().run().await;
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
@@ -221,18 +221,18 @@ async fn a_store_beyond_the_memory_of_the_process_is_refused_and_can_be_pruned()
     assert_eq!(
         cramped().run().await.code,
         Some(1),
-        "a dry run changes nothing"
+        "the dry run changed the store"
     );
     let pruned = prune(&[]).await;
     assert_eq!(pruned.code, Some(0), "{}", pruned.stderr);
     let mut fits = cramped().start().await;
     let instances = fits.query().applications().await.unwrap()[0].instances;
-    assert_eq!(instances.up, 2_500, "every instance is still there");
+    assert_eq!(instances.up, 2_500, "instances are missing");
     assert_eq!(fits.terminate().await.code(), Some(0));
 }
 
-/// Instances of a shared store are kept in chunks of neighbouring ids. Ids without neighbours cost their own memory, not that of
-/// a full chunk.
+/// Instances of a shared store are kept in chunks of neighbouring ids. An id without neighbours must not cost the memory of a full
+/// chunk.
 #[tokio::test]
 async fn ids_far_apart_do_not_make_a_restart_expensive() {
     const INSTANCES: usize = 4_000;
@@ -248,7 +248,7 @@ async fn ids_far_apart_do_not_make_a_restart_expensive() {
         let client = client.clone();
         let id = 1024 * i32::try_from(number + 1).expect("small");
         async move {
-            client.heartbeat(id).await.expect("it is adopted");
+            client.heartbeat(id).await.expect("an adopted id");
         }
     })
     .await;

@@ -1,4 +1,4 @@
-//! Tests a reader of the log that stalls, closes, or has a full disk: the collector loses lines and nothing else.
+//! Tests a reader of the log that stalls, closes, or has a full disk: the collector loses log lines, but keeps working.
 
 use std::{
     fs::OpenOptions,
@@ -18,11 +18,11 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A collector that logs much, to a standard error chosen by the test. Nothing reads it.
+/// A collector that logs a lot, to a standard error that the test chooses and does not read.
 struct Logger {
     child: Child,
     naming: SocketAddr,
-    /// The listener shared by agents over HTTP and the operator.
+    /// The listener that agents over HTTP share with the operator.
     http: SocketAddr,
     _data: TempDir,
 }
@@ -59,14 +59,15 @@ impl Logger {
         logger
     }
 
-    /// Opens connections, which are logged, until lines are dropped for this reason. Meanwhile every call is answered.
+    /// Opens connections, which the collector logs, until it drops lines for this reason. Checks that it answers every call in the
+    /// meantime.
     async fn logs_until_lines_are_dropped(&self, reason: &str) {
         let [naming, admin] = [self.naming, self.http].map(http::Client::new);
         let metric = format!("rollcall_log_lines_dropped_total{{reason=\"{reason}\"}} ");
         let started = Instant::now();
         loop {
             for _ in 0..500 {
-                // A connection that ends before its protocol is known is a log line.
+                // The collector logs a connection that ends before its protocol is known.
                 drop(TcpStream::connect(self.naming).await.unwrap());
             }
             assert_eq!(naming.get("/agent/gRPC").await.unwrap().status, 200);
@@ -79,7 +80,7 @@ impl Logger {
             if dropped != "0" {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "no line is dropped");
+            assert!(started.elapsed() < PATIENCE, "no line was dropped");
         }
     }
 
@@ -90,7 +91,7 @@ impl Logger {
     async fn exit(&mut self) -> ExitStatus {
         eventually(PATIENCE, async || {
             let status = self.child.try_wait().unwrap();
-            status.ok_or("the collector still runs")
+            status.ok_or("the collector is still running")
         })
         .await
     }
@@ -105,7 +106,7 @@ impl Drop for Logger {
 }
 
 #[tokio::test]
-async fn a_reader_that_stalls_costs_lines_and_stops_nothing() {
+async fn a_stalled_log_reader_loses_lines_and_does_not_stop_the_collector() {
     let mut logger = Logger::start(Stdio::piped()).await;
     let _unread: Option<ChildStderr> = logger.child.stderr.take();
     logger.logs_until_lines_are_dropped("full").await;
@@ -114,11 +115,11 @@ async fn a_reader_that_stalls_costs_lines_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn the_second_signal_ends_it_at_once_even_with_a_stalled_log() {
+async fn a_second_signal_ends_a_collector_with_a_stalled_log_at_once() {
     let mut logger = Logger::start(Stdio::piped()).await;
     let _unread: Option<ChildStderr> = logger.child.stderr.take();
     logger.logs_until_lines_are_dropped("full").await;
-    // A request whose body never arrives holds up the drain for the whole grace of an hour.
+    // A request whose body never arrives delays the drain for the whole grace period of one hour.
     let mut request = TcpStream::connect(logger.http).await.unwrap();
     let head = "POST /application/register HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
     request.write_all(head.as_bytes()).await.unwrap();
@@ -140,7 +141,7 @@ async fn the_second_signal_ends_it_at_once_even_with_a_stalled_log() {
 }
 
 #[tokio::test]
-async fn a_reader_that_closes_costs_lines_and_stops_nothing() {
+async fn a_closed_log_reader_loses_lines_and_does_not_stop_the_collector() {
     let mut logger = Logger::start(Stdio::piped()).await;
     drop(logger.child.stderr.take());
     logger.logs_until_lines_are_dropped("failed").await;
@@ -149,7 +150,7 @@ async fn a_reader_that_closes_costs_lines_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_disk_costs_lines_and_stops_nothing() {
+async fn a_full_log_disk_loses_lines_and_does_not_stop_the_collector() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut logger = Logger::start(full).await;
     logger.logs_until_lines_are_dropped("failed").await;

@@ -1,4 +1,4 @@
-//! Tests segments that mention ids which this collector has never assigned.
+//! Tests segments that mention ids which the collector has never assigned.
 
 use prost::Message;
 use rollcall_proto::{
@@ -32,7 +32,7 @@ async fn adopted(victim: &Victim, dictionary: &str) -> u64 {
     value.expect("the entries").parse().expect("a number")
 }
 
-/// A segment of instance 7 with the largest allowed number of references, each to different ids.
+/// A segment of instance 7 with `count` references, each to different ids.
 fn references(count: i32) -> v5::TraceSegmentObject {
     let reference = |at: i32| TraceSegmentReference {
         parent_application_instance_id: 1000 + at,
@@ -55,7 +55,7 @@ fn references(count: i32) -> v5::TraceSegmentObject {
 }
 
 #[tokio::test]
-async fn references_adopt_nothing_over_either_protocol() {
+async fn ids_in_references_are_not_adopted_over_either_protocol() {
     let victim = Victim::start(Collector::options()).await;
     let client = victim.collector.grpc().await;
     send(&client, vec![upstream(&references(50_000))])
@@ -89,7 +89,7 @@ async fn ids_in_segments_never_prevent_the_recovery_of_a_lost_store() {
     let options = Collector::options().env("SW_REGISTER_MAX_ADOPTED_IDS", "2000");
     let victim = Victim::start(options).await;
     let client = victim.collector.grpc().await;
-    // Peers of 3.2.6 are applications, as for the agents that recover later.
+    // In 3.2.6, peers are registered as applications, so they use the same ids as the agents that recover below.
     let segment = |message: i32| v3::TraceSegmentObject {
         spans: (0..10_000)
             .map(|at| v3::SpanObject {

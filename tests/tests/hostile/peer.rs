@@ -1,4 +1,4 @@
-//! A peer that sends single HTTP/2 frames, unlike any client library.
+//! A peer that sends single HTTP/2 frames, which no client library allows.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -60,9 +60,9 @@ pub(crate) fn open(stream: u32, size: u32) -> Vec<u8> {
     frame(WINDOW_UPDATE, 0, stream, &size.to_be_bytes())
 }
 
-/// The head of a request; header names and values are short.
+/// The HEADERS frame of a request. Header names and values must be short.
 fn head(stream: u32, flags: u8, method: u8, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
-    // HPACK: the method and `http` from the static table, everything else as literals.
+    // HPACK: the method and the scheme `http` come from the static table, everything else is a literal.
     let mut block = vec![method, 0x86];
     literal(&mut block, &[0x04], path);
     literal(&mut block, &[0x01], "localhost");
@@ -85,12 +85,12 @@ fn literal(block: &mut Vec<u8>, name: &[u8], text: &str) {
     block.extend(text.as_bytes());
 }
 
-/// A whole `GET`.
+/// A whole GET request.
 pub(crate) fn get(stream: u32, path: &str) -> Vec<u8> {
     head(stream, END_STREAM, 0x82, path, &[])
 }
 
-/// The head of a gRPC call; its messages follow.
+/// The HEADERS frame of a gRPC call, whose messages the test sends afterwards.
 pub(crate) fn call(stream: u32, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     let fields = [
         &[("content-type", "application/grpc"), ("te", "trailers")],
@@ -100,7 +100,7 @@ pub(crate) fn call(stream: u32, path: &str, fields: &[(&str, &str)]) -> Vec<u8> 
     head(stream, 0, 0x83, path, &fields)
 }
 
-/// The ids of `count` streams.
+/// The ids of the first `count` streams of a client.
 pub(crate) fn streams(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|at| 2 * at + 1)
 }
@@ -131,7 +131,7 @@ impl Peer {
     pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         timeout(PATIENCE, self.stream.write_all(bytes))
             .await
-            .expect("the collector reads")
+            .expect("the collector stopped reading")
     }
 
     /// The next frame; `None` when the connection is closed. Acknowledges frames that require it.
@@ -158,7 +158,7 @@ impl Peer {
         })
     }
 
-    /// Waits until the collector has read everything that was sent: it acknowledges a PING after that.
+    /// Waits until the collector has read all bytes that were sent, which it shows by acknowledging a PING.
     pub(crate) async fn is_read(&mut self) {
         let mark = *b"was read";
         self.send(&frame(PING, 0, 0, &mark)).await;
@@ -188,7 +188,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call on its own connection, with only its head sent.
+    /// Begins a call on its own connection, by sending only its headers.
     pub(crate) async fn begin(server: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Self {
         let io = TokioIo::new(TcpStream::connect(server).await.expect("a connection"));
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io)
@@ -223,7 +223,7 @@ impl Call {
         self.answer.is_finished()
     }
 
-    /// The status and the message of its answer. The request stays open until then.
+    /// Waits for the status and the message of the answer, with an open request.
     pub(crate) async fn status(self) -> (Code, String) {
         let answer = timeout(PATIENCE, self.answer)
             .await
@@ -251,13 +251,13 @@ impl Call {
     }
 }
 
-/// A message in its frame.
+/// A message in a gRPC frame.
 pub(crate) fn message(bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).expect("a message");
     [&[0][..], &length.to_be_bytes(), bytes].concat()
 }
 
-/// The value of a sample in the metrics: `name` with its labels, as in the exposition.
+/// The value of a sample in the metrics. `name` includes the labels as in the exposition.
 pub(crate) async fn sample(ui: SocketAddr, name: &str) -> f64 {
     let reply = http::Client::new(ui)
         .get("/metrics")

@@ -1,4 +1,4 @@
-//! Tests one address that registers names endlessly.
+//! Tests one address that registers names without end.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::victim::Victim;
 
-/// A different peer than the honest agent, on this machine.
+/// The attacker's address on this machine, which makes it a different peer than the honest agent.
 const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// Posts a body from the attacker's address. Returns the whole answer.
@@ -25,7 +25,10 @@ async fn post(server: SocketAddr, path: &str, body: &str) -> String {
         body.len()
     );
     let request = [head.as_bytes(), body.as_bytes()].concat();
-    connection.write_all(&request).await.expect("it is read");
+    connection
+        .write_all(&request)
+        .await
+        .expect("a collector that reads the request");
     let mut answer = String::new();
     connection
         .read_to_string(&mut answer)
@@ -45,8 +48,8 @@ async fn metrics(victim: &Victim) -> String {
 }
 
 #[tokio::test]
-async fn a_peer_beyond_its_rate_gets_known_ids_and_harms_no_other() {
-    // The honest agent registers at most fifty names a second, and uses some of its burst.
+async fn a_peer_beyond_its_rate_gets_known_ids_and_affects_no_other_peer() {
+    // The limits fit the honest agent, which registers at most fifty names a second and uses some of its burst.
     let options = Collector::options()
         .env("SW_REGISTER_MAX_NEW_PER_PEER", "100")
         .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "1000")
@@ -57,7 +60,7 @@ async fn a_peer_beyond_its_rate_gets_known_ids_and_harms_no_other() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:.200}");
     let assigned = answer.matches("\"i\":").count() - answer.matches("\"i\":0}").count();
     assert!((1000..5000).contains(&assigned), "{assigned} new ids");
-    // Until the next token it is refused, with the reason.
+    // Until the next token, the attacker is refused, with the reason.
     let mut refused = String::new();
     for round in 0..20 {
         refused = post(
@@ -67,7 +70,7 @@ async fn a_peer_beyond_its_rate_gets_known_ids_and_harms_no_other() {
         )
         .await;
     }
-    // Far more instances than tokens that come meanwhile.
+    // These are far more instances than the tokens that the attacker gets in the meantime.
     let instances: Vec<_> = (0..2000)
         .map(|at| format!(r#"{{"serviceId":1,"instanceUUID":"u-{at}"}}"#))
         .collect();
@@ -88,12 +91,15 @@ async fn a_peer_beyond_its_rate_gets_known_ids_and_harms_no_other() {
     let counted = text.lines().find_map(|line| line.strip_prefix(counted));
     let counted: u64 = counted.expect("the refusals").parse().expect("a number");
     assert!(counted > 15_000, "{counted}");
-    assert!(!text.contains("127.0.0.2"), "an address in the metrics");
+    assert!(
+        !text.contains("127.0.0.2"),
+        "the metrics contain the attacker's address"
+    );
     victim.survives().await;
 }
 
 #[tokio::test]
-async fn a_peer_that_makes_up_instances_is_limited_apart_from_its_registrations() {
+async fn invented_instances_of_a_peer_have_a_limit_separate_from_its_registrations() {
     let options = Collector::options()
         .env("SW_REGISTER_MAX_NEW_PER_PEER", "100")
         .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "1000")

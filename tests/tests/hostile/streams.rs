@@ -1,4 +1,4 @@
-//! Tests unfinished requests.
+//! Tests unfinished requests and streams.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,7 +18,7 @@ const REGISTER: &str = "/ApplicationRegisterService/register";
 const COLLECT: &str = "/TraceSegmentService/collect";
 
 #[tokio::test]
-async fn a_half_sent_request_is_answered_when_its_time_is_up() {
+async fn a_half_sent_request_is_answered_at_its_deadline() {
     let options = Collector::options().env("SW_SERVER_READ_TIMEOUT", "1s");
     let collector = options.start().await;
     let server = collector.listeners().grpc;
@@ -41,7 +41,7 @@ async fn a_stream_may_be_idle_between_whole_messages() {
     let begun = Call::begin(server, COLLECT, &[]).await;
     begun.send(&message(b""));
     let silent = Call::begin(server, COLLECT, &[]).await;
-    // Longer than the limit of any unary call.
+    // A unary call reaches its limit in this time, so the streams have been idle for longer than the limit.
     let unary = Call::begin(server, REGISTER, &[]).await.status().await;
     assert_eq!(unary.0, Code::DeadlineExceeded);
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -64,10 +64,10 @@ async fn a_call_is_abandoned_after_its_callers_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn long_streams_keep_no_memory_of_processed_messages() {
+async fn long_streams_hold_no_memory_for_processed_messages() {
     const STREAMS: usize = 600;
     const PER_CONNECTION: usize = 60;
-    /// The number of messages that the budgets can hold while they arrive and are read.
+    /// The number of messages that fit into the budgets while the collector receives and reads them.
     const AT_A_TIME: usize = 2;
     let victim = Victim::start(Collector::options()).await;
     let listeners = victim.collector.listeners();
@@ -92,7 +92,7 @@ async fn long_streams_keep_no_memory_of_processed_messages() {
             }
         }
     }
-    assert!(calls.try_join_next().is_none(), "no stream was refused");
+    assert!(calls.try_join_next().is_none(), "a stream was refused");
     let held = "rollcall_budget_bytes{budget=\"requests\"}";
     assert_eq!(
         sample(listeners.ui, held).await.to_bits(),
@@ -106,12 +106,12 @@ async fn long_streams_keep_no_memory_of_processed_messages() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_open_streams_cost_no_more_than_their_budget() {
+async fn half_open_streams_stay_within_their_budget() {
     const CONNECTIONS: usize = 200;
     const STREAMS: u32 = 1000;
     let victim = Victim::start(Collector::options()).await;
     let listeners = victim.collector.listeners();
-    // Each announces a message of 50 MiB and sends one byte of it.
+    // Each stream announces a message of 50 MiB and sends one byte of it.
     let announced = [&[0][..], &(50_u32 << 20).to_be_bytes(), b"x"].concat();
     let begun: Vec<u8> = streams(STREAMS)
         .flat_map(|stream| {
@@ -140,13 +140,13 @@ async fn half_open_streams_cost_no_more_than_their_budget() {
     victim.survives().await;
 }
 
-/// Waits until this many messages have been taken.
+/// Waits until the collector has processed this many messages, which it counts as undecodable segments.
 async fn wait_for_taken(ui: SocketAddr, sent: usize) {
     let taken = "rollcall_dropped_total{what=\"undecodable_segments\"}";
     let sent = f64::from(u32::try_from(sent).expect("some hundreds"));
     eventually(PATIENCE, async || match sample(ui, taken).await {
         taken if taken >= sent => Ok(()),
-        taken => Err(format!("{taken} messages were taken of {sent}")),
+        taken => Err(format!("{taken} of {sent} messages were processed")),
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! The collector under attack, and the honest agent beside the attacker.
+//! The collector under attack, and the honest agent that uses it at the same time.
 
 use std::{
     sync::{
@@ -19,10 +19,10 @@ const MIB: u64 = 1 << 20;
 /// The memory limit of the process, in KiB of private writable memory for `ulimit -d`.
 const MEMORY_LIMIT: &str = "-d 524288";
 
-/// Each of the four memory budgets of requests, in bytes; every key has this value.
+/// The value of each of the four memory budgets, in bytes.
 const BUDGET: u64 = 64 * MIB;
 
-/// The budgets that an attack can fill, by their variables.
+/// The variables of the budgets that an attack can fill.
 const BUDGETS: [&str; 4] = [
     "SW_SERVER_INBOUND_MEMORY",
     "SW_SERVER_WORK_MEMORY",
@@ -30,13 +30,13 @@ const BUDGETS: [&str; 4] = [
     "SW_SERVER_CONNECTION_MEMORY",
 ];
 
-/// The growth of resident memory that an attack may leave behind: the allocator's caches.
+/// The growth of resident memory that may remain after an attack, because of the allocator's caches.
 const RETAINED: u64 = 96 * MIB;
 
-/// The longest round of calls of the honest agent on a machine that runs other tests too.
+/// The longest allowed round of calls of the honest agent, on a machine that also runs other tests.
 const WORST_DELAY: Duration = Duration::from_secs(5);
 
-/// A release collector in 512 MiB with an honest agent beside it.
+/// A collector of the release build that is limited to 512 MiB, and an honest agent.
 pub(crate) struct Victim {
     pub(crate) collector: Collector,
     agent: HonestAgent,
@@ -49,7 +49,7 @@ impl Victim {
         let options = BUDGETS.iter().fold(options, |options, variable| {
             options.env(*variable, BUDGET.to_string())
         });
-        // On an empty store, an attacker could delay the honest agent once per start.
+        // With a listening period on an empty store, an attacker could delay the honest agent once per start.
         let options = options.without_listening();
         let collector = options.release().ulimit(MEMORY_LIMIT).start().await;
         let agent = HonestAgent::start(collector.listeners());
@@ -85,7 +85,7 @@ impl Victim {
         let most = self.resident_at_start + budgets + budgets / 5;
         assert!(
             peak <= most,
-            "peak of {} MiB, more than the {} MiB at start, the budgets and 20 % allow ({} MiB)",
+            "the peak of {} MiB exceeds the {} MiB at start plus the budgets and 20 % ({} MiB)",
             peak / MIB,
             self.resident_at_start / MIB,
             most / MIB
@@ -145,7 +145,7 @@ impl HonestAgent {
         self.rounds.load(Ordering::Acquire)
     }
 
-    /// The longest round of calls, and every call that failed.
+    /// Stops the agent, and returns its longest round of calls and every failure.
     fn stop(&mut self) -> (Duration, Vec<String>) {
         self.stop.store(true, Ordering::Release);
         let thread = self.thread.take().expect("stopped once");
@@ -159,7 +159,7 @@ impl Drop for HonestAgent {
     }
 }
 
-/// Requests the list of collectors, registers a new name and sends a heartbeat, again and again.
+/// Repeatedly requests the list of collectors, registers a new name and sends a heartbeat.
 async fn live(
     listeners: Listeners,
     stop: &AtomicBool,

@@ -14,12 +14,12 @@ use crate::{
     victim::Victim,
 };
 
-/// Sends `flood` again and again until the collector sends GOAWAY or closes the connection. Returns whether it sent GOAWAY.
+/// Sends `flood` repeatedly until the collector sends GOAWAY or closes the connection. Returns whether it sent GOAWAY.
 async fn flood(mut peer: Peer, flood: Vec<u8>) -> bool {
     let (mut read, mut write) = peer.stream.split();
     let sending = async {
         while write.write_all(&flood).await.is_ok() {}
-        // A peer whose input the collector no longer reads can still read.
+        // When the collector no longer reads, the peer can still receive its GOAWAY.
         std::future::pending::<()>().await;
     };
     let mut seen = Vec::new();
@@ -35,7 +35,7 @@ async fn flood(mut peer: Peer, flood: Vec<u8>) -> bool {
     };
     let goaway = async {
         tokio::select! {
-            () = sending => unreachable!("it never ends"),
+            () = sending => unreachable!("sending never ends"),
             goaway = reading => goaway,
         }
     };
@@ -44,10 +44,10 @@ async fn flood(mut peer: Peer, flood: Vec<u8>) -> bool {
         .expect("the collector ends the flood")
 }
 
-/// The bytes in front of a frame's payload.
+/// The length of a frame's head, which precedes the payload.
 const HEAD: usize = 9;
 
-/// GOAWAY is identified by its head: a short frame on stream 0.
+/// Whether the bytes contain the head of a GOAWAY frame: a short frame on stream 0.
 fn has_goaway(bytes: &[u8]) -> bool {
     bytes
         .windows(HEAD)
@@ -55,7 +55,7 @@ fn has_goaway(bytes: &[u8]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn peers_that_bounce_the_window_are_closed_and_naming_stays_fast() {
+async fn peers_that_toggle_the_window_are_closed_and_naming_stays_fast() {
     let victim = Victim::start(Collector::options()).await;
     let listeners = victim.collector.listeners();
     let mut attack = JoinSet::new();
@@ -80,7 +80,7 @@ async fn peers_that_bounce_the_window_are_closed_and_naming_stays_fast() {
     let median = delays[delays.len() / 2];
     assert!(median < Duration::from_millis(100), "{delays:?}");
     assert_eq!(attack.join_all().await, [true; 4], "GOAWAY");
-    // The streams of all four also fill the budget of connections, and a peer may reach either limit first.
+    // The streams of the four peers also fill the budget of connections, and a peer may reach either limit first.
     let mut closed = 0.0;
     for reason in ["flood", "over_budget"] {
         let ui = listeners.ui;

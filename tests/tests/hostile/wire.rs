@@ -1,4 +1,4 @@
-//! Requests as raw bytes, which no client library sends.
+//! Requests as raw bytes that no client library sends.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Sends `bytes` on their own connection, and returns all bytes until the server closes it.
+/// Sends `bytes` on a new connection, and returns all received bytes until the server closes the connection.
 pub(crate) async fn exchange(server: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(server).await.unwrap();
     stream.write_all(bytes).await.unwrap();
@@ -38,7 +38,7 @@ pub(crate) fn status(answers: &str) -> u16 {
         .unwrap_or(0)
 }
 
-/// The number of answers.
+/// The number of HTTP answers in a text.
 pub(crate) fn answers(answers: &str) -> usize {
     let lines = answers.split("\r\n");
     lines.filter(|line| line.starts_with("HTTP/1.")).count()

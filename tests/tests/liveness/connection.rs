@@ -1,4 +1,5 @@
-//! Tests that the end of the connection that an instance was last seen on is shown, and does not change its state.
+//! Tests that the collector shows the end of the connection on which an instance was last seen, and that this end does not change
+//! the instance's state.
 
 use std::net::SocketAddr;
 
@@ -18,7 +19,11 @@ use tokio::{
 async fn end(collector: &Collector, instance: i32) -> Connection {
     eventually(PATIENCE, async || {
         let known = collector.query().instance(instance).await?;
-        assert_eq!(known.state, State::Up, "the end does not change the state");
+        assert_eq!(
+            known.state,
+            State::Up,
+            "the end of the connection changed the state"
+        );
         known.why.connection.ok_or_else(|| "open".to_owned())
     })
     .await
@@ -29,7 +34,7 @@ async fn is_open(collector: &Collector, instance: i32) {
     assert_eq!(known.why.connection, None, "{known:?}");
 }
 
-/// One HTTP/1.1 request on its own connection, which stays open.
+/// Sends one HTTP/1.1 request on its own connection, which stays open.
 async fn post(server: SocketAddr, path: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server).await.unwrap();
     let length = body.len();
@@ -53,7 +58,7 @@ async fn every_end_of_a_connection_is_shown_with_its_time_and_cause() {
     let instance = client.instance(application, "process").await.unwrap();
     is_open(&collector, instance).await;
 
-    // Times are shown in milliseconds.
+    // The collector shows times with millisecond precision.
     let before = Timestamp::now() - SignedDuration::from_millis(1);
     proxy.set(Link::Refusing);
     let reset = end(&collector, instance).await;
@@ -87,7 +92,7 @@ async fn agents_over_http_have_connections_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_moved_to_another_connection_has_an_open_one() {
+async fn an_instance_that_moved_to_another_connection_has_an_open_connection() {
     let collector = Collector::start().await;
     let (first, second) = (collector.grpc().await, collector.grpc().await);
     let application = first.application("orders").await.unwrap();
@@ -105,7 +110,7 @@ async fn an_instance_that_moved_to_another_connection_has_an_open_one() {
         }
     })
     .await;
-    // The recorded end of a later connection proves that the first one's end was processed.
+    // Once the end of a later connection is recorded, the end of the first connection has been processed too.
     let other = collector.grpc().await;
     let witness = other.instance(application, "witness").await.unwrap();
     drop(other);

@@ -44,12 +44,12 @@ async fn reports(collector: &Collector, instance: i32, state: State) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_goodbye_is_a_separate_state_at_every_member_and_after_a_restart() {
     let mut cluster = Cluster::start_with(2, options).await;
-    // The entry of the killed member stays until the end of its lease.
+    // The entry of the killed member stays until its lease expires.
     cluster.expect_trouble();
     let client = cluster.members[0].collector.grpc().await;
     let application = client.application("orders").await.unwrap();
     let instance = client.instance(application, "process").await.unwrap();
-    // After a lost store, an id may belong to another process.
+    // After a lost store, an id may belong to another process, so a goodbye must match the application, the id and the UUID.
     for (application, instance, uuid) in [
         (application, instance, "another process"),
         (application + 7, instance, "process"),
@@ -86,7 +86,7 @@ async fn a_goodbye_is_a_separate_state_at_every_member_and_after_a_restart() {
     cluster.members[1].collector.kill();
     cluster.members[1].collector.restart().await;
     reports(&cluster.members[1].collector, instance, State::Left).await;
-    // A goodbye is not final: the next signal ends it.
+    // A goodbye is not final: the next signal makes the instance up again.
     let other = Client::lazy(cluster.members[1].collector.listeners().grpc);
     let again = other.instance(application, "process").await.unwrap();
     assert_eq!(again, instance);
@@ -96,7 +96,7 @@ async fn a_goodbye_is_a_separate_state_at_every_member_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn an_agent_that_shuts_down_leaves_and_one_that_is_killed_does_not() {
+async fn the_departure_of_an_agent_that_shuts_down_survives_a_restart() {
     let mut collector = Collector::start().await;
     let naming = collector.listeners().naming.to_string();
     let agent = Agent::builder("orders")
@@ -118,7 +118,7 @@ async fn an_agent_that_shuts_down_leaves_and_one_that_is_killed_does_not() {
         .unwrap()
         .unwrap();
     reports(&collector, instance, State::Left).await;
-    // It is durable soon, even if no other member needs it.
+    // The goodbye must become durable soon, even though no other member needs it.
     tokio::time::sleep(Duration::from_secs(2)).await;
     collector.kill();
     collector.restart().await;
@@ -167,7 +167,11 @@ async fn instances_that_left_or_are_down_are_forgotten_and_keep_their_ids() {
     assert_eq!(ids("up,silent").await, [0; 0]);
     assert_eq!(query.instance(left).await.unwrap().state, State::Left);
     let again = client.instance(application, "left").await.unwrap();
-    assert_eq!(again, left, "its id stays taken");
+    assert_eq!(again, left, "the forgotten instance did not keep its id");
     let listed = query.instances(application).await.unwrap();
-    assert_eq!(listed.len(), 1, "it is back: {listed:?}");
+    assert_eq!(
+        listed.len(),
+        1,
+        "the instance is not listed again: {listed:?}"
+    );
 }

@@ -1,11 +1,12 @@
-//! Tests that a fleet that becomes silent at once does not fill the log: the collector logs some lines and the number of the others.
+//! Tests that a fleet that becomes silent at once does not fill the log: the collector logs some of the lines and the number of the
+//! omitted ones.
 
 use std::time::Duration;
 
 use rollcall_tests::{PATIENCE, eventually, process::Collector};
 use tokio::task::JoinSet;
 
-/// Several times the lines that the log accepts per second.
+/// The number of instances: several times the number of lines that the log accepts per second.
 const FLEET: usize = 500;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,7 +23,7 @@ async fn a_fleet_that_goes_down_at_once_causes_few_lines_and_a_total() {
             client.instance(application, &process).await.unwrap()
         });
     }
-    // However long that took, their terms end within one second.
+    // The registrations may take any time. These signals make all terms end within one second of each other.
     let instances = processes.join_all().await;
     let mut last_signals = JoinSet::new();
     for instance in instances {

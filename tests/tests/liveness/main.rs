@@ -1,5 +1,5 @@
-//! Tests that the reported states of agents and collectors are backed by evidence, also while the store fails, a member
-//! restarts, or an agent announces its stop.
+//! Tests that the reported states of agents and collectors are based on signals, even while the store fails, a member restarts, or
+//! an agent announces its stop.
 
 mod connection;
 mod goodbye;

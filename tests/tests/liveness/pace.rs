@@ -1,4 +1,4 @@
-//! Tests agents that send signs of life less often than the configured term.
+//! Tests agents that send signals less often than the configured term.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ const INTERVAL: Duration = Duration::from_secs(3);
 const BEATS: u32 = 6;
 
 #[tokio::test]
-async fn the_observed_interval_decides_the_term_and_is_warned_about_once() {
+async fn the_observed_interval_determines_the_term_and_causes_one_warning() {
     let mut collector = Collector::options()
         .terms(SILENT_AFTER, DOWN_AFTER)
         .start()
@@ -38,7 +38,7 @@ async fn the_observed_interval_decides_the_term_and_is_warned_about_once() {
     }
     assert_eq!(
         changes, 1,
-        "it is up again with its second sign, and stays so"
+        "the instance did not stay up after its second signal"
     );
 
     let shown = query.instance(instance).await.unwrap();
@@ -62,7 +62,7 @@ async fn the_observed_interval_decides_the_term_and_is_warned_about_once() {
         .filter(|line| line.message.contains("less often than"));
     assert_eq!(warnings.count(), 1);
 
-    // Without the instance, the terms are fine again.
+    // When the instance is down, the readiness no longer reports the terms.
     eventually(PATIENCE, async || {
         let reply = collector
             .http(collector.listeners().ui)

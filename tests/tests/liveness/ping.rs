@@ -1,9 +1,10 @@
-//! Tests that a member reports an id as unknown only after it has read the store: the answer resets the agent for ten minutes.
+//! Tests that a member reports an id as unknown only after it has read the store, because that answer resets the agent for ten
+//! minutes.
 
 use rollcall_tests::{PATIENCE, cluster::Cluster, eventually, grpc::is_reset, proxy::Link};
 use tonic::Code;
 
-/// Agents that register at one member and ping the other.
+/// The number of agents that register at one member and ping the other.
 const AGENTS: usize = 50;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,7 +12,8 @@ async fn an_agent_is_not_reset_by_a_member_that_has_not_caught_up() {
     let mut cluster = Cluster::start(2).await;
     cluster.expect_trouble();
     for member in &mut cluster.members {
-        // The last ping below has an id that this store, which began empty, does not know.
+        // The last ping below has an id that the store does not know. The store began empty, so the member starts a listening
+        // period.
         member.collector.expect_log("listening, new ids");
     }
     let one = cluster.members[0].collector.grpc().await;
@@ -31,7 +33,7 @@ async fn an_agent_is_not_reset_by_a_member_that_has_not_caught_up() {
             let refused = other.ping(instance, &uuid).await.unwrap_err();
             assert_eq!(refused.code(), Code::Unavailable, "{refused}");
             if number > 2 && link == Link::Stalled {
-                // Each of them waits for its deadline.
+                // Each of these pings waits for its deadline, so a few are enough.
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! Tests a restarted member: it knows its instances from the store and has received no signal of them.
+//! Tests a restarted member, which knows its instances from the store but has received no signals of them.
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ use rollcall_tests::{
 };
 use tokio::{task::JoinSet, time::interval};
 
-/// Terms longer than a short pause of the machine.
+/// Terms that are longer than a short pause of the machine.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 const DOWN_AFTER: Duration = Duration::from_secs(6);
-/// The time after a restart in which only up may be reported: longer than both terms.
+/// The time after a restart in which members may report only up. It is longer than both terms.
 const WATCHED: Duration = Duration::from_secs(8);
-/// The interval between two signs of life.
+/// The interval between two signals.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 
-/// Members that exchange signs of life less often than the first term.
+/// The options of members that exchange signals less often than the first term.
 fn seldom() -> Options {
     options("6s")
 }
@@ -55,7 +55,7 @@ async fn state(member: &Member, instance: i32) -> Option<State> {
     instance.ok().map(|instance| instance.state)
 }
 
-/// Checks that members report only up for an instance during this time.
+/// Checks that all members report an instance only as up during this time.
 async fn assert_up(cluster: &Cluster, instance: i32, during: Duration) {
     let since = Instant::now();
     while since.elapsed() < during {
@@ -71,7 +71,7 @@ async fn assert_up(cluster: &Cluster, instance: i32, during: Duration) {
     }
 }
 
-/// An instance that sends heartbeats to the first member, and is known to all members.
+/// Registers an instance that sends heartbeats to the first member, and waits until all members report it as up.
 async fn instance(cluster: &Cluster) -> (i32, JoinSet<()>) {
     let client = cluster.members[0].collector.grpc().await;
     let application = client.application("orders").await.unwrap();
@@ -88,7 +88,8 @@ async fn instance(cluster: &Cluster) -> (i32, JoinSet<()>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_beats_elsewhere_stays_up_when_reports_are_rarer_than_the_term() {
+async fn an_instance_with_heartbeats_to_another_member_stays_up_if_exchanges_are_rarer_than_the_term()
+ {
     let mut cluster = Cluster::start_with(3, seldom).await;
     let (instance, _agent) = instance(&cluster).await;
     cluster.members[1].collector.terminate().await;
@@ -97,14 +98,14 @@ async fn an_instance_that_beats_elsewhere_stays_up_when_reports_are_rarer_than_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_beats_elsewhere_stays_up_in_an_outage_right_after_a_restart() {
+async fn an_instance_with_heartbeats_to_another_member_stays_up_in_an_outage_after_a_restart() {
     let mut cluster = Cluster::start_with(2, often).await;
     cluster.expect_trouble();
     let (instance, agent) = instance(&cluster).await;
     cluster.members[1].collector.terminate().await;
     cluster.members[1].collector.restart().await;
     cluster.members[1].engine_link.set(Link::Refusing);
-    // The term of an instance that was last seen by another member is 9 s here, and that for down 12 s.
+    // For an instance that another member has seen last, the term for silent is 9 s here, and the term for down is 12 s.
     assert_up(&cluster, instance, Duration::from_secs(16)).await;
     cluster.members[1].engine_link.set(Link::Whole);
     assert_up(&cluster, instance, Duration::from_secs(2)).await;
@@ -119,7 +120,7 @@ async fn an_instance_that_beats_elsewhere_stays_up_in_an_outage_right_after_a_re
 }
 
 #[tokio::test]
-async fn terms_and_intervals_that_contradict_each_other_are_refused() {
+async fn contradictory_terms_and_intervals_are_refused() {
     let refused = |name: &'static str, value: &'static str, key: &'static str| async move {
         let run = often()
             .env("SW_STORAGE", "etcd")

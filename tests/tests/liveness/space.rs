@@ -1,4 +1,4 @@
-//! Tests an etcd without space, which answers every read and refuses every write.
+//! Tests collectors whose etcd has no space left: it answers every read and refuses every write.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use rollcall_tests::{
 use serde_json::Value;
 use tonic::Code;
 
-/// The time that `/readyz` is sampled while no write can succeed: several times the writer's longest pause.
+/// The time for which `/readyz` is sampled while no write can succeed. It is several times the writer's longest pause.
 const SAMPLED: Duration = Duration::from_secs(5);
 /// The interval between two samples.
 const SAMPLE: Duration = Duration::from_millis(20);
@@ -21,7 +21,7 @@ fn options() -> Options {
     Collector::options().env("SW_LIVENESS_WRITE_BACK_INTERVAL", "100ms")
 }
 
-/// The member's own status, and its reason about the store.
+/// The member's readiness status, and its reason about the store.
 async fn readiness(member: &Member) -> Result<(String, String), String> {
     let client = member.collector.http(member.collector.listeners().ui);
     let body: Value = client.get("/readyz").await?.json();
@@ -40,7 +40,7 @@ async fn a_member_is_degraded_until_a_write_succeeds() {
 
     cluster.etcd.run_out_of_space().await;
     eventually(PATIENCE, async || {
-        // A sign of life gives the member something to write.
+        // A signal gives the member something to write.
         client.heartbeat(instance).await.unwrap();
         match readiness(member).await? {
             (status, _) if status == "degraded" => Ok(()),
@@ -62,7 +62,7 @@ async fn a_member_is_degraded_until_a_write_succeeds() {
     }
 
     cluster.etcd.disarm().await;
-    // No registration is needed for that.
+    // The member recovers without a registration.
     eventually(PATIENCE, async || match readiness(member).await? {
         (status, _) if status == "ready" => Ok(()),
         other => Err(format!("{other:?}")),
@@ -72,10 +72,10 @@ async fn a_member_is_degraded_until_a_write_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_starts_on_an_etcd_that_refuses_every_write_and_returns_known_ids() {
+async fn a_collector_starts_and_returns_known_ids_while_etcd_refuses_every_write() {
     const QUOTA: u64 = 16 * 1024 * 1024;
     let etcd = Server::<Etcd>::start_with_quota(QUOTA).await;
-    // Its own entry in the list of members would be another write.
+    // The collector is not a cluster member, because its entry in the list of members would be another write.
     let mut collector = options()
         .env("SW_STORAGE", "etcd")
         .env("SW_STORAGE_ETCD_ENDPOINTS", etcd.address().to_string())

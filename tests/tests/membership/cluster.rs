@@ -10,11 +10,11 @@ use rollcall_tests::{
 };
 use serde_json::Value;
 
-/// The time after which a collector without a renewed lease is not a member.
+/// The lease term: a collector that does not renew its lease for this time is no longer a member.
 pub(crate) const TERM: Duration = Duration::from_secs(2);
 /// An engine that coordinates the membership of collectors.
 pub(crate) trait Coordinator: Engine {
-    /// A collector that joins through the engine at these addresses, which are separated by commas.
+    /// The options of a collector that joins through the engine at these comma-separated addresses.
     fn joined(options: Options, addresses: &str) -> Options;
 }
 
@@ -46,18 +46,18 @@ pub(crate) struct Cluster<E> {
 }
 
 impl<E: Coordinator> Cluster<E> {
-    /// Starts both.
+    /// Starts the engine and the store.
     pub(crate) async fn start() -> Self {
         let (engine, store) = tokio::join!(Server::start(), Server::start());
         Self { engine, store }
     }
 
-    /// A collector that joins.
+    /// The options of a collector that joins.
     pub(crate) fn options(&self) -> Options {
         self.options_through(&[self.engine.address()])
     }
 
-    /// A collector that joins through other addresses of the engine.
+    /// The options of a collector that joins through these addresses of the engine.
     pub(crate) fn options_through(&self, engine: &[SocketAddr]) -> Options {
         let options = Collector::options().env("SW_STORAGE", "etcd").env(
             "SW_STORAGE_ETCD_ENDPOINTS",
@@ -67,7 +67,7 @@ impl<E: Coordinator> Cluster<E> {
         E::joined(options, &addresses.join(","))
     }
 
-    /// Two collectors that list each other.
+    /// Starts two collectors, and waits until they list each other.
     pub(crate) async fn pair(&self) -> (Collector, Collector) {
         let (a, b) = tokio::join!(self.options().start(), self.options().start());
         for observer in [&a, &b] {
@@ -77,7 +77,7 @@ impl<E: Coordinator> Cluster<E> {
     }
 }
 
-/// The list of collectors for agents of one kind, as returned by `observer`.
+/// The list of collectors at `path` for one kind of agent, as `observer` returns it.
 pub(crate) async fn naming(observer: &Collector, path: &str) -> Result<Vec<String>, String> {
     let client = observer.http(observer.listeners().naming);
     Ok(client.get(path).await?.json())
@@ -106,12 +106,12 @@ pub(crate) fn name(collector: &Collector) -> String {
     collector.listeners().remote.to_string()
 }
 
-/// Its entry in the list for agents over gRPC.
+/// The entry of a collector in the list for agents over gRPC.
 pub(crate) fn agent_grpc(collector: &Collector) -> String {
     collector.listeners().grpc.to_string()
 }
 
-/// The entry of the member `name` at `observer`, if it is a member.
+/// The entry of the member `name` in the members that `observer` reports, if it has one.
 pub(crate) async fn member(observer: &Collector, name: &str) -> Result<Option<Value>, String> {
     let client = observer.http(observer.listeners().ui);
     let page: Value = client.get("/api/members").await?.json();
@@ -124,7 +124,7 @@ pub(crate) async fn is_well(collector: &Collector) {
     has_status(collector, "ready", &[""]).await;
 }
 
-/// Waits until a collector is ready and degraded by the cluster, with a reason that contains all of these words.
+/// Waits until a collector is ready but degraded because of the cluster, with a reason that contains all of these texts.
 pub(crate) async fn is_degraded(collector: &Collector, reason: &[&str]) {
     has_status(collector, "degraded", reason).await;
 }

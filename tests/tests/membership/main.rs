@@ -1,4 +1,4 @@
-//! Tests the membership as other members see it: real collectors, with real etcd and ZooKeeper servers as coordinators.
+//! Tests the membership of collectors as the other members see it, with real collectors and real etcd and ZooKeeper servers.
 
 mod cluster;
 mod secured;
@@ -23,10 +23,11 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The delay after a term until an engine detects its end on a busy machine: both check their leases every half second.
+/// The longest delay after a term until an engine detects that the lease has expired, on a busy machine. Both engines check leases
+/// every half second.
 const NOTICED: Duration = Duration::from_secs(2);
 
-/// Requests the list from `observer`, and then an answer from every listed collector, until `done`.
+/// Repeatedly requests the list from `observer` and checks that every listed collector answers, until `done` accepts the list.
 async fn all_that_are_listed_answer(observer: &Collector, mut done: impl FnMut(&[String]) -> bool) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -82,7 +83,10 @@ async fn a_dead_member_leaves_the_list_within_its_term<E: Coordinator>() {
     let killed = Instant::now();
     lists(&a, &[&a]).await;
     let took = killed.elapsed();
-    assert!(took < TERM + NOTICED, "it took {took:?}");
+    assert!(
+        took < TERM + NOTICED,
+        "the member left the list after {took:?}"
+    );
     for event in ["member joined", "member left"] {
         a.wait_for_log(|line| line.message == event && line.text("member") == Some(&*name(&b)))
             .await;
@@ -159,7 +163,7 @@ async fn the_last_list_stays_while_the_engine_is_unavailable<E: Coordinator>() {
             "1"
         );
     }
-    // Its list is updated again, not only kept.
+    // The members update their lists again.
     assert!(b.terminate().await.success());
     lists(&a, &[&a]).await;
 }
@@ -171,7 +175,7 @@ async fn members_join_an_engine_again_that_has_lost_its_data<E: Coordinator>() {
     may_complain(&mut b);
     cluster.engine.lose_data();
     cluster.engine.restart().await;
-    // This member knows the current entries of the engine, and none of the lost ones.
+    // This new member knows only the current entries of the engine, not the lost ones.
     let c = cluster.options().start().await;
     for collector in [&c, &a, &b] {
         lists(collector, &[&a, &b, &c]).await;
@@ -192,7 +196,7 @@ async fn another_server_of_the_engine_takes_over<E: Coordinator>() {
         whole.set(Link::Whole);
         cut.set(Link::Refusing);
         let cut_at = Instant::now();
-        // As long as an eviction would take.
+        // Watches for as long as an eviction would take.
         while cut_at.elapsed() < TERM + NOTICED {
             let listed = naming(&a, "/agent/gRPC").await.unwrap();
             assert!(listed.contains(&agent_grpc(&b)), "only {listed:?} are left");

@@ -1,4 +1,4 @@
-//! Tests an etcd with access control.
+//! Tests collectors with an etcd that has access control.
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use super::cluster::{lists, may_complain};
 
-/// Two collectors that register in the same etcd.
+/// Starts two collectors, and waits until each lists both.
 async fn find_each_other(options: impl Fn() -> Options) {
     let (a, b) = tokio::join!(options().start(), options().start());
     lists(&a, &[&a, &b]).await;
@@ -29,7 +29,7 @@ fn options(endpoint: &str) -> Options {
         .env("SW_CLUSTER_ETCD_ENDPOINTS", endpoint)
 }
 
-/// Makes `<name>.pem` and `<name>.key` in `directory`.
+/// Creates the certificate `<name>.pem` and the key `<name>.key` in `directory`.
 fn certify(directory: &Path, name: &str, extra: &[&str]) {
     let (certificate, key) = (format!("{name}.pem"), format!("{name}.key"));
     let subject = format!("/CN={name}");
@@ -98,7 +98,7 @@ async fn collectors_authenticate_with_a_certificate() {
     .await;
 }
 
-/// An etcd whose tokens are JSON web tokens: each becomes invalid as soon as any user or role changes.
+/// An etcd that issues JSON web tokens. A token becomes invalid as soon as any user or role changes.
 #[derive(Debug)]
 enum WebTokens {}
 
@@ -126,9 +126,9 @@ impl Engine for WebTokens {
     }
 }
 
-/// Grants access to `root`, and to `rollcall` for its own keys only.
+/// Turns on access control, with full access for `root`, and access to the collector's own keys only for `rollcall`.
 async fn secure(etcd: &http::Client) {
-    // The gateway uses base64 for bytes: from /rollcall/ up to before /rollcall0.
+    // The gateway uses base64 for bytes. The range is from /rollcall/ up to, but without, /rollcall0.
     let own = json!({"permType": "READWRITE", "key": "L3JvbGxjYWxsLw==", "range_end": "L3JvbGxjYWxsMA=="});
     for (path, change) in [
         ("user/add", json!({"name": "root", "password": "r00t"})),
@@ -157,7 +157,7 @@ async fn call(etcd: &http::Client, path: &str, change: &Value) -> Value {
     reply.json()
 }
 
-/// With valid credentials.
+/// Adds valid credentials.
 fn known(options: Options) -> Options {
     options
         .env("SW_CLUSTER_ETCD_USER", "rollcall")
@@ -165,7 +165,7 @@ fn known(options: Options) -> Options {
 }
 
 #[tokio::test]
-async fn collectors_need_no_more_than_their_own_keys() {
+async fn collectors_need_access_to_their_own_keys_only() {
     let etcd = Server::<Etcd>::start().await;
     secure(&http::Client::new(etcd.address())).await;
     find_each_other(|| known(options(&etcd.address().to_string()))).await;
@@ -214,16 +214,16 @@ async fn collectors_keep_working_when_users_and_roles_change() {
     assert_eq!(to_a.application("after").await.unwrap(), 2);
     assert_eq!(to_b.application("later").await.unwrap(), -2);
 
-    // The watch that has to be reopened has sent no request since the change.
+    // The watch that must be reopened has sent no request since this change, so its token is invalid.
     call(&root, "role/delete", &json!({"role": "other"})).await;
-    // The engine answers late on a busy machine, also without a cut.
+    // On a busy machine, the engine may answer late even without a cut.
     for member in [&mut a, &mut b] {
         may_complain(member);
         member.expect_log("until the store is back");
         member.expect_log("changes of other collectors could not be read");
     }
     link.cut().await;
-    // The member that was cut off may assign the ids.
+    // The member that was cut off may be the one that assigns the ids.
     let last = eventually(PATIENCE, async || to_a.application("last").await).await;
     assert_eq!(last, 3);
     eventually(PATIENCE, async || {

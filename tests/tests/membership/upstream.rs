@@ -1,4 +1,4 @@
-//! Tests Rollcall beside upstream's collectors in ZooKeeper.
+//! Tests Rollcall's collectors together with upstream's collectors in one ZooKeeper.
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::cluster::{Cluster, agent_grpc, is_degraded, lists, lists_addresses, member, name};
 
-/// ZooKeeper's command line, whose session lasts as long as its process. It acts as upstream's collectors do.
+/// ZooKeeper's command line client, which acts as upstream's collectors do. Its session lasts as long as its process.
 struct Upstream {
     child: Child,
-    /// The number of lines of its output that were read.
+    /// The number of output lines that were read.
     read: usize,
 }
 
@@ -34,7 +34,7 @@ impl Upstream {
         self.child.write_line(command);
     }
 
-    /// Waits until it answers `command` with this line. The line of an earlier answer does not count.
+    /// Runs `command`, and waits until the client prints this line as an answer. Lines of earlier answers do not count.
     async fn says(&mut self, command: &str, line: &str) {
         self.does(command);
         let read = self.read;
@@ -91,7 +91,7 @@ async fn upstreams_collectors_and_ours_see_each_other_in_zookeeper() {
 }
 
 #[tokio::test]
-async fn collectors_with_credentials_have_nodes_of_their_own_below_a_chroot() {
+async fn collectors_with_credentials_have_protected_nodes_below_a_chroot() {
     let cluster = Cluster::<ZooKeeper>::start().await;
     let address = cluster.engine.address();
     let with = |expression: &str| {

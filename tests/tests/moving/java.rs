@@ -1,7 +1,7 @@
-//! The HTTP registration of an upstream collector, with the answers of its servlets.
+//! A fake of an upstream collector's HTTP registration, which answers as upstream's servlets do.
 //!
-//! No registry has upstream's collectors of 3.2.6 and 5.x, so the answers follow `proto/docs/skywalking.md`, section 2.3: a new
-//! name is written after the answer, a 5.x address is only looked up, and a missing field is a server error.
+//! No package registry has upstream's collectors of 3.2.6 and 5.x, so the answers follow `proto/docs/skywalking.md`, section 2.3: a
+//! new name gets its id only after the answer, a 5.x address is only looked up, and a missing field is a server error.
 
 use std::{collections::BTreeSet, convert::Infallible, net::SocketAddr, sync::Arc};
 
@@ -26,7 +26,7 @@ pub(crate) enum Release {
     V5,
 }
 
-/// A running collector.
+/// A running fake collector.
 pub(crate) struct Java {
     pub(crate) address: SocketAddr,
     _connections: JoinSet<()>,
@@ -66,7 +66,7 @@ async fn answer(
     let body = body
         .ok()
         .and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
-    // The writer behind the servlet has assigned the id by the next call.
+    // By the next call, the writer behind the servlet has assigned the id.
     let is_assigned = !registered.lock().insert(path.clone());
     let answer = body.and_then(|body: Value| match &*path {
         "/application/register" => applications(&body, is_assigned),
@@ -89,7 +89,7 @@ fn applications(codes: &Value, is_assigned: bool) -> Option<Value> {
     Some(codes.map(|code| json!({"c": code, "i": id})).collect())
 }
 
-/// 5.x fails for an unknown application.
+/// Answers the registration of an instance. 5.x fails for an unknown application.
 fn instance(release: Release, process: &Value, is_assigned: bool) -> Option<Value> {
     let application = process["ai"].as_i64()?;
     process["au"].as_str()?;
@@ -102,7 +102,7 @@ fn instance(release: Release, process: &Value, is_assigned: bool) -> Option<Valu
     Some(json!({"ai": application, "ii": id}))
 }
 
-/// An element without an id is left out of the answer.
+/// Answers the registration of operations. Elements without an id are left out of the answer.
 fn operations(release: Release, elements: &Value, is_assigned: bool) -> Option<Value> {
     let elements = elements.as_array()?;
     for element in elements {

@@ -1,4 +1,4 @@
-//! Tests the move from a Java collector with the commands of the README: the new collector assigns no id of the old one.
+//! Tests the move from a Java collector with the commands of the README: the new collector assigns no id of the old collector.
 
 mod java;
 
@@ -12,10 +12,10 @@ use rollcall_tests::{PATIENCE, eventually, process::Collector, query::State};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The README's name of the Java collector's machine.
+/// The address of the Java collector in the README's commands.
 const JAVA: &str = "java:12800";
 
-/// The blocks of the walk-through, without indentation.
+/// The fenced blocks of the README's walk-through.
 fn walk_through() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let page = std::fs::read_to_string(path).expect("the README");
@@ -29,7 +29,7 @@ fn walk_through() -> Vec<String> {
         .collect()
 }
 
-/// The output of a command line of the README.
+/// Runs a command line of the README, and returns its output.
 async fn shell(line: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-c", line]).stderr(Stdio::inherit());
@@ -49,7 +49,7 @@ fn id(answer: &str) -> Option<i64> {
     id.filter(|id| *id != 0)
 }
 
-/// Runs the README's requests against a Java collector, and returns the last ids of its inventory.
+/// Runs the README's requests against a Java collector, and returns the newest id of each kind.
 async fn probes(java: &Java, commands: &str) -> [i64; 3] {
     let mut ids = Vec::new();
     for command in commands.lines().map(str::trim) {
@@ -64,7 +64,7 @@ async fn probes(java: &Java, commands: &str) -> [i64; 3] {
     ids.try_into().expect("three commands that answer ids")
 }
 
-/// The numbers of the import command, by their options.
+/// The first ids in the import command.
 fn firsts(import: &str) -> [i64; 4] {
     let words = import.split_whitespace().collect::<Vec<_>>();
     ["application", "instance", "operation", "address"].map(|kind| {
@@ -109,8 +109,8 @@ async fn the_walk_through_assigns_no_id_of_the_java_collector() {
     assigns_beyond(&collector, "after a restart", firsts).await;
 }
 
-/// Existing agents keep the ids of the Java collector, even those that the new one could have assigned by then, and new agents
-/// get other ids.
+/// Checks that existing agents keep the ids of the Java collector, even ids that the new collector could have assigned by then, and
+/// that new agents get other ids.
 async fn moves(collector: &Collector, firsts: [i64; 4]) {
     let client = collector.grpc().await;
     client
@@ -129,7 +129,7 @@ async fn moves(collector: &Collector, firsts: [i64; 4]) {
     }
 }
 
-/// Registers a name of each kind with the call that the walk-through uses for the Java collector.
+/// Registers a name of each kind, with the calls that the walk-through sends to the Java collector, and checks the new ids.
 async fn assigns_beyond(collector: &Collector, name: &str, firsts: [i64; 4]) {
     let http = collector.http(collector.listeners().jetty);
     let post = async |path: &str, body: Value| {
@@ -152,7 +152,7 @@ async fn assigns_beyond(collector: &Collector, name: &str, firsts: [i64; 4]) {
     for (id, first) in assigned.into_iter().zip(firsts) {
         assert!(
             id.abs() >= first,
-            "{assigned:?} of {name}, not from {first} on"
+            "{name} got {assigned:?}, and {id} is below {first}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Compares a recorded answer with the collector's.
+//! Compares a recorded answer with the collector's answer.
 
 use std::collections::BTreeSet;
 
@@ -69,8 +69,8 @@ pub(crate) fn normalise(value: Value) -> Value {
     }
 }
 
-/// Sorts instances by their addresses, services by their keys and texts by themselves, because their order has no meaning; other
-/// lists stay unchanged.
+/// Turns a list of instances, services or texts into a map by address, key or text, because the order of the list has no meaning.
+/// Other lists stay unchanged.
 fn by_name(items: Vec<Value>) -> Value {
     let names = items.iter().map(name).collect::<Option<Vec<_>>>();
     match names {
@@ -107,8 +107,8 @@ fn name(item: &Value) -> Option<String> {
     })
 }
 
-/// The body of an answer: JSON if it is an object or a list, and text otherwise. The recorded servers have the port 8848, which
-/// replaces the collector's port.
+/// The body of an answer: JSON if the body is an object or a list, and text otherwise. The collector's port is replaced by 8848,
+/// the port of the recorded servers.
 pub(crate) fn body(text: &str, port: u16) -> Value {
     let text = text.replace(&port.to_string(), "8848");
     match serde_json::from_str(&text) {
@@ -117,7 +117,7 @@ pub(crate) fn body(text: &str, port: u16) -> Value {
     }
 }
 
-/// Every place below `path` where `ours` differs from `theirs`, missing places included.
+/// Adds to `found` every place below `path` where `ours` differs from `theirs`, including missing places.
 pub(crate) fn differences(
     path: &str,
     theirs: Option<&Value>,

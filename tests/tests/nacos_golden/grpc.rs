@@ -14,7 +14,7 @@ use crate::{
 /// The timeout of an expected push.
 const PUSH: Duration = Duration::from_secs(2);
 
-/// The waiting time for unexpected pushes: several of the collector's push windows.
+/// The time for which the replay waits for unexpected pushes. It is several of the collector's push windows.
 const SILENCE: Duration = Duration::from_millis(250);
 
 /// A recorded step: a call, or the pushes that arrived since the last step.
@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_millis(250);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
     id: String,
-    /// Empty if the step has pushes.
+    /// The type of the call. It is empty if the step has pushes.
     r#type: String,
     body: Value,
     answers: BTreeMap<String, Recorded>,
@@ -96,7 +96,7 @@ impl Step {
     }
 }
 
-/// The messages on the stream: waits for the recorded number, and for a short time without a message after them.
+/// The messages on the stream. Waits for the recorded number of messages, and then until no message has arrived for a short time.
 async fn pushes(connection: &mut Connection, expected: usize) -> Value {
     let mut pushes = Vec::new();
     loop {

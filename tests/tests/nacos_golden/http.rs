@@ -1,4 +1,4 @@
-//! Sends recorded HTTP calls and compares the answers.
+//! Sends the recorded HTTP calls to a collector, and compares its answers with the recorded ones.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 

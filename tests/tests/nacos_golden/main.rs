@@ -1,11 +1,11 @@
-//! Compares the collector's answers with those of real Nacos servers of three generations to the same calls.
+//! Compares the collector's answers with the answers of real Nacos servers of three generations to the same calls.
 //!
 //! `tests/golden/nacos` has the recorded conversations. Each test replays one of them with its own collector and compares the
 //! answers key by key. Every difference must be in `differences.toml` with its reason, and every row there must still differ. If
 //! the recorded servers contradict each other, the rows name the server that the collector follows.
 //!
-//! Times, counters, addresses of the recording machine and the order of hosts are not compared. The recordings waited for the
-//! delays of the real servers; the collector applies a change before it answers, so the tests wait only for pushes.
+//! Times, counters, addresses of the recording machine and the order of hosts are not compared. The recordings include waits for
+//! the delays of the real servers. The collector applies a change before it answers, so the tests wait only for pushes.
 
 mod compare;
 mod grpc;
@@ -61,14 +61,14 @@ async fn calls_of_the_v3_api_are_answered_as_recorded() {
 }
 
 #[tokio::test]
-async fn a_grpc_conversation_goes_as_recorded() {
+async fn a_grpc_conversation_is_answered_as_recorded() {
     let (_collector, server) = nacos::collector(Collector::options()).await;
     let findings = grpc::replay(server.grpc, recording("grpc")).await;
     Table::read(&golden("differences.toml")).check("grpc", findings);
 }
 
 #[tokio::test]
-async fn a_push_over_udp_is_as_recorded() {
+async fn a_push_over_udp_has_the_recorded_content() {
     let (_collector, server) = nacos::collector(Collector::options()).await;
     let push = recording("udp").remove(0);
     let findings = udp::replay(server.http, &push).await;

@@ -1,4 +1,4 @@
-//! The table of intended differences, and the check that it matches the collector.
+//! The table of intended differences, and the check that the table matches the collector.
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::compare::Difference;
 
-/// A difference between the collector's answer to a call and that of one recorded server.
+/// A difference between the collector's answer to a call and the answer of one recorded server.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
     /// The recorded call.
@@ -25,9 +25,9 @@ struct Row {
     scenario: String,
     /// The servers whose recorded answers differ from the collector's.
     servers: Vec<String>,
-    /// The calls; `*` stands for any characters but a slash.
+    /// The calls. `*` stands for any characters except a slash.
     calls: Vec<String>,
-    /// The places in their answers; `*` stands for any characters but a slash.
+    /// The places in the answers. `*` stands for any characters except a slash.
     fields: Vec<String>,
     /// The reason of the difference.
     why: String,
@@ -50,7 +50,7 @@ impl Table {
     /// Compares the rows of `scenario` with the found differences.
     ///
     /// # Panics
-    /// When a difference is in no row, or a part of a row (a server, a call, a field) no longer differs.
+    /// When a difference is not in any row, or a part of a row (a server, a call or a field) no longer differs.
     pub(crate) fn check(&self, scenario: &str, findings: Vec<Finding>) {
         let rows = self
             .difference
@@ -134,7 +134,7 @@ fn any(patterns: &[String], text: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, text))
 }
 
-/// Whether `text` is `pattern`, in which each `*` stands for any characters but a slash.
+/// Whether `text` matches `pattern`, in which each `*` stands for any characters except a slash.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == text;
@@ -147,7 +147,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 #[test]
-fn a_star_stands_for_any_characters_but_a_slash() {
+fn a_star_stands_for_any_characters_except_a_slash() {
     assert!(matches("/hosts/*/weight", "/hosts/10.0.0.1:80/weight"));
     assert!(matches("*", ""));
     assert!(!matches("/hosts/*/weight", "/hosts/10.0.0.1:80/healthy"));

@@ -1,4 +1,4 @@
-//! Has a collector push over UDP, as the recorded servers did, and compares the datagrams.
+//! Makes a collector push over UDP, as the recorded servers did, and compares the datagrams.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ pub(crate) struct Push {
     answers: BTreeMap<String, String>,
 }
 
-/// Subscribes, registers an instance, and returns the differences between the datagram and the recorded ones.
+/// Subscribes, registers an instance, and returns the differences between the received datagram and the recorded ones.
 pub(crate) async fn replay(server: SocketAddr, push: &Push) -> Vec<Finding> {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     socket.set_read_timeout(Some(PUSH)).expect("a read timeout");
@@ -80,7 +80,7 @@ pub(crate) async fn replay(server: SocketAddr, push: &Push) -> Vec<Finding> {
     findings
 }
 
-/// A push, whose list is a text, and the number that its acknowledgement repeats.
+/// The content of a push with its list parsed, and the number that the acknowledgement repeats.
 fn content(text: &str) -> (Value, Value) {
     let parse = |text: &str| -> Value {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))

@@ -1,4 +1,4 @@
-//! Tests many subscribers that never answer, and many services of one client.
+//! Tests many subscribers that never answer, and one client with many services.
 
 use std::{
     collections::BTreeMap,
@@ -16,23 +16,23 @@ use serde_json::json;
 
 use crate::{MIB, Victim, request};
 
-/// Concurrent calls.
+/// The number of concurrent calls.
 const CONCURRENCY: usize = 64;
 
-/// gRPC connections that acknowledge nothing, and their subscriptions.
+/// The number of gRPC connections that subscribe and acknowledge nothing.
 const SILENT: usize = 100;
 
-/// Subscriptions over UDP, to as many ports of this machine as an attacker can name.
+/// The number of subscriptions over UDP, each for another port of this machine.
 const DEAF: u16 = 20_000;
 
-/// Services of the client that disconnects.
+/// The number of services of the client that disconnects.
 const SERVICES: usize = 10_000;
 
-/// The time limit of a change for an honest subscriber beside the others.
+/// The time within which an honest subscriber must receive a change during the attack.
 const CHANGE: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn subscribers_that_never_acknowledge_delay_no_honest_one() {
+async fn subscribers_that_never_acknowledge_do_not_delay_an_honest_one() {
     let victim = Victim::start(Collector::options()).await;
     let mut silent = Vec::new();
     for _ in 0..SILENT {
@@ -59,13 +59,13 @@ async fn subscribers_that_never_acknowledge_delay_no_honest_one() {
     }
     assert!(
         best <= CHANGE,
-        "the honest subscriber has a change after {best:?} at best"
+        "the honest subscriber received a change after {best:?} at best"
     );
     victim.survives(64 * MIB).await;
 }
 
 #[tokio::test]
-async fn deaf_udp_subscribers_cost_a_bounded_amount() {
+async fn deaf_udp_subscribers_cost_a_bounded_amount_of_memory() {
     let victim = Victim::start(Collector::options()).await;
     let http = Http::new(victim.faces.http);
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
@@ -97,7 +97,7 @@ async fn deaf_udp_subscribers_cost_a_bounded_amount() {
 }
 
 #[tokio::test]
-async fn ten_thousand_services_vanish_with_their_client() {
+async fn ten_thousand_services_are_removed_with_their_client() {
     let victim = Victim::start(Collector::options()).await;
     let attacker = victim.client().await;
     let registrations = stream::iter(0..SERVICES)

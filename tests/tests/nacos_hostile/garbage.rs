@@ -1,4 +1,4 @@
-//! Tests values that no client sends, in every parameter of every endpoint and in every gRPC message.
+//! Tests values that no real client sends, in every parameter of every endpoint and in every gRPC message.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ const TYPES: [&str; 16] = [
     "\u{0}\u{fffd}",
 ];
 
-/// Every endpoint of the recordings with its parameters.
+/// Every endpoint of the recordings, with the names of its parameters.
 fn endpoints() -> BTreeMap<(String, String), BTreeSet<String>> {
     let mut endpoints = BTreeMap::<_, BTreeSet<String>>::new();
     for line in RECORDINGS.iter().flat_map(|recording| recording.lines()) {
@@ -89,12 +89,12 @@ async fn garbage_in_every_parameter_is_answered() {
                 "GET" | "HEAD" | "DELETE" | "OPTIONS" => (format!("{path}?{text}"), None),
                 _ => (path.clone(), Some(text)),
             };
-            // A query of many long values exceeds a request line and is refused for that.
+            // A query of many long values exceeds the limit of a request line and is refused for that reason.
             let reply = http.call(&method, &target, form, &none).await;
             reply.unwrap_or_else(|error| panic!("{method} {path} {:.40}: {error}", value));
         }
     }
-    // The values set by the attack must not outlive it.
+    // Resets the switches that the attack has set, because the checks below need their defaults.
     for (entry, value) in [
         ("overriddenServerStatus", "null"),
         ("pushEnabled", "true"),
@@ -145,7 +145,7 @@ async fn garbage_in_every_message_is_answered() {
     let mut connection = victim.client().await;
     for r#type in TYPES {
         for body in bodies() {
-            // The call may fail in gRPC itself, for instance because the message is too large; the connection stays open.
+            // The call may fail in gRPC itself, for instance because the message is too large. The connection must stay open.
             drop(connection.call(r#type, body.clone()).await);
         }
     }
@@ -224,7 +224,7 @@ fn misshapen() -> Vec<Vec<u8>> {
     bodies
 }
 
-/// Requests with instances that no client could have built.
+/// Requests with instances that no client can build.
 fn instances() -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
     for instance in [
@@ -249,7 +249,7 @@ fn instances() -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn malformed_messages_end_nothing() {
+async fn malformed_messages_do_not_affect_other_clients() {
     let victim = Victim::start(Collector::options()).await;
     for method in [
         "/Request/request",
@@ -269,7 +269,7 @@ async fn malformed_messages_end_nothing() {
                 raw::frame(u32::MAX, bytes),
                 Bytes::copy_from_slice(bytes),
             ] {
-                // An empty request keeps the stream open until the deadline of the call, so it is left out.
+                // An empty request keeps the stream open until the deadline of the call, so this case is left out.
                 if method == "/BiRequestStream/requestBiStream" && bytes.is_empty() {
                     continue;
                 }
@@ -280,7 +280,7 @@ async fn malformed_messages_end_nothing() {
                     // A message without fields.
                     "/Request/request" if is_whole && bytes.is_empty() => &[Code::Ok],
                     "/Request/request" => &[Code::Internal, Code::OutOfRange],
-                    // The stream of a peer that is no Nacos client ends.
+                    // The collector ends the stream of a peer that is not a Nacos client.
                     "/BiRequestStream/requestBiStream" => &[Code::Ok, Code::Internal],
                     _ => &[Code::Unimplemented],
                 };

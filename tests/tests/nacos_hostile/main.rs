@@ -1,8 +1,8 @@
 //! Tests hostile Nacos clients: garbage on every endpoint and message, oversized instances, subscribers that never answer
 //! or never read, and a client that registers thousands of services and disconnects.
 //!
-//! After each attack the collector serves an honest client of either protocol, has bounded memory, and stops cleanly. Its log
-//! has no unexpected warning.
+//! After each attack, the collector must serve an honest client of each protocol, have bounded memory, and stop cleanly. Its log
+//! must have no unexpected warning.
 
 mod crowd;
 mod garbage;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 const MIB: u64 = 1 << 20;
 
-/// The longest honest call beside an attack, on a machine that runs other tests too.
+/// The longest time for the honest calls, on a machine that also runs other tests.
 const WORST_DELAY: Duration = Duration::from_secs(5);
 
 /// A collector under attack.
@@ -42,14 +42,14 @@ impl Victim {
         victim
     }
 
-    /// A gRPC client that has sent its set-up; the collector holds its calls until it has read that.
+    /// A gRPC client that has sent its set-up. The collector delays the client's calls until it has read the set-up.
     async fn client(&self) -> Connection {
         let mut connection = Connection::open(self.faces.grpc).await;
         connection.set_up(None).await;
         connection
     }
 
-    /// Registers an instance over either protocol and lists it over the other one.
+    /// Registers one instance over each protocol, and checks that both protocols list both instances.
     async fn serves(&self, when: &str) {
         let honest = async {
             let http = Http::new(self.faces.http);
@@ -88,10 +88,10 @@ impl Victim {
             assert_eq!(hosts, Some(2), "{reply:?}");
         };
         let served = tokio::time::timeout(WORST_DELAY, honest).await;
-        served.expect("an honest client is served in time");
+        served.expect("an honest client was not served in time");
     }
 
-    /// Checks the collector after the attack, with at most this much more memory, and stops it.
+    /// Checks that the collector serves after the attack and uses at most `most` bytes more memory than at the start, and stops it.
     async fn survives(mut self, most: u64) {
         self.serves("after").await;
         let limit = self.resident_at_start + most;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{MIB, Victim, request};
 
-/// Sizes of the attacker's metadata: above the configured limit, and above the limit of a message.
+/// The sizes of the attacker's metadata. All are above the configured limit, and the largest are above the limit of a message.
 const SIZES: [usize; 4] = [9_000, 100_000, 3 << 20, 12 << 20];
 
 /// The endpoints that register an instance.
@@ -21,7 +21,7 @@ const PATHS: [&str; 3] = [
 ];
 
 #[tokio::test]
-async fn oversized_metadata_is_refused_and_not_kept() {
+async fn oversized_metadata_is_refused_and_not_stored() {
     let victim = Victim::start(Collector::options()).await;
     let http = Http::new(victim.faces.http);
     let connection = victim.client().await;
@@ -51,7 +51,7 @@ async fn over_http(http: &Http, metadata: &Value) {
         ("metadata", text.as_str()),
     ]);
     for path in PATHS {
-        // A body above the limit of a request is refused while it is sent, so there may be no reply.
+        // The collector refuses a body above the limit of a request while the client sends it, so the client may get no reply.
         if let Ok(reply) = http
             .call("POST", path, Some(form.clone()), &BTreeMap::new())
             .await

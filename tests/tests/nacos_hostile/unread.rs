@@ -1,17 +1,17 @@
-//! Tests subscribers that do not read the lists that they are sent.
+//! Tests subscribers that do not read the lists that the collector pushes.
 
 use rollcall_tests::{PATIENCE, nacos::Connection, process::Collector};
 use serde_json::{Value, json};
 
 use crate::{MIB, Victim, request};
 
-/// The instances of the service: their list has about 400 KiB.
+/// The number of instances of the service. Their list has about 400 KiB.
 const INSTANCES: u32 = 300;
 
-/// Connections that read nothing. Their lists together exceed the memory for answers many times.
+/// The number of connections that read nothing. Their lists together take several times the memory for answers.
 const DEAF: usize = 12;
 
-/// Changes while the lists are unread.
+/// The number of changes while the lists are unread.
 const CHANGES: i32 = 5;
 
 async fn call(connection: &Connection, kind: &str, more: Value) -> Value {
@@ -23,7 +23,7 @@ async fn call(connection: &Connection, kind: &str, more: Value) -> Value {
     reply
 }
 
-/// Registers all instances, with this weight.
+/// Registers all instances with this weight.
 async fn register(provider: &Connection, weight: i32) {
     let padding = "x".repeat(1000);
     let instances: Vec<_> = (0..INSTANCES)
@@ -39,7 +39,7 @@ async fn register(provider: &Connection, weight: i32) {
 }
 
 #[tokio::test]
-async fn lists_that_are_not_read_end_no_honest_stream() {
+async fn unread_lists_do_not_end_an_honest_stream() {
     let memory = format!("{}", 2 * MIB);
     let options = Collector::options().env("SW_SERVER_OUTBOUND_MEMORY", memory);
     let victim = Victim::start(options).await;

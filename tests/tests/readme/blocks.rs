@@ -5,7 +5,7 @@ use std::path::Path;
 /// One fenced block.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    /// The word after the opening fence.
+    /// The text after the opening fence, such as `sh`.
     pub(crate) language: String,
     /// The text between the fences.
     pub(crate) text: String,

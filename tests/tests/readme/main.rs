@@ -1,7 +1,7 @@
 //! Tests the README: each command block runs unchanged.
 //!
-//! The Rust block is compiled as a doctest of `rollcall-agent`. [`BLOCKS`] lists every other block; a new one fails
-//! [`every_block_is_covered`] until it has a test.
+//! A doctest of `rollcall-agent` compiles the Rust block. [`BLOCKS`] lists all blocks. A block that is not in the list fails
+//! [`every_block_is_covered`].
 
 mod blocks;
 mod metrics;
@@ -44,7 +44,7 @@ const BLOCKS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The first run of a block builds the release binary.
+/// The longest time of a block that builds the release binary.
 const BUILD: Duration = Duration::from_secs(900);
 
 fn block(first_line: &str) -> Block {
@@ -80,7 +80,7 @@ fn every_block_is_covered() {
 fn the_demo_runs_and_stops_on_interrupt() {
     let block = block("cargo run --release -- demo");
     let [demo] = block.commands()[..] else {
-        panic!("one command is promised: {block:?}")
+        panic!("not one command: {block:?}")
     };
     let mut shell = Shell::start();
     shell.run(&format!("{demo} &"), BUILD);
@@ -121,7 +121,7 @@ fn three_collectors_share_an_etcd() {
 
     let look = block("curl 127.0.0.1:10801/agent/gRPC");
     let [naming, members, leave] = look.commands()[..] else {
-        panic!("three commands are promised: {look:?}")
+        panic!("not three commands: {look:?}")
     };
     assert_eq!(shell.run(naming, Duration::from_secs(30)), all);
     let answer = shell.run(members, Duration::from_secs(30));

@@ -1,6 +1,6 @@
-//! A shell in the root of the repository, in its own network namespace where the system allows one.
+//! A shell in the root of the repository. It runs in its own network namespace if the system allows that.
 //!
-//! The README uses the default ports. In a network namespace they are free, whatever else runs on this machine.
+//! The README uses the default ports. In a network namespace they are free, even if other programs on this machine use them.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,10 +11,10 @@ use std::{
     time::Duration,
 };
 
-/// Marks the end of a command's output.
+/// A line that marks the end of a command's output.
 const END: &str = "-- end of the command --";
 
-/// A running shell. Dropping it ends the shell and everything that it started.
+/// A running shell. Dropping this value ends the shell and all processes that it has started.
 pub(crate) struct Shell {
     shell: Child,
     input: ChildStdin,
@@ -25,7 +25,7 @@ impl Shell {
     pub(crate) fn start() -> Self {
         let mut command = Command::new(if namespaces() { "unshare" } else { "setsid" });
         if namespaces() {
-            // A process namespace ends all its processes together with its first one.
+            // When the first process of a process namespace ends, the system ends all its other processes.
             command.args(["--net", "--pid", "--fork", "--mount-proc", "--kill-child"]);
         } else {
             command.arg("--wait");
@@ -54,10 +54,10 @@ impl Shell {
         shell
     }
 
-    /// Runs commands and returns the standard output of the commands and of background jobs meanwhile.
+    /// Runs commands, and returns their standard output together with that of background jobs.
     ///
     /// # Panics
-    /// When they print nothing for longer than `within`.
+    /// When the commands print nothing for longer than `within`.
     pub(crate) fn run(&mut self, commands: &str, within: Duration) -> String {
         writeln!(self.input, "{commands}\nprintf '\\n%s\\n' '{END}'").expect("a running shell");
         let mut output = Vec::new();
@@ -74,7 +74,7 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        // Without namespaces the jobs have to be ended one by one.
+        // Without namespaces, the shell must end its jobs itself.
         let ended = writeln!(self.input, "kill $(jobs -p); wait; exit");
         if ended.is_err() || namespaces() {
             drop(self.shell.kill());

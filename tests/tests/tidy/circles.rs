@@ -1,8 +1,8 @@
 //! Finds circular dependencies between modules.
 //!
-//! A module and its own children are one unit: a child may use items of its parent, and a parent those of its children. So a
-//! dependency between a module and an ancestor or descendant does not count. A circle is a path along the other dependencies
-//! back to its start.
+//! A module and its own children are one unit: a child may use items of its parent, and a parent may use items of its children. So
+//! a dependency between a module and its ancestor or descendant does not count. A circle is a path along the other dependencies
+//! that returns to its start.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub(crate) fn first(sources: &[Source]) -> Option<Vec<String>> {
         .next()
 }
 
-/// The dependencies of each module, apart from its own ancestors and descendants.
+/// The dependencies of each module, except those on its own ancestors and descendants.
 fn arrows(sources: &[Source]) -> Arrows {
     let modules: BTreeSet<&str> = sources.iter().map(|source| &*source.module).collect();
     let mut arrows = Arrows::new();
@@ -39,7 +39,7 @@ fn arrows(sources: &[Source]) -> Arrows {
     arrows
 }
 
-/// The module of this crate that a path leads into; the root if there is no such module.
+/// The innermost module of this crate in a path; the crate's root if the path has no such module.
 fn target<'a>(mut path: &'a str, modules: &BTreeSet<&str>) -> &'a str {
     while !modules.contains(path) {
         path = path.rsplit_once("::").map_or("", |(parent, _)| parent);
@@ -54,7 +54,7 @@ fn is_within(module: &str, parent: &str) -> bool {
     parent.is_empty() || super::is_within(module, parent)
 }
 
-/// The first circle on a walk along the dependencies.
+/// The first circle on a depth-first walk along the dependencies from `module`.
 fn from(
     module: &str,
     arrows: &Arrows,

@@ -1,5 +1,5 @@
-//! Tests rules that neither the compiler nor clippy checks: the allowed dependencies between crates, one direction between
-//! modules, and references in documents that exist.
+//! Tests rules that neither the compiler nor clippy checks: crates depend only on allowed crates, modules depend on each other in
+//! one direction, and links in documents lead to existing targets.
 
 mod circles;
 mod paths;
@@ -12,11 +12,12 @@ use std::{
 /// The root of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The most lines of a source file.
+/// The largest number of lines in a source file.
 const MAX_LINES: usize = 350;
 
-/// Every crate of the collector, and the workspace crates that it may need. The compiler rejects a use without a dependency;
-/// this test rejects a new dependency without a change of ARCHITECTURE.md's map. The binary may need every crate.
+/// Every crate of the collector, and the workspace crates that it may depend on. The compiler rejects the use of a crate without a
+/// dependency. This test rejects a new dependency that is not in this table, which follows the map in ARCHITECTURE.md. The binary
+/// may depend on every crate.
 const NEEDS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("limits", &[]),
@@ -64,7 +65,7 @@ const NEEDS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates and modules with concrete providers: in the collector's binary, only the composition root may name them.
+/// Modules with concrete providers. In the collector's binary, only the composition root may name them.
 const PROVIDERS: [&str; 9] = [
     "rollcall_keyed::embedded",
     "rollcall_keyed::etcd",
@@ -132,7 +133,7 @@ fn needs(manifest: &Path, table: &str) -> Vec<String> {
 }
 
 #[test]
-fn each_crate_of_the_collector_depends_on_those_in_the_map() {
+fn each_crate_of_the_collector_depends_only_on_crates_in_the_map() {
     let root = Path::new(ROOT).join("collector");
     for manifest in files(&root, "toml") {
         let directory = manifest.parent().expect("a directory");
@@ -155,7 +156,7 @@ fn each_crate_of_the_collector_depends_on_those_in_the_map() {
 }
 
 #[test]
-fn no_face_needs_another_one_not_even_in_its_tests() {
+fn the_tests_of_a_face_depend_on_no_other_face() {
     let faces = ["admin", "nacos", "skywalking"];
     for face in faces {
         let manifest = Path::new(ROOT).join(format!("collector/api/{face}/Cargo.toml"));
@@ -168,7 +169,7 @@ fn no_face_needs_another_one_not_even_in_its_tests() {
 
 #[test]
 fn only_the_composition_root_names_a_concrete_provider() {
-    // The offline commands maintain the embedded store only, so they name it.
+    // The offline commands (`store`) maintain the embedded store, so they name it.
     let may_name = ["app::providers", "app", "store"];
     for source in sources(&Path::new(ROOT).join("collector/src")) {
         if may_name.contains(&&*source.module) {
@@ -212,12 +213,12 @@ fn no_source_file_is_long() {
     let median = lengths[lengths.len() / 2];
     assert!(
         long.is_empty(),
-        "split what is longer than {MAX_LINES} lines (the median has {median}): {long:#?}"
+        "split the files with more than {MAX_LINES} lines (the median has {median}): {long:#?}"
     );
 }
 
 #[test]
-fn modules_need_each_other_in_one_direction() {
+fn modules_depend_on_each_other_in_one_direction() {
     for manifest in files(Path::new(ROOT), "toml") {
         let root = manifest.parent().expect("a directory").join("src");
         if root.is_dir() {
@@ -228,7 +229,7 @@ fn modules_need_each_other_in_one_direction() {
 }
 
 #[test]
-fn the_agent_library_does_not_know_the_collector() {
+fn the_agent_library_does_not_depend_on_the_collector() {
     let manifest =
         fs::read_to_string(Path::new(ROOT).join("agent/Cargo.toml")).expect("the agent's manifest");
     let manifest: toml::Table = manifest.parse().expect("a manifest");
@@ -241,7 +242,7 @@ fn the_agent_library_does_not_know_the_collector() {
 }
 
 #[test]
-fn modules_are_files_of_their_name() {
+fn no_module_file_is_called_mod_rs() {
     let named_mod = rust_files()
         .into_iter()
         .filter(|file| file.ends_with("mod.rs"))
@@ -264,7 +265,7 @@ fn every_open_task_has_an_owner() {
 }
 
 #[test]
-fn relative_links_in_documents_lead_somewhere() {
+fn relative_links_in_documents_lead_to_existing_targets() {
     for file in files(Path::new(ROOT), "md") {
         let text = fs::read_to_string(&file).expect("a readable document");
         let links = text
@@ -309,7 +310,7 @@ fn rust_files() -> Vec<PathBuf> {
     files(Path::new(ROOT), "rs")
 }
 
-/// Every file with this extension below `directory`, except in directories of generated files.
+/// Every file with this extension below `directory`, except files in hidden directories and in directories of generated files.
 fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("a readable directory") {

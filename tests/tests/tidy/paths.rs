@@ -1,7 +1,7 @@
-//! Extracts the paths in Rust source: enough of a parser to check dependencies between modules.
+//! Extracts the paths in Rust source, with a parser that is just sufficient to check dependencies between modules.
 
-/// Every path with at least two segments that `text` names before its tests, with groups in braces expanded. Paths into the same
-/// crate begin with `crate`, except those that begin with a child of `module`.
+/// Every path with at least two segments in `text`, without its tests and with groups in braces expanded. Paths into the same crate
+/// begin with `crate`, except paths that begin with a child of `module`.
 pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
     let code = text
         .lines()
@@ -21,7 +21,7 @@ pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Reads one path, or one other token, and returns its end.
+/// Reads one path or one other token, adds the path to `paths`, and returns the position after it.
 fn path<'a>(
     tokens: &[&'a str],
     mut at: usize,
@@ -53,7 +53,7 @@ fn path<'a>(
     at
 }
 
-/// Leaves out every item that only tests use.
+/// The tokens without items that are marked `#[cfg(test)]`.
 fn without_tests<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
@@ -70,7 +70,7 @@ fn without_tests<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
     kept
 }
 
-/// The number of tokens of an item: up to its semicolon, or to the end of its braces.
+/// The number of tokens of an item, up to its semicolon or the end of its braces.
 fn item_length(tokens: &[&str]) -> usize {
     let mut depth = 0;
     for (at, &token) in tokens.iter().enumerate() {
@@ -86,7 +86,7 @@ fn item_length(tokens: &[&str]) -> usize {
     tokens.len()
 }
 
-/// Identifiers, `::`, and single characters.
+/// Splits code into identifiers, `::`, and other single characters.
 fn tokens(code: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = code.trim_start();

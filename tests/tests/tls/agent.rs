@@ -1,4 +1,4 @@
-//! The agent library over TLS.
+//! Tests the agent library over TLS.
 
 use std::{fs, time::Duration};
 
@@ -30,7 +30,7 @@ async fn until(agent: &Agent, what: &str, wanted: impl Fn(&Status) -> bool) {
 }
 
 #[tokio::test]
-async fn an_agent_finds_and_reaches_a_collector_over_tls() {
+async fn an_agent_discovers_and_connects_to_a_collector_over_tls() {
     let issued = Issued::new();
     let mut collector = issued.options("mutual").start().await;
     collector.expect_log("faces that still serve connections without TLS");
@@ -52,7 +52,7 @@ async fn an_agent_finds_and_reaches_a_collector_over_tls() {
     until(&agent, "running", running).await;
     agent.shutdown(PATIENCE).unwrap();
 
-    // Without a certificate of its own, with a foreign authority, and with a name that the certificate lacks.
+    // The agents below have no certificate of their own, trust a foreign authority, or expect a name that the certificate lacks.
     let spare = tempfile::tempdir().unwrap();
     let foreign = spare.path().join("foreign.crt");
     fs::write(&foreign, Authority::new("foreign").pem()).unwrap();
@@ -79,7 +79,7 @@ async fn an_agent_finds_and_reaches_a_collector_over_tls() {
 }
 
 #[tokio::test]
-async fn an_agent_connects_by_the_name_that_the_certificate_has() {
+async fn an_agent_can_expect_another_name_in_the_certificate() {
     let issued = Issued::new();
     let other = issued.authority.sign(&Request {
         names: &["rollcall.example"],
@@ -102,7 +102,7 @@ async fn an_agent_connects_by_the_name_that_the_certificate_has() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_mistakes_at_the_start() {
+fn tls_settings_that_cannot_work_are_reported_at_the_start() {
     let own = || builder().direct_collectors(["https://localhost:11800"]);
     let spare = tempfile::tempdir().unwrap();
     let empty = spare.path().join("ca.crt");

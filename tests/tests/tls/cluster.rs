@@ -1,4 +1,4 @@
-//! Two collectors that reach each other over TLS, each with a certificate of its own.
+//! Tests two collectors that connect to each other over TLS, each with its own certificate.
 
 use std::{
     collections::HashSet,
@@ -20,14 +20,14 @@ use tempfile::TempDir;
 
 use super::peer;
 
-/// The registrations that the other member committed.
+/// The metric of registrations that the other member committed.
 const FORWARDED: &str = "rollcall_registrations_forwarded_total{outcome=\"committed\"}";
 /// The outcomes of registrations that the other member did not commit.
 const NOT_FORWARDED: [&str; 3] = ["failed", "late", "resting"];
 const NO_TLS: &str = "no TLS with a member";
 const REFUSED: &str = "connection refused";
 
-/// A member's certificate, signed by one authority, in a directory with the certificate of the authority that the member trusts.
+/// A directory with a member's certificate, which `signer` has signed, and the certificate of the authority that the member trusts.
 struct Certificate {
     directory: TempDir,
     trusted: String,
@@ -43,7 +43,7 @@ impl Certificate {
         certificate
     }
 
-    /// Writes a new certificate that expires in this year.
+    /// Writes a new certificate that expires in the year `expires`.
     fn write(&self, signer: &Authority, expires: i32) -> rollcall_tls::Files {
         let signed = signer.sign(&Request {
             expires,
@@ -52,7 +52,7 @@ impl Certificate {
         signed.write(self.directory.path(), &self.trusted).unwrap()
     }
 
-    /// A member that publishes this host, and that other members reach only with a certificate.
+    /// The options of a member that advertises `host` and accepts other members only with a certificate.
     fn options(&self, etcd: &Server<Etcd>, host: &str) -> Options {
         let path = self.directory.path();
         let files = rollcall_tls::Files {
@@ -66,7 +66,7 @@ impl Certificate {
             .env("SW_CLUSTER", "etcd")
             .env("SW_CLUSTER_ETCD_ENDPOINTS", etcd.address().to_string())
             .env("SW_STORAGE", "etcd")
-            // A forwarded registration has half of this time, which is enough on a busy machine.
+            // A forwarded registration may take half of this time, which is enough on a busy machine.
             .env("SW_REGISTER_DEADLINE", "20s")
     }
 }
@@ -92,7 +92,7 @@ async fn know_each_other(collectors: &[&Collector]) {
     }
 }
 
-/// Registers new names until the other member has committed one more.
+/// Registers new names until the other member has committed one of them.
 async fn forwards(collector: &Collector, prefix: &str) {
     let client = collector.grpc().await;
     let before = metric(collector, FORWARDED).await;
@@ -107,7 +107,7 @@ async fn forwards(collector: &Collector, prefix: &str) {
     .await;
 }
 
-/// Exchanges the certificate of a member, and waits until it is used.
+/// Replaces the certificate of a member, and waits until the member uses the new one.
 async fn exchange(collector: &Collector, certificate: &Certificate, signer: &Authority) {
     certificate.write(signer, 2060);
     collector.signal(Signal::HUP);
@@ -127,7 +127,7 @@ async fn members_forward_over_mutual_tls_and_no_call_fails_while_a_certificate_i
     let etcd = Server::<Etcd>::start().await;
     let own = Authority::new("own");
     let certificates = [(); 2].map(|()| Certificate::of(&own, &own));
-    // Members are in the order of their addresses as text, and the last one forwards to the first.
+    // Members are sorted by their addresses as text, and the last one forwards to the first.
     let (owner, mut forwarder) = tokio::join!(
         start(certificates[0].options(&etcd, "127.0.0.1")),
         start(certificates[1].options(&etcd, "localhost")),
@@ -166,7 +166,7 @@ async fn members_forward_over_mutual_tls_and_no_call_fails_while_a_certificate_i
     stop.store(true, Relaxed);
     assert!(calling.await.unwrap() > 2);
 
-    // A new connection uses the new certificates of both.
+    // A new connection uses the new certificates of both members.
     assert!(forwarder.terminate().await.success());
     forwarder.restart().await;
     know_each_other(&[&owner, &forwarder]).await;
@@ -182,7 +182,7 @@ async fn explains(collector: &Collector, message: &str, reason: &str) {
     collector.wait_for_log(is_it).await;
 }
 
-/// Registers names at `collector` until it has tried to reach the other member and explains why it cannot.
+/// Registers names at `collector` until it has tried to connect to the other member and logs why it cannot.
 async fn registers_alone(collector: &Collector, reason: &str) {
     let client = collector.grpc().await;
     let mut ids = HashSet::new();
@@ -200,7 +200,7 @@ async fn registers_alone(collector: &Collector, reason: &str) {
     explains(collector, NO_TLS, reason).await;
 }
 
-/// A pair in which the certificate of the second member is signed by an authority that the first does not trust.
+/// Starts two members. The certificate of the second is signed by an authority that the first does not trust.
 async fn pair_with_a_stranger(
     hosts: [&str; 2],
 ) -> (Server<Etcd>, [Certificate; 2], [Collector; 2]) {
@@ -220,7 +220,7 @@ async fn pair_with_a_stranger(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_with_a_foreign_certificate_is_refused_and_both_logs_say_why() {
+async fn a_member_with_a_foreign_certificate_is_refused_and_both_logs_have_the_reason() {
     let (_etcd, _files, [known, stranger]) = pair_with_a_stranger(["127.0.0.1", "localhost"]).await;
     registers_alone(
         &stranger,

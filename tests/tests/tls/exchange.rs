@@ -1,4 +1,4 @@
-//! A certificate that is exchanged while clients call.
+//! Tests a certificate that is replaced while clients make calls.
 
 use std::{
     net::SocketAddr,
@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::peer::{Issued, connect, grpc, http1, listeners};
 
-/// A client for each listener, which connects for every call. A call that fails panics.
+/// One client for each listener. It opens a connection for every call, and panics if a call fails.
 struct Load {
     stop: Arc<AtomicBool>,
     calls: Arc<AtomicUsize>,
@@ -61,7 +61,7 @@ impl Load {
         self.calls.load(Relaxed)
     }
 
-    /// Stops, and returns the number of calls.
+    /// Stops the clients, and returns the number of calls.
     async fn stop(self) -> usize {
         self.stop.store(true, Relaxed);
         for caller in self.callers {
@@ -104,7 +104,7 @@ async fn no_call_fails_while_a_certificate_is_exchanged() {
     for (count, year) in [(1, 2060), (2, 2070), (3, 2080)] {
         exchanged(count, year).await;
     }
-    // After bad files the collector keeps its certificate and is degraded.
+    // If the new files are unusable, the collector keeps its certificate and is degraded.
     collector.expect_log("new certificate files refused");
     std::fs::write(&issued.files.key, "none").unwrap();
     collector.signal(Signal::HUP);

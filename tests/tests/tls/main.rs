@@ -1,4 +1,4 @@
-//! TLS and credentials of a real collector, on every face.
+//! Tests TLS and credentials on every face of a real collector.
 
 mod agent;
 mod cluster;

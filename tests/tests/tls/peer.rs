@@ -1,4 +1,4 @@
-//! A client that speaks HTTP/1 and gRPC, over TLS or without, and the collector that it calls.
+//! A client for HTTP/1 and gRPC, with or without TLS, and the options of the collector that it calls.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,10 +21,10 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// Long enough for any answer on a machine that is busy with other tests.
+/// The longest wait for an answer, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A connection of either kind.
+/// A connection with or without TLS.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
@@ -46,7 +46,8 @@ impl Issued {
         }
     }
 
-    /// The options of a collector with this certificate, whose faces all have `mode`. The admin face also serves plain probes.
+    /// The options of a collector with this certificate, whose faces all use the TLS mode `mode`. Only the admin face also serves
+    /// probes without TLS.
     pub(crate) fn options(&self, mode: &str) -> Options {
         options(&self.files, mode)
     }
@@ -106,7 +107,7 @@ pub(crate) async fn connect(
     Ok(Box::new(connecting.await?))
 }
 
-/// The status and the text of an HTTP/1 call, whose connection ends with it.
+/// Makes one HTTP/1 call on a connection, and returns the status and the text of the answer.
 pub(crate) async fn http1(
     stream: Box<dyn Stream>,
     method: Method,
@@ -148,7 +149,7 @@ pub(crate) async fn http1(
     answered.map_err(|error| format!("{error:?}"))
 }
 
-/// The gRPC status of a call with an empty message. `None` if the call is a stream that stays open.
+/// Makes a gRPC call with an empty message, and returns its status. `None` if the call is a stream that stays open.
 pub(crate) async fn grpc(stream: Box<dyn Stream>, path: &str) -> Result<Option<String>, String> {
     let exchange = async {
         let (mut sender, connection) =
@@ -185,7 +186,7 @@ pub(crate) async fn grpc(stream: Box<dyn Stream>, path: &str) -> Result<Option<S
     answered.map_err(|error| format!("{error:?}"))
 }
 
-/// The error of a client with this identity: that of the handshake or of the first read.
+/// The error that a client with this identity gets, in the handshake or at the first read.
 pub(crate) async fn refusal(
     server: SocketAddr,
     authority: &Authority,

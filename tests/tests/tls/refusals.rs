@@ -1,4 +1,4 @@
-//! Tests peers that every face refuses, and the reasons that both sides report.
+//! Tests peers that every face must refuse, and the reasons that both sides report.
 
 use std::net::SocketAddr;
 
@@ -35,7 +35,7 @@ async fn every_face_refuses_bad_client_certificates_and_states_the_reason() {
         ..Request::default()
     });
     let foreign = Authority::new("foreign").sign(&Request::default());
-    // Almost as long as a handshake message may be.
+    // This certificate is almost as long as a handshake message may be.
     let giant = issued.authority.sign(&Request {
         padding: 1800,
         ..Request::default()
@@ -78,7 +78,7 @@ async fn every_face_refuses_bad_client_certificates_and_states_the_reason() {
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_served_are_named_before_the_start() {
+async fn unusable_certificate_files_are_named_before_the_start() {
     let issued = Issued::new();
     let (other, spare) = (Authority::new("other"), tempfile::tempdir().unwrap());
     let key = other.write(spare.path()).unwrap().key;

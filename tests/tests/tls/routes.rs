@@ -1,5 +1,5 @@
-//! Every HTTP route and every RPC, found in the sources, is called without credentials, over TLS and without. Each has to deny
-//! the call, or to be on the reviewed list of public ones.
+//! Tests every HTTP route and every RPC that the sources contain. Each is called without credentials, with and without TLS, and
+//! must deny the call or be in the reviewed list of public routes.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use public::{NACOS, PUBLIC};
 
 mod public;
 
-/// The files that may add a route; a new one needs a look at its access, and at the search of this test.
+/// The files that may add a route. For a new file, review the access of its routes, and check that the search below finds them.
 const ROUTERS: [&str; 10] = [
     "api/admin/src/console.rs",
     "api/admin/src/lib.rs",
@@ -36,7 +36,7 @@ fn collector_sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../collector")
 }
 
-/// The sources below a directory, without tests.
+/// The source files below a directory, without their tests.
 fn sources(below: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(below).expect("a directory of sources") {
@@ -61,7 +61,7 @@ fn sources(below: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The text literals of sources.
+/// The string literals in the sources.
 fn literals(below: &str) -> BTreeSet<String> {
     let all = sources(&collector_sources().join(below));
     let lines = all.iter().flat_map(|(_, text)| text.lines());
@@ -70,7 +70,7 @@ fn literals(below: &str) -> BTreeSet<String> {
     texts.map(str::to_owned).collect()
 }
 
-/// HTTP paths among literals, with parameters filled in.
+/// The HTTP paths among the literals, with parameters filled in.
 fn paths(below: &str) -> BTreeSet<String> {
     let is_path = |text: &String| {
         text.starts_with('/')
@@ -84,7 +84,8 @@ fn paths(below: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Paths of gRPC methods among literals: `[package.]Service/method`, as written and in the package of 8.4 and later.
+/// The paths of gRPC methods among the literals: each `[package.]Service/method` as it is written, and in the package of 8.4 and
+/// later.
 fn methods(below: &str) -> BTreeSet<String> {
     let is_method = |text: &String| {
         let Some((service, method)) = text.split_once('/') else {
@@ -110,7 +111,7 @@ fn methods(below: &str) -> BTreeSet<String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Denied,
-    /// No such route or method.
+    /// The route or method does not exist.
     Absent,
     Answered,
 }
@@ -129,12 +130,12 @@ async fn http_outcome(server: SocketAddr, tls: Tls, path: &str) -> Outcome {
         let (status, text) = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let one = match status.as_u16() {
             401 | 403 => Outcome::Denied,
-            // The Nacos faces answer an unknown call of v1 with 501 or 400 and this text.
+            // The Nacos faces answer an unknown v1 call with 501, or with 400 and the text below.
             404 | 405 | 501 => Outcome::Absent,
             _ if text.contains("not supported") => Outcome::Absent,
             _ => Outcome::Answered,
         };
-        // One method that answers without credentials is what matters.
+        // A path counts as answered if any method answers without credentials.
         outcome = match (outcome, one) {
             (Outcome::Answered, _) | (_, Outcome::Answered) => Outcome::Answered,
             (Outcome::Denied, _) | (_, Outcome::Denied) => Outcome::Denied,
@@ -160,7 +161,7 @@ fn is_grpc(face: &str) -> bool {
     face.ends_with("gRPC") || face == "remote"
 }
 
-/// The outcomes of a call without TLS and with it.
+/// The outcomes of a call without TLS and with TLS.
 async fn outcomes(issued: &Issued, face: &str, server: SocketAddr, path: &str) -> [Outcome; 2] {
     if is_grpc(face) {
         let tls = Some(issued.authority.client(None, b"h2"));
@@ -205,7 +206,7 @@ fn faces() -> Vec<(&'static str, &'static str, BTreeSet<String>)> {
     ]
 }
 
-/// The paths in one file.
+/// The HTTP paths among the literals of one file.
 fn paths_of(file: &str) -> BTreeSet<String> {
     let path = Path::new(file);
     let below = path.parent().unwrap().to_str().unwrap();
@@ -214,7 +215,7 @@ fn paths_of(file: &str) -> BTreeSet<String> {
     paths(below).into_iter().filter(here).collect()
 }
 
-/// The open calls in the tables of the Nacos face.
+/// The calls that the tables of the Nacos face declare as `Open`.
 fn open_calls() -> BTreeSet<String> {
     let all = sources(&collector_sources().join("api/nacos/src/http"));
     let lines = all.iter().flat_map(|(_, text)| text.lines());
@@ -256,12 +257,12 @@ fn every_file_that_adds_routes_is_known() {
     let known: BTreeSet<_> = ROUTERS.map(str::to_owned).into();
     assert_eq!(
         found, known,
-        "look at the access of the routes of a new file, and at the search of this test"
+        "review the access of the routes in a new file, and check that this test finds them"
     );
 }
 
 #[tokio::test]
-async fn every_route_and_rpc_denies_a_stranger_or_is_public_for_a_reason() {
+async fn every_route_and_rpc_denies_callers_without_credentials_or_is_public() {
     let issued = Issued::new();
     let users = users(issued.directory.path());
     let collector = issued
@@ -278,7 +279,7 @@ async fn every_route_and_rpc_denies_a_stranger_or_is_public_for_a_reason() {
     let reviewed: BTreeSet<_> = NACOS.map(|(path, _)| path.to_owned()).into();
     assert_eq!(
         open, reviewed,
-        "review what every caller of the Nacos face may do"
+        "review the calls that every caller of the Nacos face may make"
     );
     let (mut denied, mut wrong) = (0, Vec::new());
     let mut public: BTreeSet<String> = BTreeSet::new();
@@ -292,7 +293,7 @@ async fn every_route_and_rpc_denies_a_stranger_or_is_public_for_a_reason() {
                 || (face == "nacos" && open.contains(&path));
             match outcomes {
                 [one, other] if one != other => {
-                    wrong.push(format!("{call}: {one:?} without TLS, {other:?} with it"))
+                    wrong.push(format!("{call}: {one:?} without TLS, {other:?} with TLS"))
                 }
                 [Outcome::Answered, _] if is_public => {
                     public.insert(call);
@@ -302,7 +303,7 @@ async fn every_route_and_rpc_denies_a_stranger_or_is_public_for_a_reason() {
                 }
                 [Outcome::Denied, _] if signs_in => {}
                 [Outcome::Denied, _] if is_public => {
-                    wrong.push(format!("{call}: listed as public, and denied"))
+                    wrong.push(format!("{call}: listed as public, but denied"))
                 }
                 [Outcome::Denied, _] => denied += 1,
                 _ => {}
@@ -313,7 +314,7 @@ async fn every_route_and_rpc_denies_a_stranger_or_is_public_for_a_reason() {
     for (known, _) in PUBLIC {
         assert!(
             public.contains(known),
-            "{known} is listed as public, and is not a route"
+            "{known} is listed as public, but does not exist"
         );
     }
     assert!(denied > 150, "only {denied} calls were found");

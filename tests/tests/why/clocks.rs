@@ -1,10 +1,10 @@
-//! The clocks of agents: evidence in their events, and one line for a wrong one.
+//! Tests the clocks of agents: events have the clock skew as evidence, and a wrong clock is logged once.
 
 use jiff::Timestamp;
 use rollcall_tests::{PATIENCE, eventually, process::Collector};
 use serde_json::{Value, json};
 
-/// How far the clock of the agent is ahead, in milliseconds.
+/// The time by which the agent's clock is ahead, in milliseconds.
 const AHEAD: i64 = 90_000;
 
 async fn events(collector: &Collector, instance: i32) -> Vec<Value> {
@@ -15,7 +15,7 @@ async fn events(collector: &Collector, instance: i32) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_clock_of_an_agent_is_evidence_and_a_wrong_one_is_one_line() {
+async fn a_wrong_clock_is_evidence_in_events_and_logged_once() {
     let mut collector = Collector::start().await;
     collector.expect_log("the clock of an agent differs");
     let client = collector.grpc().await;
@@ -30,7 +30,7 @@ async fn the_clock_of_an_agent_is_evidence_and_a_wrong_one_is_one_line() {
         .wait_for_log(|line| line.message.starts_with("the clock of an agent differs"))
         .await;
     let skew = line.fields["clock_skew_ms"].as_i64().unwrap();
-    // The call takes time, which makes the clock look less ahead.
+    // The duration of the call makes the clock look less ahead.
     assert!((AHEAD - 30_000..=AHEAD).contains(&skew), "{line:?}");
     drop(client);
     eventually(PATIENCE, async || {
@@ -55,11 +55,11 @@ async fn the_clock_of_an_agent_is_evidence_and_a_wrong_one_is_one_line() {
     assert_eq!(
         log.iter().filter(is_it).count(),
         1,
-        "once for each instance"
+        "the wrong clock was not logged exactly once"
     );
 }
 
-/// Waits for the event about the clock of an instance, and for the sentences that name it.
+/// Waits until the timeline of an instance has an event about its clock, and both the event and the explanation name the direction.
 async fn shows(collector: &Collector, instance: i32, direction: &str) {
     let client = collector.http(collector.listeners().ui);
     let path = format!("/api/instances/{instance}/timeline");
@@ -86,7 +86,7 @@ async fn a_wrong_clock_is_an_event_over_every_protocol_that_carries_the_time() {
     let application = agent.application("orders").await.unwrap();
     let ahead = || Timestamp::now().as_millisecond() + AHEAD;
     let behind = || Timestamp::now().as_millisecond() - AHEAD;
-    // A connection of its own for each client: the first time of a connection counts.
+    // Each client has its own connection, because only the first time on a connection is compared.
     let post = async |path: &str, body: Value| {
         let client = collector.http(collector.listeners().jetty);
         let reply = client.post(path, body.to_string()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Instances that an operator forgets: out of counts and lists, until they report again.
+//! Tests instances that an operator forgets: they are absent from counts and lists until they report again.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -25,7 +25,7 @@ async fn json(collector: &Collector, path: &str) -> Value {
     reply.json()
 }
 
-/// The listed instances.
+/// The ids of the listed instances.
 async fn listed(collector: &Collector) -> BTreeSet<i64> {
     let list = json(collector, "/api/instances").await;
     let items = list["items"].as_array().unwrap().iter();
@@ -64,8 +64,8 @@ async fn forget(collector: &Collector, path: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forgotten_instances_stay_so_over_a_kill_and_keep_their_ids() {
-    // Only what is written at once survives the kill.
+async fn forgotten_instances_stay_forgotten_after_a_kill_and_keep_their_ids() {
+    // With this interval, only changes that are written at once survive the kill.
     let interval = ("SW_LIVENESS_WRITE_BACK_INTERVAL", "1h");
     let mut collector = options().env(interval.0, interval.1).start().await;
     let client = collector.grpc().await;
@@ -85,7 +85,7 @@ async fn forgotten_instances_stay_so_over_a_kill_and_keep_their_ids() {
     assert_eq!(others, json!({"forgotten": 2}));
     collector.kill();
     collector.restart().await;
-    // A stored instance that nothing marks as down or forgotten is up after a start.
+    // After a start, a stored instance would be up if it were not marked as down or forgotten.
     assert_eq!(listed(&collector).await, BTreeSet::new());
     let agents = json(&collector, "/api/overview").await["agents"].clone();
     assert_eq!(agents, json!({"up": 0, "silent": 0, "down": 0, "left": 0}));
@@ -94,7 +94,10 @@ async fn forgotten_instances_stay_so_over_a_kill_and_keep_their_ids() {
 
     let client = collector.grpc().await;
     let new = client.instance(application, "d").await.unwrap();
-    assert!(!ids.contains(&new), "its id is taken: {new}");
+    assert!(
+        !ids.contains(&new),
+        "the id of a forgotten instance was assigned: {new}"
+    );
     let same = client.instance(application, "a").await.unwrap();
     assert_eq!(same, ids[0]);
     client.heartbeat(ids[1]).await.unwrap();
@@ -102,15 +105,18 @@ async fn forgotten_instances_stay_so_over_a_kill_and_keep_their_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_members_of_a_cluster_agree_about_forgotten_instances() {
+async fn all_members_of_a_cluster_forget_the_same_instances() {
     let mut cluster = Cluster::start_with(2, options).await;
-    // The entry of the killed member stays until the end of its lease.
+    // The entry of the killed member stays until its lease expires.
     cluster.expect_trouble();
     let [a, b] = &mut cluster.members[..] else {
         unreachable!()
     };
     let is_notice = |line: &Line| line.message.contains("timeline.default.journal_path");
-    assert!(a.collector.log().iter().any(is_notice), "no journal");
+    assert!(
+        a.collector.log().iter().any(is_notice),
+        "the log does not mention the missing journal"
+    );
     let client = b.collector.grpc().await;
     let application = client.application("orders").await.unwrap();
     let id = client.instance(application, "a").await.unwrap();

@@ -28,7 +28,7 @@ async fn a_timeline_survives_a_kill_a_torn_journal_and_names_with_line_breaks() 
     drop(client);
     let directory = collector.data_dir().join("events");
     let journal = directory.join("agents.log");
-    // Killed only once the end of the connection is written: a kill loses what the last 20 ms recorded.
+    // Waits until the end of the connection is written, because a kill loses the events of the last 20 ms.
     eventually(PATIENCE, async || {
         let text = fs::read_to_string(&journal).unwrap_or_default();
         let lines = text.lines().count();
@@ -51,7 +51,7 @@ async fn a_timeline_survives_a_kill_a_torn_journal_and_names_with_line_breaks() 
     assert_eq!(before["events"][0]["subject"]["application"], name);
     collector.kill();
 
-    // A torn end, and damage in the middle of another file.
+    // Damages the journal: one file gets a torn end, and another file consists of unreadable lines.
     let whole = fs::read(&journal).unwrap();
     fs::write(&journal, [&whole[..], b"0bad0bad {\"n\":"].concat()).unwrap();
     fs::write(directory.join("services.old.log"), b"junk\nmore junk").unwrap();
@@ -86,7 +86,7 @@ async fn a_timeline_survives_a_kill_a_torn_journal_and_names_with_line_breaks() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_collectors_do_not_write_one_journal() {
+async fn two_collectors_never_write_the_same_journal() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("events");
     let path = path.to_str().unwrap();
@@ -102,7 +102,7 @@ async fn two_collectors_do_not_write_one_journal() {
     for part in [path, &holder, "timeline.default.journal_path"] {
         assert!(error.contains(part), "no `{part}` in: {error}");
     }
-    // Its own events are recorded nevertheless, and the first collector's journal holds no line of them.
+    // The second collector still records its events in memory, and the first collector's journal has none of them.
     let client = second.grpc().await;
     let application = client.application("orders").await.unwrap();
     let instance = client.instance(application, "process").await.unwrap();
@@ -114,7 +114,7 @@ async fn two_collectors_do_not_write_one_journal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_journal_that_cannot_be_used_costs_the_history_only() {
+async fn an_unusable_journal_loses_only_the_history() {
     let mut collector = Collector::start().await;
     collector.kill();
     let journal = collector.data_dir().join("events");

@@ -1,4 +1,4 @@
-//! Tests the explanation of a state on real processes: it distinguishes six ways in which an instance can end.
+//! Tests the explanations of states with real processes. They distinguish six ways in which an instance can end.
 
 mod clocks;
 mod command;

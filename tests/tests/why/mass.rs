@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The text of the event feed since the start, once it contains `wanted`.
+/// Reads the event feed from the start until its text contains `wanted`, and returns the text.
 async fn feed(collector: &Collector, wanted: &str) -> String {
     let ui = collector.listeners().ui;
     let mut stream = TcpStream::connect(ui).await.unwrap();
@@ -31,7 +31,7 @@ async fn feed(collector: &Collector, wanted: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn instances_that_fall_silent_together_are_one_event_and_one_line() {
+async fn instances_that_become_silent_together_cause_one_event_and_one_log_line() {
     let mut collector = Collector::options()
         .terms(Duration::from_secs(4), Duration::from_secs(60))
         .env("SW_TIMELINE_MASS_WINDOW", "1s")
@@ -42,7 +42,7 @@ async fn instances_that_fall_silent_together_are_one_event_and_one_line() {
     let orders = client.application("orders").await.unwrap();
     let stock = client.application("stock").await.unwrap();
     let beating = Mutex::new(Vec::new());
-    // All beat from their registration on: 102 registrations may take longer than a term.
+    // All instances send heartbeats from their registration on, because 102 registrations may take longer than a term.
     let beat = async {
         loop {
             let instances = beating.lock().clone();
@@ -65,7 +65,7 @@ async fn instances_that_fall_silent_together_are_one_event_and_one_line() {
             beating.lock().push(instance);
         }
         beating.lock().retain(|instance| !silent.contains(instance));
-        // While the others beat.
+        // The other instances still send heartbeats.
         let text = feed(&collector, "mass_silence").await;
         let state = collector.query().instance(alive[0]).await.unwrap().state;
         (text, state)
@@ -74,7 +74,11 @@ async fn instances_that_fall_silent_together_are_one_event_and_one_line() {
         done = scenario => done,
         () = beat => unreachable!(),
     };
-    assert_eq!(state, State::Up, "an instance that sends beats stays up");
+    assert_eq!(
+        state,
+        State::Up,
+        "an instance that sends heartbeats is not up"
+    );
     let line = text.lines().find(|it| it.contains("mass_silence")).unwrap();
     assert!(line.contains("40 of 42 instances of orders"), "{line}");
     assert!(line.contains(r#""suspects_itself":false"#), "{line}");

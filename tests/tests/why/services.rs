@@ -1,4 +1,4 @@
-//! Instances of Nacos services that are no longer registered, and what decided about their health.
+//! Tests the explanations of Nacos service instances that are no longer registered, and of the cause of their health.
 
 use http::Method;
 use rollcall_tests::{PATIENCE, eventually, http::Client, process::Collector};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::command::{explains, why};
 
-/// An instance that is unhealthy a second after its last beat, and is removed after two seconds.
+/// The terms of an instance that becomes unhealthy one second after its last beat and is removed after two seconds.
 const TERMS: &str = "metadata=%7B%22preserved.heart.beat.interval%22%3A%22500%22%2C%22preserved.heart.beat.timeout%22%3A%221000%22%2C\
                      %22preserved.ip.delete.timeout%22%3A%222000%22%7D";
 
@@ -24,7 +24,7 @@ async fn timelines(collector: &Collector, query: &str) -> Value {
     reply.json()
 }
 
-/// The timeline of one of the two instances in the default cluster, which selections find by their cluster, too.
+/// The timeline of one of two instances in the default cluster. Also checks that a selection by cluster finds both.
 async fn selected(collector: &Collector) -> Value {
     for (cluster, count) in [("", 2), ("&cluster=DEFAULT", 2), ("&cluster=hangzhou", 0)] {
         let several = timelines(collector, &format!("service=stock{cluster}")).await;
@@ -83,13 +83,13 @@ async fn why_explains_instances_that_are_no_longer_registered() {
     assert_eq!(why(&collector, "10.0.0.3:80").await.code, Some(3));
     assert_eq!(why(&collector, "OTHER@@stock").await.code, Some(3));
 
-    // The journal has them after a restart too.
+    // The journal still has the events after a restart.
     collector.terminate().await;
     collector.restart().await;
     explains(&collector, "stock", &[ended[0], deregistered]).await;
     let several = timelines(&collector, "service=stock").await;
     assert_eq!(several["items"].as_array().unwrap().len(), 2, "{several:#}");
-    // An instance that returned is explained by its present state.
+    // An instance that has registered again is explained by its current state.
     let nacos = collector.http(collector.nacos().await);
     call(
         &nacos,

@@ -19,7 +19,7 @@ use crate::command::explains;
 
 mod reach;
 
-/// Terms that a test can wait for. The agent sends a heartbeat about every second.
+/// The options of a collector with terms that are short enough for a test. The agent sends a heartbeat about every second.
 fn options() -> Options {
     Collector::options()
         .terms(Duration::from_secs(4), Duration::from_secs(6))
@@ -35,7 +35,7 @@ fn agent() -> Agent {
     found.expect("the agent of the library")
 }
 
-/// A running application `code` whose instance is up.
+/// Starts an application `code`, and returns it with the id of its instance.
 async fn started(code: &str, at: Listeners) -> (Application, i32) {
     let application = agent().start_as(code, at);
     application.started().await.unwrap();
@@ -49,11 +49,11 @@ async fn timeline(client: &Client, path: &str) -> Value {
     reply.json()
 }
 
-/// The story of an instance from a moment on: on a busy machine it may have been silent before.
+/// An instance whose events are examined from a certain event on. On a busy machine it may have been silent before.
 #[derive(Clone, Copy)]
 struct Subject {
     id: i32,
-    /// The number of its last event before the story begins.
+    /// The number of the last event that is not examined.
     begin: u64,
 }
 
@@ -68,7 +68,7 @@ impl Subject {
         }
     }
 
-    /// The timeline, with the events of the story alone, once one of them is of this kind.
+    /// Waits for an event of this kind, and returns the timeline with only the examined events.
     async fn once(self, collector: &Collector, kind: &str) -> Value {
         eventually(PATIENCE, async || {
             let mut timeline = of(collector, self.id).await;
@@ -95,7 +95,7 @@ fn kinds(timeline: &Value) -> Vec<String> {
     events.iter().map(kind).collect()
 }
 
-/// Waits until the collector has observed how often the agent of an instance sends signals.
+/// Waits until the collector has observed the usual interval of an instance's signals.
 async fn observed(collector: &Collector, id: i32) {
     eventually(PATIENCE, async || {
         let why = of(collector, id).await["instance"]["why"].clone();
@@ -105,14 +105,14 @@ async fn observed(collector: &Collector, id: i32) {
     .await;
 }
 
-/// A client that sends heartbeats of an instance until it is dropped or its connection ends.
+/// A client that sends the heartbeats of an instance until this value is dropped or the connection ends.
 struct Beating {
     id: i32,
     task: AbortHandle,
 }
 
 impl Beating {
-    /// Registers an instance whose agent reports an address of its machine.
+    /// Registers an instance whose agent reports an address of its machine, and starts its heartbeats.
     async fn start(at: Listeners, code: &str) -> Self {
         let client = grpc::Client::connect(at.grpc).await;
         let application = client.application(code).await.unwrap();
@@ -152,7 +152,7 @@ fn event<'a>(timeline: &'a Value, kind: &str) -> &'a Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_paused_cut_off_and_shut_down_instances_have_different_true_stories() {
+async fn killed_paused_cut_off_and_shut_down_instances_have_different_correct_explanations() {
     let mut collector = options().start().await;
     collector.expect_log("instance down");
     let at = collector.listeners();
@@ -176,7 +176,7 @@ async fn killed_paused_cut_off_and_shut_down_instances_have_different_true_stori
         unreachable!()
     };
 
-    // The collector reports times in whole milliseconds, rounded down.
+    // The collector rounds times down to whole milliseconds.
     let before = Timestamp::now() - SignedDuration::from_millis(1);
     killed.kill();
     paused.signal(Signal::STOP);
@@ -213,16 +213,16 @@ async fn killed_paused_cut_off_and_shut_down_instances_have_different_true_stori
     );
 }
 
-/// Checks the explanation of a killed instance, which is dated by the end of its connection.
+/// Checks the explanation of a killed instance, whose time is the end of its connection.
 fn killed_story(timeline: &Value, during: RangeInclusive<Timestamp>) -> Story {
     let closed = event(timeline, "connection_closed");
     let closed_at: Timestamp = closed["time"].as_str().unwrap().parse().unwrap();
     assert!(
         during.contains(&closed_at),
-        "dated by the connection: {closed}"
+        "the time is not that of the connection's end: {closed}"
     );
     let down = event(timeline, "down");
-    // The system resets the connection of a killed process that has not read everything it received.
+    // The system resets the connection of a killed process if the process has not read all received data.
     let ended = match down["evidence"]["connection"]["cause"].as_str() {
         Some("closed_by_peer") => "was closed by the peer at",
         Some("reset") => "was reset at",
@@ -269,7 +269,7 @@ fn stopped_story(timeline: &Value) -> Story {
     story(timeline, &["Left: its agent announced its stop at"])
 }
 
-/// A sentence, and parts that it has.
+/// The sentence of an explanation, and parts that it contains.
 type Story = (String, Vec<String>);
 
 fn story(timeline: &Value, parts: &[&str]) -> Story {
@@ -279,7 +279,7 @@ fn story(timeline: &Value, parts: &[&str]) -> Story {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_reason_of_an_instance_names_the_operator_that_took_it_offline() {
+async fn the_explanation_of_an_instance_names_the_operator_that_took_it_offline() {
     let collector = Collector::options().start().await;
     let nacos = collector.nacos().await;
     let nacos = collector.http(nacos);
@@ -313,13 +313,13 @@ async fn the_reason_of_an_instance_names_the_operator_that_took_it_offline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_was_lost_with_its_collector_names_it() {
+async fn the_explanation_of_an_instance_lost_with_its_collector_names_the_collector() {
     let mut cluster = Cluster::start_with(2, options).await;
     cluster.expect_trouble();
     cluster.members[0].collector.expect_log("instance down");
     let lost = Beating::start(cluster.members[1].collector.listeners(), "lost").await;
     let survivor = &cluster.members[0].collector;
-    // Waits until the survivor knows that member b saw the instance last.
+    // Waits until the surviving member knows that member b saw the instance last.
     eventually(PATIENCE, async || {
         let client = survivor.http(survivor.listeners().ui);
         let path = format!("/api/instances/{}/timeline", lost.id);

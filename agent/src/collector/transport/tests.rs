@@ -6,17 +6,17 @@ use tower_service::Service;
 use super::*;
 use crate::Agent;
 
-/// The default of an agent without settings.
+/// The keepalive of an agent whose settings do not change the default.
 fn by_default() -> Keepalive {
     let builder = Agent::builder("a").direct_collectors(["c:1"]);
     builder.environment([("", "")]).resolve().unwrap().keepalive
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_drop_is_noticed_within_thirty_seconds() {
+async fn a_silently_dropped_connection_is_detected_within_thirty_seconds() {
     let (ours, theirs) = duplex(64 * 1024);
     let (_sender, connection) = handshake(ours, by_default()).await.unwrap();
-    // Stays open, and never answers: not even the ping.
+    // The peer keeps the connection open and answers nothing, not even the ping.
     let _silent = theirs;
     let from = Instant::now();
     let error = connection.await.unwrap_err();
@@ -31,7 +31,7 @@ async fn a_silent_drop_is_noticed_within_thirty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_on_a_connection_that_was_dropped_ends_with_it() {
+async fn a_call_fails_when_its_silently_dropped_connection_ends() {
     let (ours, _silent) = duplex(64 * 1024);
     let (sender, connection) = handshake(ours, by_default()).await.unwrap();
     let mut transport = Transport {
@@ -66,7 +66,7 @@ async fn a_connection_whose_peer_answers_pings_stays_open_without_other_traffic(
 }
 
 #[tokio::test]
-async fn a_complaint_of_too_many_pings_is_recognised() {
+async fn a_refusal_because_of_too_many_pings_is_recognised() {
     for (reason, complains) in [
         (h2::Reason::ENHANCE_YOUR_CALM, true),
         (h2::Reason::INTERNAL_ERROR, false),

@@ -1,6 +1,6 @@
 //! Lines of a properties file, by the rules of `java.util.Properties.load`.
 
-/// The lines that hold an entry, with the lines that continue them, each with the number of its first line from 1 on.
+/// The lines that have an entry, joined with their continuation lines. Each has the number of its first line; lines count from 1.
 pub(super) fn logical(bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
     let mut logical = Vec::new();
     let mut lines = natural(bytes).into_iter().zip(1..);
@@ -22,7 +22,7 @@ pub(super) fn logical(bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
     logical
 }
 
-/// Lines end with `\n`, `\r` or both.
+/// Splits at line ends: `\n`, `\r` or `\r\n`.
 fn natural(bytes: &[u8]) -> Vec<&[u8]> {
     let mut lines = Vec::new();
     let mut rest = bytes;
@@ -48,7 +48,7 @@ fn trim_start(line: &[u8]) -> &[u8] {
     &line[start.unwrap_or(line.len())..]
 }
 
-/// An odd number of backslashes at the end: the last one is not escaped itself.
+/// Whether the line ends with an odd number of backslashes, so that the last one is not itself escaped.
 fn ends_with_continuation(line: &[u8]) -> bool {
     line.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
@@ -105,7 +105,7 @@ fn unescape(text: &str) -> Result<String, String> {
     Ok(plain)
 }
 
-/// The character of `uXXXX`, or of `uXXXX\uXXXX` where it takes two UTF-16 units, and the rest of the text.
+/// The character of `uXXXX`, or of `uXXXX\uXXXX` if the character takes two UTF-16 units, and the rest of the text.
 fn code_point(text: &str) -> Result<(char, &str), String> {
     let wrong = || {
         let shown: String = text.chars().take(5).collect();

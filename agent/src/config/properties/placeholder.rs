@@ -4,13 +4,13 @@ use std::{cell::Cell, collections::BTreeMap};
 
 use super::Value;
 
-/// The deepest nesting of placeholders, references to keys with placeholders included.
+/// The deepest nesting of placeholders. References to keys whose values have placeholders count as nesting.
 const MAX_DEPTH: u32 = 16;
 
-/// The most replacements in one file.
+/// The largest number of replacements in one file.
 const MAX_REPLACEMENTS: u32 = 10_000;
 
-/// The values that placeholders refer to.
+/// Looks up the values of placeholders, and counts the replacements.
 pub(super) struct Placeholders<'a> {
     environment: &'a BTreeMap<String, String>,
     file: &'a BTreeMap<String, Value>,
@@ -29,7 +29,7 @@ impl<'a> Placeholders<'a> {
         }
     }
 
-    /// The text with its placeholders replaced; a name and a default may have placeholders, too.
+    /// Replaces the placeholders in the text. Names and defaults may have placeholders, too.
     pub(super) fn replace(&self, text: &str) -> Result<String, String> {
         self.within(text, 0)
     }
@@ -72,7 +72,7 @@ impl<'a> Placeholders<'a> {
     }
 }
 
-/// Splits at the closing `}`: the text before it and the text after it.
+/// Splits at the `}` that closes the placeholder: the text before it and the text after it.
 fn up_to_its_brace(text: &str) -> Option<(&str, &str)> {
     let mut open = 1_u32;
     let end = text.find(|c| {

@@ -30,7 +30,7 @@ fn reads(text: &str, key: &str, value: &str) {
     );
 }
 
-// The expectations of the next five tests are what OpenJDK 17 answers.
+// The expected values of the next five tests are the results of OpenJDK 17.
 
 #[test]
 fn the_first_separator_ends_the_key() {
@@ -56,10 +56,10 @@ fn the_first_separator_ends_the_key() {
 }
 
 #[test]
-fn only_blanks_in_front_are_taken_off_a_value() {
+fn only_leading_blanks_are_trimmed_from_a_value() {
     reads("a=  b  ", "a", "b  ");
     reads("a=\\  b", "a", "  b");
-    // No blank to Java: a no-break space, an ideographic one, a vertical tab.
+    // Java does not treat these as blanks: a no-break space, an ideographic space, a vertical tab.
     for other in ["\u{a0}", "\u{3000}", "\x0b"] {
         reads(&format!("a={other}b"), "a", &format!("{other}b"));
         reads(&format!("a{other}=b"), &format!("a{other}"), "b");
@@ -138,7 +138,7 @@ fn a_byte_order_mark_is_skipped_and_utf_16_is_refused() {
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_are_a_mistake_in_a_value_and_none_in_a_comment() {
+fn bytes_that_are_not_utf_8_are_a_mistake_in_a_value_but_not_in_a_comment() {
     let read = file(b"# \xb6\xa9\na=\xb6\xa9\nb=1\nc\xb6=1");
     assert_eq!(read.values.len(), 3);
     let wrong = read.values["a"].text.as_deref().unwrap_err();
@@ -164,12 +164,12 @@ fn placeholders_nest_in_defaults_and_names() {
     assert_eq!(value("a=${${KEY}:x}"), "orders");
     assert_eq!(value("a=${${KEY}}"), "orders");
     assert_eq!(value("a=${A:{\"b\":{}}}"), "{\"b\":{}}");
-    // What is not needed may be missing.
+    // A placeholder in an unused default may lack a value.
     assert_eq!(value("a=${NAME:${OTHER}}"), "orders");
 }
 
 #[test]
-fn placeholders_name_keys_of_the_file_too_after_the_environment() {
+fn a_placeholder_is_looked_up_in_the_environment_and_then_in_the_file() {
     let values = file(b"a=${b}-${NAME}\nb=${c:x}\nc=1\nNAME=never").values;
     assert_eq!(values["a"].text.as_deref(), Ok("1-orders"));
 }
@@ -182,7 +182,7 @@ fn the_value_of_a_variable_is_not_a_placeholder() {
 }
 
 #[test]
-fn placeholders_without_a_value_or_an_end_are_mistakes() {
+fn a_placeholder_without_a_value_or_without_a_closing_brace_is_a_mistake() {
     let message = one("a=${OTHER}").1.unwrap_err();
     assert_eq!(
         message,
@@ -199,7 +199,7 @@ fn placeholders_without_a_value_or_an_end_are_mistakes() {
 }
 
 #[test]
-fn placeholders_that_refer_to_each_other_end() {
+fn placeholders_that_refer_to_each_other_are_a_mistake() {
     for text in ["a=${a}", "a=${b}\nb=${a}", "a=${b}${b}\nb=${a}${a}"] {
         let message = file(text.as_bytes()).values["a"].text.clone().unwrap_err();
         assert!(message.contains("refer to each other"), "{message}");

@@ -41,16 +41,16 @@ pub(crate) enum Call {
     Leave,
 }
 
-/// How a call is answered.
+/// The answer to a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Behaviour {
-    /// With the expected answer.
+    /// The expected answer.
     #[default]
     Answer,
-    /// With no id, as upstream's collectors do at first.
+    /// An answer without an id, which is the first answer of upstream's collectors.
     NoId,
     Fail(Code),
-    /// Never.
+    /// No answer.
     Hang,
 }
 
@@ -79,7 +79,7 @@ impl Seen {
         }
     }
 
-    /// The size of the message.
+    /// The encoded size of the message.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Application(message) => message.encoded_len(),
@@ -114,7 +114,7 @@ impl State {
     }
 }
 
-/// Killed when it is dropped: its connections break.
+/// A fake collector. Dropping it stops it abruptly: its connections break.
 #[derive(Debug)]
 pub(crate) struct Collector {
     address: SocketAddr,
@@ -178,7 +178,7 @@ impl Collector {
             .change(|state| state.behaviours.insert(call, behaviour));
     }
 
-    /// Keeps the connections and answers nothing: the thread stops running within 5 ms.
+    /// Keeps the connections open and answers nothing: the collector's thread blocks within 5 ms.
     pub(crate) fn freeze(&self) {
         self.state.change(|state| state.frozen = true);
     }
@@ -191,7 +191,7 @@ impl Collector {
         self.state.read(read)
     }
 
-    /// Waits for the `number`th of these calls, and returns it.
+    /// Waits until `number` calls of this kind have arrived, and returns the last of them.
     pub(crate) fn wait_for(&self, call: Call, number: usize) -> Seen {
         self.state
             .wait_for(&format!("{call:?} number {number}"), |state| {
@@ -216,7 +216,7 @@ impl Drop for Collector {
     }
 }
 
-/// Blocks the thread while the collector is to be frozen.
+/// Blocks the collector's thread while the test has frozen the collector.
 async fn freeze_when_requested(state: &Watched<State>) -> Infallible {
     loop {
         tokio::time::sleep(Duration::from_millis(5)).await;

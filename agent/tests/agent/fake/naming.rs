@@ -1,4 +1,4 @@
-//! A naming server on a plain socket, so that it can send any answer, also an invalid one.
+//! A naming server on a plain socket, so that it can send any answer, including an invalid one.
 
 use std::{
     io::{Read, Write},
@@ -9,7 +9,7 @@ use std::{
 
 use super::Watched;
 
-/// How the server responds to the next requests.
+/// The response to the next requests.
 #[derive(Clone, Debug)]
 pub(crate) enum Response {
     List(Vec<String>),
@@ -34,7 +34,7 @@ struct State {
     over: bool,
 }
 
-/// Stops when it is dropped.
+/// A fake naming server. It stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Naming {
     address: SocketAddr,
@@ -94,7 +94,7 @@ impl Naming {
 impl Drop for Naming {
     fn drop(&mut self) {
         self.state.change(|state| state.over = true);
-        // Ends the thread's wait in accept; if that fails, the thread has ended already.
+        // Ends the thread's wait in `accept`. If connecting fails, the thread has already ended.
         drop(TcpStream::connect(self.address));
     }
 }

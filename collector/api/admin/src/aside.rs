@@ -1,8 +1,8 @@
 //! Runs the handlers of pages, lists, the event feed and scrapes on a runtime of their own, whose threads have a lower priority
-//! than those that serve agents. The connection, with its limits and time-outs, stays where it is.
+//! than those that serve agents. The connection, with its limits and time-outs, stays on the runtime of the calls.
 //!
-//! A change of an operator does not run there: it takes locks that calls of agents want, and with a low priority it could hold
-//! them for long.
+//! A change by an operator does not run there: it takes locks that calls of agents need, and at a low priority it could hold them
+//! for long.
 
 use std::panic::resume_unwind;
 
@@ -21,7 +21,7 @@ use super::stopping;
 #[cfg(test)]
 mod tests;
 
-/// Handles a request that changes nothing on `runtime`. If the client disconnects, the handler is dropped there, too.
+/// Handles a request that changes nothing on `runtime`. If the client disconnects, the handler is also dropped there.
 pub(super) async fn run(State(runtime): State<Handle>, request: Request, next: Next) -> Response {
     if !request.method().is_safe() {
         return next.run(request).await;
@@ -29,7 +29,7 @@ pub(super) async fn run(State(runtime): State<Handle>, request: Request, next: N
     let handler = rollcall_link::carried(next.run(request));
     let handler = AbortOnDropHandle::new(runtime.spawn(handler));
     match handler.await {
-        // A body of a known size is in memory; only the event feed is still to be written.
+        // A body of a known size is complete in memory. Only the event feed has parts that are still to be written.
         Ok(response) if response.body().size_hint().exact().is_some() => response,
         Ok(response) => response.map(|body| moved(runtime, body)),
         Err(error) => match error.try_into_panic() {
@@ -39,7 +39,7 @@ pub(super) async fn run(State(runtime): State<Handle>, request: Request, next: N
     }
 }
 
-/// A body whose parts are written on `runtime`, each when the client reads it.
+/// A body whose parts are written on `runtime`, each part when the client reads it.
 fn moved(runtime: Handle, body: Body) -> Body {
     let parts = stream::unfold(body.into_data_stream(), move |mut parts| {
         let writing = runtime.spawn(async move { (parts.next().await, parts) });

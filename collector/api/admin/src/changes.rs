@@ -1,7 +1,8 @@
-//! Runs changes of operators to their end.
+//! Runs changes by operators to their end.
 //!
-//! A server drops the handler of a call whose client disconnects. A change and its record must not be separated, so every request
-//! that may change something is handled in a task of its own, which ends after the record even if the answer has no reader.
+//! If a client disconnects, the server drops the handler of its call. A change must not happen without its record. So every request
+//! that may change something is handled in a task of its own, which runs until the record is written, even if no client reads the
+//! answer.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -19,7 +20,7 @@ use super::{failed, permit};
 #[cfg(test)]
 mod tests;
 
-/// The most changes that run at the same time; one more waits.
+/// The most changes that run at the same time; further ones wait.
 const MAX_RUNNING: usize = 64;
 
 /// Runs changes. Clones share their limit.
@@ -30,7 +31,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Changes that run in `tasks`, whose shutdown waits for them.
+    /// Runs the changes in `tasks`, whose shutdown waits for them.
     pub(super) fn new(tasks: &TaskSet) -> Self {
         Self {
             tasks: tasks.clone(),
@@ -38,7 +39,7 @@ impl Changes {
         }
     }
 
-    /// Handles a request; one that may change something is handled to its end even if the returned future is dropped.
+    /// Handles a request. A request that may change something is handled to its end even if the returned future is dropped.
     pub(super) async fn handle(self, request: Request, next: Next) -> Response {
         if request.method().is_safe() {
             return next.run(request).await;

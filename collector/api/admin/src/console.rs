@@ -1,5 +1,5 @@
 //! The console: a page for people that reads the query API. Its files are built from `console/` and embedded, so it works without
-//! any other server. They hold no data, and are served without a credential; the page requests it from the user.
+//! any other server. The files contain no data and are served without credentials; the page prompts the user for them.
 
 use axum::{
     Router,
@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 
-/// Scripts, styles and calls from this collector only, nothing inline, no frame around the page, and no form that leaves it.
+/// Allows scripts, styles and calls from this collector only. Forbids inline code, frames around the page, and forms.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                                  base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
 

@@ -36,7 +36,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The `data` of a `lagged` event.
 #[derive(Debug, Serialize)]
 struct Lagged {
-    /// `null` if unknown: the collector ended before it could write them, or their numbering was another one.
+    /// `null` if unknown, because the collector ended before it could write the events, or because they belong to another series of
+    /// numbers.
     missed: Option<u64>,
 }
 
@@ -50,10 +51,10 @@ struct Subscription {
 /// `GET /api/events`: events named `instance`, `service_instance` and `collector` by their subject, as they happen, whose data
 /// is a [`view::Event`]; and `lagged` with the number of events that the client missed.
 ///
-/// `since` is the id of an event or a time: the feed begins after that event or at that time, as far as the journal reaches, or the
-/// history of this run without one. Without it the feed begins now. A browser that reconnects repeats `since` and adds the header
-/// `Last-Event-ID`, which therefore takes precedence. A comment is sent at once, so that a client behind a proxy knows that it is
-/// connected.
+/// `since` is the id of an event or a time. The feed begins after that event or at that time, as far as the journal reaches back,
+/// or the history of this run if there is no journal. Without `since` the feed begins now. A browser that reconnects repeats
+/// `since` and adds the header `Last-Event-ID`, which therefore takes precedence. A comment is sent at once, so that a client
+/// behind a proxy knows that it is connected.
 pub(super) async fn stream(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -64,7 +65,7 @@ pub(super) async fn stream(
     let header = header.and_then(|value| value.to_str().ok());
     let feed = &face.services.events;
     let resumed = match header {
-        // An id of another release must not exclude a browser for ever.
+        // An id that this release cannot read counts as absent, so that a browser which repeats it is not refused for ever.
         Some(id) => since::parse(id, feed).await.ok(),
         None => None,
     };

@@ -1,4 +1,4 @@
-//! What this collector uses of each of its limits.
+//! The limits of this collector, and how much of each is used.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -20,20 +20,20 @@ pub enum Figure {
     Seconds(f64),
 }
 
-/// A limit, and what is used of it.
+/// A limit, and how much of it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Gauge {
     /// The name of the limit in the answer.
     pub name: &'static str,
-    /// What is used now.
+    /// The amount that is used now.
     pub used: Figure,
     /// `null` without a limit.
     pub limit: Option<Figure>,
-    /// The plural of what is counted, `bytes` or `seconds`.
+    /// The unit: the plural of the counted things, `bytes` or `seconds`.
     pub unit: &'static str,
     /// The configuration key of the limit; `null` if the system sets it.
     pub key: Option<&'static str>,
-    /// What sets the limit, if no key does.
+    /// A note on what sets the limit, if no key does; otherwise empty.
     pub note: &'static str,
 }
 
@@ -46,7 +46,7 @@ fn name_and_key(budget: &str) -> Option<(&'static str, &'static str)> {
     Some(match budget {
         "requests" => ("memory of requests", "server.default.inbound_memory"),
         "answers" => ("memory of answers", "server.default.outbound_memory"),
-        // It is a part of the same key.
+        // Its limit is a part of the same key.
         "waiting" => (
             "memory of answers that wait for room",
             "server.default.outbound_memory",
@@ -114,7 +114,7 @@ impl Gauge {
         }
     }
 
-    /// The same gauge, with a limit that something else sets.
+    /// This gauge, with a note on what sets the limit if no key does.
     #[must_use]
     pub fn set_by(self, note: &'static str) -> Self {
         Self {

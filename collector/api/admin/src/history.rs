@@ -1,8 +1,8 @@
 //! The counts of the last hour, for the charts of the console.
 //!
 //! The history is in memory only: it begins with the start of the collector. Its size does not depend on the number of instances.
-//! It has separate counts only for the first [`MAX_APPLICATIONS`] applications in the order of their ids; the others are in the total
-//! only.
+//! It has separate counts for the first [`MAX_APPLICATIONS`] applications in the order of their ids; the other applications are
+//! only in the total.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -52,7 +52,7 @@ struct Samples {
     agents: VecDeque<Counts>,
     /// Healthy and unhealthy instances of Nacos services.
     services: VecDeque<(u32, u32)>,
-    /// By the id of the application, 0 for those whose application is unknown. A series that is shorter than `times` begins later.
+    /// By the id of the application; 0 for instances whose application is unknown. A series shorter than `times` began later.
     applications: BTreeMap<i32, VecDeque<Counts>>,
     /// The longest commit of the last interval.
     slowest_commit: Duration,
@@ -158,7 +158,7 @@ impl Samples {
                 push(self.applications.entry(id).or_default(), counts);
             }
         }
-        // The series of an application that had no instance for an hour makes room for another one.
+        // The series of an application without instances for an hour is removed and makes room for another application.
         self.applications
             .retain(|_, series| series.iter().any(|counts| *counts != Counts::default()));
         self.slowest_commit = sample.slowest_commit;
@@ -175,7 +175,7 @@ fn push<T>(series: &mut VecDeque<T>, value: T) {
 // === impl Series ===
 
 impl Series {
-    /// The last `length` counts; zeros before the first one.
+    /// The last `length` counts, padded with zeros at the beginning.
     fn of(counts: &VecDeque<Counts>, length: usize) -> Self {
         let missing = length.saturating_sub(counts.len());
         let all = || {
@@ -246,7 +246,7 @@ impl Sampler {
         }
     }
 
-    /// A sample, which has the applications with these ids even if the list of applications ends before them.
+    /// A sample of the first applications, and of those in `known` even if the list ends before them.
     fn sample(&self, known: BTreeSet<i32>) -> Sample {
         let roster = &self.services.roster;
         let counts = roster.counts();

@@ -1,9 +1,10 @@
-//! The face for operators and their tools: probes, metrics, the query API, the event feed, the console, and what operators change.
+//! The face for operators and their tools: probes, metrics, the query API, the event feed, the console, and the changes that
+//! operators make.
 //!
 //! The query API returns JSON in snake_case. Times are RFC 3339 in UTC with milliseconds; unknown values are `null`. Lists take
-//! `limit` (100 by default, 1000 at most) and `cursor`, and return `{"items": [...], "next": ...}`, where `next` is the `cursor`
-//! of the next page, or `null` at the end. A page that reaches its size limit ends before `limit` ([`Pages`]). Data from agents
-//! is returned as JSON only.
+//! `limit` (100 by default, 1000 at most) and `cursor`, and return `{"items": [...], "next": ...}`, where `next` is the `cursor` of
+//! the next page, or `null` at the end. A page that reaches its size limit has fewer than `limit` items ([`Pages`]). Data from
+//! agents is returned only as JSON.
 
 #![warn(missing_docs)]
 
@@ -65,9 +66,9 @@ pub use starting::router as starting;
 /// The limits of this face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The most subscribers of `/api/events`; one more is refused with 503.
+    /// The most subscribers of `/api/events`; further ones are refused with 503.
     pub max_event_subscribers: usize,
-    /// The most lists of the query API that are read at the same time; one more request waits.
+    /// The most lists of the query API that are read at the same time; further requests wait.
     pub max_concurrent_lists: usize,
 }
 
@@ -87,7 +88,7 @@ struct Face {
     services: Services,
     /// One permit per list that is read at the same time.
     lists: Arc<Semaphore>,
-    /// The permit to encode the metrics: a scrape waits for the one before it, and not for lists.
+    /// The permit to encode the metrics. A scrape waits for the previous scrape, but not for lists.
     scrapes: Arc<Semaphore>,
     /// One permit for each subscriber of the event feed.
     subscribers: Arc<Semaphore>,
@@ -197,7 +198,7 @@ pub fn router(
         None => guarded,
     };
     guarded
-        // A page without data, which prompts for the credentials itself.
+        // The console is a page without data, which prompts for the credentials itself.
         .merge(console::files())
         .route_layer(from_fn(check_host))
         // Load balancers use any host name, and the probes show no data of agents.
@@ -257,7 +258,7 @@ fn routes_of_services() -> Router<Arc<Face>> {
         .route("/api/services/subscribers", get(services::subscribers))
 }
 
-/// Forbids browsers to guess types, run scripts of others, load other resources, and cache the answer. Adds the time.
+/// Forbids browsers to guess content types, run foreign scripts, load foreign resources, and cache the answer. Adds the time.
 async fn secure(mut response: Response) -> Response {
     let headers = response.headers_mut();
     if let Some(date) = date::now() {
@@ -305,8 +306,8 @@ impl Face {
         .await?
     }
 
-    /// Runs `read`, which may visit very many entries, off the runtime's threads. At most as many run at a time as there are
-    /// permits, even if clients disconnect.
+    /// Runs `read`, which may visit very many entries, on a thread outside the runtime. The number of permits limits how many run
+    /// at a time, even if clients disconnect.
     async fn read_list<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Services) -> T + Send + 'static,
@@ -315,7 +316,8 @@ impl Face {
         self.read_with(permit, read).await
     }
 
-    /// The text of all metrics. It visits every application, so it is read off the runtime's threads, one at a time.
+    /// The text of all metrics. Encoding it visits every application, so it runs on a thread outside the runtime, one scrape at a
+    /// time.
     async fn exposition(&self) -> Result<String, Refusal> {
         let permit = permit(&self.scrapes).await?;
         self.read_with(permit, Services::exposition).await

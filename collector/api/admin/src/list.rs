@@ -89,7 +89,8 @@ pub(super) fn states(parameters: &Parameters) -> Result<Option<Vec<State>>, Refu
         .ok_or_else(|| Refusal::invalid("state", allowed()))
 }
 
-/// The longest text to search for, in bytes: a longer one would only make a search of hostile names slow.
+/// The longest text to search for, in bytes. A longer text would help no honest search, and could make a search through hostile
+/// names slow.
 const MAX_TEXT: usize = 256;
 
 /// A parameter that is not empty; `None` without it.

@@ -1,4 +1,4 @@
-//! What operators change about instances of agents, and the record of every change.
+//! The changes that operators make to instances of agents, and the record of every change.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(super) async fn forget(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `DELETE /api/instances`: the same for every instance in one of the states of `state`, of one application or of all applications.
+/// `DELETE /api/instances`: forgets every instance in one of the states of `state`, of one application or of all applications.
 pub(super) async fn forget_all(
     State(face): State<Arc<Face>>,
     uri: Uri,

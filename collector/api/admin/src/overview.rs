@@ -29,7 +29,7 @@ struct Overview<'a> {
 
 #[derive(Serialize)]
 struct Catalog {
-    /// Whether lists are answered: shortly after a start they are not.
+    /// Whether lists are answered; `false` shortly after a start.
     complete: bool,
     services: usize,
     instances: usize,
@@ -72,7 +72,7 @@ pub(super) async fn overview(State(face): State<Arc<Face>>, uri: Uri) -> Result<
     }))
 }
 
-/// `GET /api/naming`: the lists that agents receive from this collector, as they receive them.
+/// `GET /api/naming`: the lists of collectors, exactly as agents receive them from this collector.
 pub(super) async fn naming(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
     Parameters::of(&uri, &[])?;
     let body = |list| face.services.naming.body(list);

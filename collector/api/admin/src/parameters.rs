@@ -11,7 +11,8 @@ impl Parameters {
     /// Parses a query with these known parameters.
     ///
     /// # Errors
-    /// 400, naming a parameter that is unknown or repeated, and the known ones: a misspelt filter must not return everything.
+    /// 400 for a parameter that is unknown or repeated, with the known parameters: a request with a misspelt filter must not return
+    /// everything.
     pub(super) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Refusal> {
         let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|rejection| Refusal::invalid("query", rejection.body_text()))?;
@@ -35,7 +36,7 @@ impl Parameters {
     /// Refuses the first of these parameters that is given.
     ///
     /// # Errors
-    /// 400 with the reason: a filter that has no effect beside the others must not return everything.
+    /// 400 with the reason: a request with a filter that would have no effect must not return everything.
     pub(super) fn refuse(&self, names: &[&'static str], reason: &str) -> Result<(), Refusal> {
         let given = names.iter().find(|name| self.get(name).is_some());
         given.map_or(Ok(()), |name| Err(Refusal::invalid(*name, reason)))

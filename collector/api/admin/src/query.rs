@@ -28,8 +28,8 @@ const UNKNOWN: &str = "unknown";
 /// The parameters of a list of instances.
 const OF_INSTANCES: [&str; 6] = ["state", "name", "host", "text", "limit", "cursor"];
 
-/// `GET /api/applications`: all, those whose code contains `text`, those with an instance in one of the states of `state`, or the
-/// one with this `code`.
+/// `GET /api/applications`: all applications, or those whose code contains `text`, those with an instance in one of the states of
+/// `state`, or the one with this `code`.
 pub(super) async fn applications(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -79,9 +79,8 @@ pub(super) async fn application(
     Ok(reply(&view::Application::of(&status)))
 }
 
-/// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`]. `state` has one or several states, separated by commas;
-/// with it the list includes instances that are hidden otherwise because they have been down or left for long. `name` selects a
-/// name or UUID, and `host` a host.
+/// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`]. `state` has one or several states, separated by commas. With
+/// it, the list includes forgotten instances, which are otherwise hidden. `name` selects a name or UUID, and `host` a host.
 pub(super) async fn instances(
     State(face): State<Arc<Face>>,
     id: IdText,

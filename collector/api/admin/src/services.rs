@@ -23,7 +23,7 @@ mod view;
 
 pub(super) use change::{clear_override, delete_service, deregister, set_override, set_threshold};
 
-/// `GET /api/namespaces`: those that were created, and `public`. Clients may use others.
+/// `GET /api/namespaces`: `public` and the namespaces that operators created. Clients may use others without creating them.
 pub(super) async fn namespaces(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -71,7 +71,7 @@ pub(super) async fn services(State(face): State<Arc<Face>>, uri: Uri) -> Result<
     page.end(next.map(name::text))
 }
 
-/// `GET /api/services/detail`: one service, with everything that is set on it.
+/// `GET /api/services/detail`: one service with all its settings.
 pub(super) async fn detail(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &name::PARAMETERS)?;
     let key = name::key(&parameters)?;
@@ -85,8 +85,8 @@ fn missing() -> Error {
     Error::NotFound(rollcall_catalog::NotFound::Service)
 }
 
-/// `GET /api/services/instances`: the instances of a service with their true state; only the one at `ip`, `port` and `cluster`, if the
-/// request names them; with `as=client` as a 2.x or 3.x client receives them.
+/// `GET /api/services/instances`: the instances of a service with their true state. If the request names `ip`, `port` and
+/// `cluster`, only the instance there. With `as=client`, the instances as a 2.x or 3.x client receives them.
 pub(super) async fn instances(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -185,7 +185,8 @@ pub(super) async fn subscribers(
     })
 }
 
-/// A page of a list: at most `limit` of these items, of which the first has the position `from`. The cursor of an item is its position.
+/// A page of a list: at most `limit` of these items. `from` is the position of the first item; the cursor of an item is its
+/// position.
 fn part<'a, T, V: Serialize>(
     face: &Face,
     items: &'a [T],

@@ -60,12 +60,13 @@ const MAX_TIMELINES: usize = 100;
 struct Several {
     /// The last change first.
     items: Vec<Shown<()>>,
-    /// Whether there are more than the answer holds.
+    /// Whether there are more timelines than the answer has.
     more: bool,
 }
 
-/// `GET /api/services/instances/timeline?namespace=&group=&service=&ip=&port=&cluster=`; without `service`, or without `ip` and
-/// `port`, the timelines of all instances that the others select, also of those that are no longer registered.
+/// `GET /api/services/instances/timeline?namespace=&group=&service=&ip=&port=&cluster=`. Without `service`, or without `ip` and
+/// `port`, returns the timelines of all instances that the remaining parameters select, including instances that are no longer
+/// registered.
 pub(super) async fn service(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
     let names = ["namespace", "group", "service", "ip", "port", "cluster"];
     let parameters = Parameters::of(&uri, &names)?;
@@ -102,7 +103,7 @@ pub(super) async fn service(State(face): State<Arc<Face>>, uri: Uri) -> Result<R
 struct Selection(ServiceFilter);
 
 impl Selection {
-    /// `None` if the parameters name one instance, or nothing.
+    /// `None` if the parameters name a single instance, or nothing.
     fn of(parameters: &Parameters) -> Result<Option<Self>, Refusal> {
         let given = |name: &'static str| {
             let value = parameters.get(name).filter(|value| !value.is_empty());

@@ -22,7 +22,7 @@ use why::Why;
 /// An application.
 #[derive(Debug, Serialize)]
 pub(super) struct Application<'a> {
-    /// 0 for all instances together whose application was never reported.
+    /// 0 for the entry of all instances whose application was never reported.
     id: i32,
     /// `null` if the id was adopted and no agent has reported the code.
     code: Option<&'a str>,
@@ -59,7 +59,7 @@ pub(super) struct Instance<'a> {
     /// The time of the change to this state.
     since: String,
     why: Why,
-    /// Whether the instance keeps an id that it brought and that this collector had not assigned.
+    /// Whether the instance keeps an id that its agent brought and that this inventory had not assigned.
     adopted: bool,
     registered_at: String,
     last_seen_at: String,
@@ -88,7 +88,7 @@ pub(super) struct Member<'a> {
     /// Whether it is the answering collector.
     #[serde(rename = "self")]
     is_self: bool,
-    /// Whether it assigns the ids.
+    /// Whether it is the owner, which commits new registrations first.
     owner: bool,
     agent_grpc: Option<&'a str>,
     agent_jetty: Option<&'a str>,

@@ -1,11 +1,11 @@
 //! Users, passwords, tokens and rights, for all faces.
 //!
-//! A caller signs in with a name and a password and gets a token, or sends either with each call, as Node does. Passwords are
-//! stored as bcrypt hashes, so rows of a real server's `users` table work unchanged. Tokens are JWTs signed with HMAC-SHA256;
-//! any collector with the same secret accepts them, and none is stored.
+//! A caller signs in with a name and a password, gets a token, and sends the token with each call. It may also send the name and
+//! the password with each call, as Node does. Passwords are stored as bcrypt hashes, so rows of a real server's `users` table work
+//! unchanged. Tokens are JWTs signed with HMAC-SHA256. They are not stored; any collector with the same secret accepts them.
 //!
-//! Without configured users every caller may do everything. There is no default user, no default password and no default
-//! secret, and no header or user agent makes an exception.
+//! Without configured users, every caller may do everything. There is no default user, password or secret, and no header or user
+//! agent bypasses the checks.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -56,7 +56,7 @@ pub struct Caller(Option<Rights>);
 /// The result of a successful sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The token for later calls; empty where no authentication is configured.
+    /// The token for later calls; empty if no authentication is configured.
     pub access_token: String,
     /// Its validity in seconds.
     pub token_ttl: u64,
@@ -78,7 +78,7 @@ pub enum Denied {
     /// The token has expired.
     #[error("token expired!")]
     TokenExpired,
-    /// The user has no right to this.
+    /// The user lacks the right to make the call.
     #[error("authorization failed!")]
     Forbidden,
     /// Too many passwords are being checked.
@@ -89,13 +89,13 @@ pub enum Denied {
 // === impl Auth ===
 
 impl Auth {
-    /// No authentication: every caller may do everything.
+    /// Turns authentication off: every caller may do everything.
     #[must_use]
     pub const fn off() -> Self {
         Self(None)
     }
 
-    /// Only these users, with tokens that `secret` signs and that live for `token_ttl` seconds.
+    /// Admits only these users. Tokens are signed with `secret` and valid for `token_ttl` seconds.
     ///
     /// # Errors
     /// The secret is shorter than [`MIN_SECRET`] bytes.
@@ -117,7 +117,7 @@ impl Auth {
         self.0.is_some()
     }
 
-    /// The number of passwords that are being checked; each takes a thread.
+    /// The number of passwords that are being checked; each occupies a thread.
     #[must_use]
     pub fn under_way(&self) -> usize {
         self.0
@@ -150,8 +150,8 @@ impl Auth {
         Ok(Caller(Some(user.rights.clone())))
     }
 
-    /// Signs a user in. Where no authentication is configured every name succeeds, because clients with a configured password
-    /// always sign in. The peer has the same limit as in [`Auth::identify`].
+    /// Signs a user in. Without configured authentication every name succeeds, because clients with a configured password always
+    /// sign in. The limit for each peer is that of [`Auth::identify`].
     ///
     /// # Errors
     /// The password is wrong, the user is unknown, or too many passwords are being checked.

@@ -6,15 +6,14 @@
 //!
 //! Guarantees for clients:
 //!
-//! * A call that comes before the set-up of its connection waits for it, and is not refused.
+//! * A call that arrives before its connection is set up waits for the set-up; it is not refused.
 //! * A mistake of the caller is answered with the answer's own type; `ErrorResponse` is only for errors that a retry can solve.
 //!   No answer contains a null, and every answer has all fields that some client requires.
-//! * A push carries the whole state of one service. A client that reads slowly gets the latest state; a push that is not
-//!   acknowledged is repeated a limited number of times. A registration that changes nothing is not pushed.
+//! * A push carries the whole state of one service. A client that reads slowly gets the latest state. A push that is not
+//!   acknowledged is repeated a limited number of times. A registration that changes nothing causes no push.
 //! * While the catalog does not know all instances yet, queries and subscriptions are refused with code 300 and nothing is
 //!   pushed, so that no client takes an incomplete list for a complete one. Registrations are accepted.
-//! * When this server stops, it sends its clients the request to reconnect, and does not push the removals that the closing connections
-//!   cause.
+//! * When this server stops, it requests its clients to reconnect. The connections that then close cause no removals and no pushes.
 //!
 //! Left out: configuration, locks and the calls between servers. Configuration is refused with code 501 and a text.
 

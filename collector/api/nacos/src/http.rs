@@ -71,7 +71,7 @@ pub struct Settings {
     pub max_body_size: usize,
     /// The most bytes of the metadata of one instance.
     pub max_metadata: usize,
-    /// The host of this collector in the lists of servers: a name or an address.
+    /// The host under which lists of servers name this collector: a name or an address.
     pub host: String,
     /// The port of this face.
     pub port: u16,
@@ -88,7 +88,8 @@ pub(crate) struct Face {
     routes: Routes,
 }
 
-/// The router of all calls. `peer` returns the address of a call's peer, if it is known; it is called while the call is handled.
+/// The router of all calls. `peer` returns the address of a call's peer if it is known. The router calls it while it handles the
+/// call.
 pub fn router<P>(
     catalog: Catalog,
     auth: Auth,

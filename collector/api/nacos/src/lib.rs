@@ -1,7 +1,7 @@
 //! The Nacos faces of the catalog: the HTTP calls of versions 1, 2 and 3, the gRPC calls of 2.x and 3.x, and the UDP push of 1.x.
 //!
-//! A face reads a request, calls the catalog, and answers in the format of the client's generation. It keeps no instance and no
-//! service itself. The faces do not depend on each other: they share the catalog and [`auth`].
+//! A face reads a request, calls the catalog, and answers in the format of the client's generation. It stores neither instances nor
+//! services. The faces do not depend on each other: they share the catalog and [`auth`].
 //!
 //! Comments call Nacos's own server *the reference*, as `proto/docs/nacos-http.md` and `proto/docs/nacos-grpc.md` do.
 //!

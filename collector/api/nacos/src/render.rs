@@ -67,8 +67,8 @@ impl Serialize for AsMap<'_> {
     }
 }
 
-/// The group and the name in `group@@name`. Without `@@` the whole text is the name, in the group of the argument, or in the
-/// default group if the argument is empty.
+/// Splits `group@@name` into the group and the name. Without `@@` the whole text is the name; the group is then the argument
+/// `group`, or the default group if that is empty.
 pub(crate) fn split<'a>(service: &'a str, group: &'a str) -> (&'a str, &'a str) {
     match service.split_once("@@") {
         Some((group, name)) => (group, name),

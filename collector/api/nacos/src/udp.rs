@@ -1,8 +1,8 @@
 //! Push to 1.x subscribers over UDP.
 //!
-//! A client that polls with a port gets the list by push whenever it changes. All pushes come from one socket with a fixed
-//! port, which firewalls can admit. `ledger` repeats pushes that are not acknowledged. Every client still polls: a push only
-//! makes a change known earlier.
+//! A client that polls with a port gets the list by push whenever it changes. All pushes come from one socket with a fixed port,
+//! which firewalls can admit. `ledger` repeats pushes that are not acknowledged. Every client still polls, so a push only delivers
+//! a change earlier.
 //!
 //! Subscriptions, their limit and their term belong to the catalog.
 
@@ -37,7 +37,7 @@ pub use ledger::Counts;
 
 use crate::{agent::Agent, render::v1};
 
-/// Lists with services named without their group, and with it: keys of the catalog's cache.
+/// The keys of the catalog's cache for lists that name services without their group, and with it.
 const BARE: Form = Form(64);
 const GROUPED: Form = Form(65);
 /// The largest acknowledgement that is read. A client's dump of its cache may be longer, but this server never requests it.
@@ -61,14 +61,14 @@ struct Inner {
     metrics: Metrics,
 }
 
-/// A subscription by identity: a replacement is a different one.
+/// A subscription, compared by identity, so that a replacement is a different one.
 #[derive(Clone)]
 struct Key(Arc<Subscription>);
 
 // === impl Push ===
 
 impl Push {
-    /// Pushes from this socket; without a socket nothing is pushed, and all clients poll.
+    /// Pushes from this socket. Without a socket it pushes nothing, and all clients poll.
     #[must_use]
     pub fn new(catalog: Catalog, socket: Option<UdpSocket>) -> Self {
         let seed = u64::try_from(catalog.wall().millis()).unwrap_or_default();
@@ -104,7 +104,7 @@ impl Push {
         self.0.ledger.lock().failing()
     }
 
-    /// Subscribes the client at `address`. `None` if it has to poll: there is no socket, or its pushes fail.
+    /// Subscribes the client at `address`. Returns `None` if the client has to poll, because there is no socket or its pushes fail.
     pub(crate) fn subscribe<'a>(
         &self,
         interest: impl FnOnce(Subscriber) -> Interest<'a>,
@@ -140,7 +140,7 @@ impl Push {
             };
             self.0.metrics.show(shown, counts, failing);
             shown = counts;
-            // Not biased: a flood of datagrams must not starve pushes, nor many pushes the acknowledgements.
+            // Not biased: a flood of datagrams must not starve pushes, and many pushes must not starve acknowledgements.
             tokio::select! {
                 () = cancel.cancelled() => return,
                 due = self.0.outbox.next() => self.push(socket, due).await,
@@ -177,7 +177,8 @@ impl Push {
         }
     }
 
-    /// Reads the acknowledgements that wait, up to a limit. After a stall of this server they are older than the deadlines.
+    /// Reads the waiting acknowledgements, up to a limit, before deadlines are judged. After a stall of this server, they may have
+    /// arrived before the deadlines.
     fn read_waiting(&self, socket: &UdpSocket, ack: &mut [u8]) {
         for _ in 0..MOST_WAITING {
             let Ok((length, _from)) = socket.try_recv_from(ack) else {

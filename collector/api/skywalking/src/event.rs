@@ -1,6 +1,6 @@
 //! The names of the events that a Java agent of 8.5 and later sends about its own process.
 
-/// What an agent announces about its own process.
+/// The announcement of an agent about its own process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Announcement {
     /// The process has started, or has connected again.
@@ -10,8 +10,8 @@ pub(crate) enum Announcement {
 }
 
 impl Announcement {
-    /// The announcement in an event with this name. Operators and platforms send other events, also about processes that no
-    /// longer run, so these are no signs of life.
+    /// The announcement in an event with this name. Operators and platforms send other events, even about processes that no longer
+    /// run, so other events are not signs of life.
     pub(crate) fn named(name: &[u8]) -> Option<Self> {
         match name {
             b"Start" => Some(Self::Start),

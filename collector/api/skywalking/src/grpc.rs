@@ -4,12 +4,12 @@
 //! of its own; `telemetry` serves all others. Every message is counted before it is decoded (`unary`, `telemetry`). Every
 //! spelling of a method is served. Agents may rely on the following:
 //!
-//! * A key is echoed byte for byte. A key without an id at the deadline is left out of the answer. Only
-//!   `applicationCodeRegister` is then refused with `UNAVAILABLE`, because its callers repeat the request at once after an empty
-//!   answer.
+//! * A key is echoed byte for byte. A key without an id at the deadline is left out of the answer. The one exception is
+//!   `applicationCodeRegister`, which is then refused with `UNAVAILABLE`, because its callers repeat the request at once after an
+//!   empty answer.
 //! * Every call that names an instance renews its lease.
-//! * An unusable field is refused with `INVALID_ARGUMENT`, which names the field; an undecodable message with `INTERNAL`; one
-//!   above the size limit with `OUT_OF_RANGE`. No agent changes its collector on these codes. `UNKNOWN` is never sent.
+//! * An unusable field is refused with `INVALID_ARGUMENT`, which names the field; an undecodable message with `INTERNAL`; and a
+//!   message above the size limit with `OUT_OF_RANGE`. No agent changes its collector on these codes. `UNKNOWN` is never sent.
 //! * A message with too many elements, or without memory to decode it, is refused with `RESOURCE_EXHAUSTED`.
 //! * A stream is answered as soon as the agent closes its half.
 
@@ -49,9 +49,10 @@ mod tests;
 pub struct Config {
     /// The largest message of an agent, in bytes. Agents send whole dictionaries in one message.
     pub max_message_size: usize,
-    /// The most streams that follow the health of this collector; one more is refused.
+    /// The most streams that follow the health of this collector; further ones are refused.
     pub max_health_watchers: usize,
-    /// The token that agents and tools send with every call; `PERMISSION_DENIED` without it. Health checks need no token.
+    /// The token that agents and tools must send with every call. A call without it is refused with `PERMISSION_DENIED`; health
+    /// checks need no token.
     pub token: Option<Token>,
 }
 
@@ -77,7 +78,7 @@ fn service(path: &'static str) -> &'static str {
         .map_or(path, |(service, _call)| service)
 }
 
-/// A health request only has the name of a service, in bytes.
+/// The largest health request, in bytes. It contains only the name of a service.
 const MAX_HEALTH_MESSAGE_SIZE: usize = 4 << 10;
 
 /// The largest message of [`remote()`], in bytes.
@@ -94,7 +95,7 @@ pub fn streams() -> impl Iterator<Item = &'static str> {
     telemetry::streams().chain([remote::CALL, health::WATCH])
 }
 
-/// `router` for callers that send the token, if one is configured.
+/// Guards `router` with the token, if one is configured.
 fn guarded(router: Router, services: &Services, token: Option<Token>) -> Router {
     match token {
         Some(token) => token.guard(router, services.metrics.denied(Protocol::Grpc), denied),

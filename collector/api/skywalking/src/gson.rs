@@ -1,5 +1,5 @@
-//! Reads JSON numbers and texts as leniently as upstream's servers, which use Gson: a number may be quoted, a text may be a
-//! whole number or a boolean, and one value may be wrapped in an array of its own. Everything else is refused.
+//! Reads JSON numbers and texts as leniently as upstream's servers, which use Gson. A number may be quoted, a text may be a whole
+//! number or a boolean, and either may be wrapped in an array with one element. Everything else is refused.
 
 use std::{fmt, marker::PhantomData};
 
@@ -48,7 +48,7 @@ impl Whole for i64 {
 
 // === impl Number ===
 
-/// Reads a number; with `NESTED` also one inside an array.
+/// Reads a number. With `NESTED` it also reads a number inside an array.
 struct Numbers<T, const NESTED: bool>(PhantomData<T>);
 
 impl<'de, T: Whole> Deserialize<'de> for Number<T> {
@@ -103,7 +103,7 @@ impl<'de, T: Whole, const NESTED: bool> Visitor<'de> for Numbers<T, NESTED> {
 
 // === impl Text ===
 
-/// Reads a text; with `NESTED` also one inside an array.
+/// Reads a text. With `NESTED` it also reads a text inside an array.
 struct TextVisitor<const NESTED: bool>;
 
 impl<'de> Deserialize<'de> for Text {
@@ -230,7 +230,7 @@ mod tests {
         ] {
             assert_eq!(text(json).as_deref(), Some(expected), "{json}");
         }
-        // A parsed fraction no longer has its original spelling.
+        // Fractions are refused as texts, because a parsed fraction has lost its original spelling.
         for json in ["1.10", "null", "{}", "[]", "[\"a\",\"b\"]", "[[\"a\"]]"] {
             assert_eq!(text(json), None, "{json}");
         }

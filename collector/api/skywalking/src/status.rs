@@ -1,8 +1,8 @@
 //! Maps each service error to its status on the wire, in every protocol.
 //!
 //! Java agents of 3.x and 5.x move to another collector on the gRPC codes UNAVAILABLE, PERMISSION_DENIED, UNAUTHENTICATED,
-//! RESOURCE_EXHAUSTED and UNKNOWN, and on no other (proto/docs/skywalking.md section 4.3). So a caller's mistake never gets one
-//! of these codes, an error that another collector or a retry may solve always does, and UNKNOWN is never used.
+//! RESOURCE_EXHAUSTED and UNKNOWN, and on no other (proto/docs/skywalking.md section 4.3). So an error that another collector or a
+//! retry may solve always gets one of these codes, a caller's mistake never does, and UNKNOWN is never used.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -16,7 +16,7 @@ use tonic::Code;
 pub(crate) struct Status {
     pub(crate) grpc: Code,
     pub(crate) http: StatusCode,
-    /// Whether the same collector may succeed in a moment, so that HTTP clients get a `Retry-After`.
+    /// Whether the call may succeed at the same collector soon. HTTP clients then get a `Retry-After`.
     pub(crate) transient: bool,
     /// The label of the call in the metrics.
     pub(crate) outcome: Outcome,

@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl Catalog {
-    /// The namespaces that exist: `public` first, then those that were created, by id. Clients may use others.
+    /// The existing namespaces: `public` first, then those that were created, ordered by id. Clients may use others without
+    /// creating them.
     #[must_use]
     pub fn namespaces(&self) -> Vec<Namespace> {
         let created = self.0.namespaces.read();
@@ -39,7 +40,7 @@ impl Catalog {
     /// Creates a namespace.
     ///
     /// # Errors
-    /// It exists, its id is not valid, the limit of namespaces is reached, or the store failed.
+    /// The namespace exists, its id is not valid, the limit of namespaces is reached, or the store failed.
     pub async fn create_namespace(&self, namespace: Namespace) -> Result<(), Error> {
         if namespace_name(&namespace.id)? == PUBLIC {
             return Err(Error::Conflict(Conflict::NamespaceExists));
@@ -85,7 +86,7 @@ impl Catalog {
         self.0.switches()
     }
 
-    /// Which switches keep clients from service, now and after every change; `None` if none does.
+    /// The switches that deny service to clients, now and after every change; `None` if none does.
     #[must_use]
     pub fn switches_problem(&self) -> tokio::sync::watch::Receiver<Option<Arc<str>>> {
         self.0.switches_problem.subscribe()

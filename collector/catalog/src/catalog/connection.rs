@@ -22,10 +22,10 @@ impl Catalog {
         Ok(self.0.connections.open(connection, limit)?)
     }
 
-    /// Ends a connection: its subscriptions and the instances that it still owns end with it, and the events of the instances
-    /// carry `end`. Calls on the connection that are in progress find it ended.
+    /// Ends a connection: its subscriptions and the instances that it still owns end with it, and the events of the instances carry
+    /// `end`. Calls in progress on the connection fail, because they find it ended.
     ///
-    /// The instances stay when the collector stops: the next run finds them as they were.
+    /// After [`Catalog::drain`] the instances stay, so that the next run finds them as they were.
     pub fn connection_closed(&self, id: ConnectionId, end: ConnectionEnd) {
         let Some(closed) = self.0.connections.close(id) else {
             return;

@@ -89,7 +89,7 @@ impl Catalog {
     /// Returns the revision of the service.
     ///
     /// # Errors
-    /// One of them is not valid, the connection has ended, or there is no room for all. Nothing was changed then.
+    /// One of them is not valid, the connection has ended, or there is no room for all. In these cases nothing was changed.
     pub fn batch_register(
         &self,
         connection: ConnectionId,
@@ -105,8 +105,8 @@ impl Catalog {
         })
     }
 
-    /// Removes the instance at an endpoint, whatever its publisher: of this kind, or else of the other kind. Returns whether
-    /// there was one. Within one beat term no beat restores an ephemeral instance.
+    /// Removes the instance at an endpoint, whatever its publisher. Removes the instance of this kind, or the one of the other kind
+    /// if there is none. Returns whether there was one. For one beat term, no beat restores a removed ephemeral instance.
     ///
     /// # Errors
     /// The store failed.
@@ -203,7 +203,7 @@ impl Catalog {
             let is_buried = beaten.is_none() && registry.is_buried(service, endpoint, now);
             if let Some(beaten) = beaten.filter(|beaten| beaten.is_leased) {
                 if beaten.is_restored {
-                    // From now on its own terms apply, instead of those after a start.
+                    // From now on its own terms apply, instead of the longer ones after a start.
                     self.0.leases.grant(beaten.instance, beaten.beats, now);
                 } else {
                     self.0.leases.renew(beaten.instance, now);
@@ -235,8 +235,8 @@ impl Catalog {
         Ok(Beat::Registered(interval))
     }
 
-    /// The client that registers: a connection is charged to its own peer. An ephemeral instance needs the lock that the end of a
-    /// connection takes too, so that no instance outlives its connection.
+    /// The client that registers; a connection is charged to its own peer. For an ephemeral instance, call this under the lock that
+    /// the end of a connection also takes, so that no instance outlives its connection.
     fn registrant(&self, publisher: &Publisher) -> Result<Registrant, Error> {
         let peer = match publisher {
             Publisher::Connection(id) => {

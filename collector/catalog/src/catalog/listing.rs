@@ -16,7 +16,7 @@ use crate::Error;
 const PART: usize = 512;
 
 impl Catalog {
-    /// The services of a namespace, of one of its groups if one is given, in order: `limit` of them from place `offset` on.
+    /// At most `limit` services of a namespace, or of one of its groups if it is given, in order, starting at position `offset`.
     /// Services that appear or vanish during the listing may or may not be counted.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Catalog {
             .await
     }
 
-    /// As [`Catalog::services`], of those that a filter keeps.
+    /// As [`Catalog::services`], but only those that a filter keeps.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -60,7 +60,7 @@ impl Catalog {
         Ok(page)
     }
 
-    /// The first services of a namespace that a filter keeps, at most `limit`. It reads no further ones.
+    /// At most `limit` services of a namespace that a filter keeps: the first ones. It stops reading once it has found them.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -127,8 +127,8 @@ impl Catalog {
         Ok(found)
     }
 
-    /// The first services of all namespaces in order with their numbers, at most `limit`. It takes no turn, and releases the lock
-    /// after each part.
+    /// The first services of all namespaces in order with their counts, at most `limit`. It does not wait for a permit, and
+    /// releases the lock after each part.
     #[must_use]
     pub fn first_counted(&self, limit: usize) -> Vec<(ServiceKey, ServiceCounts)> {
         let mut found: Vec<(ServiceKey, ServiceCounts)> = Vec::new();
@@ -172,7 +172,7 @@ impl Catalog {
         }
     }
 
-    /// Visits one part, and returns the last service of it; breaks at the end.
+    /// Visits one part and returns its last service. Breaks at the end of the list.
     fn list_part(
         &self,
         place: Option<(&str, Option<&str>)>,
@@ -201,7 +201,7 @@ impl Catalog {
     }
 }
 
-/// A service that a listing's filter reads. The catalog is locked meanwhile, so the filter calls nothing else of it.
+/// A service that a listing's filter reads. The catalog is locked meanwhile, so the filter must not call it.
 #[derive(Debug)]
 pub struct Listed<'a> {
     /// The service.
@@ -211,7 +211,7 @@ pub struct Listed<'a> {
 }
 
 impl Listed<'_> {
-    /// What a listing shows of it.
+    /// The summary of the service, as a listing shows it.
     #[must_use]
     pub fn summary(&self) -> Option<Summary> {
         let summary = self.registry.summary(self.key);

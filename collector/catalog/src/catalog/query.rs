@@ -37,8 +37,8 @@ impl Catalog {
         Ok(self.0.registry.read().view(service, selection))
     }
 
-    /// A list as `encode` writes it. It is called at most once for each revision of a service, selection and form, if the
-    /// result fits the cache, and all callers share the result.
+    /// A list as `encode` writes it. `encode` is called at most once for each revision of a service, selection and form, and all
+    /// callers share the result, if the result fits the cache.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -113,7 +113,7 @@ impl Catalog {
         self.instances_from(service, 0, usize::MAX)
     }
 
-    /// As [`Catalog::instances`], `limit` of them from place `from` on.
+    /// As [`Catalog::instances`], but at most `limit` instances, starting at position `from`.
     ///
     /// # Errors
     /// As [`Catalog::instances`].
@@ -135,7 +135,7 @@ impl Catalog {
         self.0.registry.read().contains(service)
     }
 
-    /// A service with everything that is set on it.
+    /// A service with all its settings.
     #[must_use]
     pub fn service(&self, service: &ServiceKey) -> Option<ServiceDetail> {
         self.0.registry.read().detail(service)

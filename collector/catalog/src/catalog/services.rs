@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Catalog {
-    /// Creates a service. It stays until it is deleted, even without instances. A service that has instances exists already.
+    /// Creates a service, which stays until it is deleted, even without instances. A service that has instances counts as existing.
     ///
     /// # Errors
     /// It exists, there is no room, or the store failed.
@@ -67,7 +67,7 @@ impl Catalog {
                 return Err(Error::Conflict(Conflict::ServiceNotEmpty));
             }
             let mut rows = vec![rows::remove(Table::Service, rows::service_text(&key))];
-            // An instance may be registered before the plan is applied. Then the service stays, and its rows too.
+            // If an instance is registered before the plan is applied, the service stays, and so do its rows.
             let mut undo = Vec::new();
             if detail.is_explicit {
                 let row = ServiceRow::of(&detail.settings);

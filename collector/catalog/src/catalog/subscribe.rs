@@ -32,7 +32,7 @@ impl Catalog {
                     return Ok(Arc::clone(known));
                 }
                 Some(_) => {}
-                // Refused without the lock of writers, because a poller repeats its call.
+                // Checked without the write lock, because a refused poller repeats its call.
                 None => {
                     let limit = self.0.config.limits.subscriptions;
                     subscriptions.admits(&interest.subscriber, limit)?;
@@ -55,8 +55,8 @@ impl Catalog {
         Ok(subscription)
     }
 
-    /// Ends a subscription. Returns `false` if there is none. A connection whose later subscription named other clusters keeps
-    /// it; no clusters stand for any.
+    /// Ends a subscription. Returns `false` if there is none. If a connection's later subscription named other clusters, that
+    /// subscription stays; empty `clusters` stand for any.
     pub fn unsubscribe(
         &self,
         service: &ServiceKey,
@@ -77,8 +77,8 @@ impl Catalog {
         ended.is_some()
     }
 
-    /// The list to push to a subscriber now, as [`Catalog::body`] for all instances of its clusters. `None` if it has the
-    /// current revision, if pushes are switched off, or if the subscription has ended.
+    /// The list to push to a subscriber now, as [`Catalog::body`] for all instances of its clusters. `None` if the subscriber has
+    /// the current revision, if pushes are switched off, or if the subscription has ended.
     ///
     /// # Errors
     /// The catalog is loading.

@@ -25,9 +25,9 @@ const ANSWER: usize = 512;
 pub(super) enum Outcome {
     /// The instance answered correctly, after this long.
     Success(Duration),
-    /// It may be busy.
+    /// No answer, or a wrong one, that a busy instance may give too.
     Soft,
-    /// It does not exist, or another program answers.
+    /// A clear failure: the instance does not exist, or another program answers at its address.
     Hard,
 }
 
@@ -87,7 +87,7 @@ async fn connected(checker: &Checker, address: SocketAddr) -> io::Result<Found> 
     }
 }
 
-/// A request. A path or a header with control characters is not sent: it would be another request.
+/// The text of a request. Leaves out a path or a header with control characters, because they could begin another request.
 fn request(address: SocketAddr, path: &str, headers: &str) -> String {
     let is_clean = |text: &str| !text.chars().any(|c| c.is_control());
     let path = if is_clean(path) && !path.contains(' ') {
@@ -129,7 +129,7 @@ async fn mysql(mut stream: TcpStream) -> io::Result<Found> {
     let greeting = read(&mut stream, |answer| answer.len() > 4).await?;
     Ok(match greeting.get(3..5) {
         Some([0, 10]) => SUCCESS,
-        // Too many connections: it is up, but busy.
+        // Too many connections: the server is up, but busy.
         Some([0, 255]) => (Outcome::Soft, "it refused the connection as one too many"),
         _ => (Outcome::Hard, "its answer is not MySQL's"),
     })

@@ -18,7 +18,7 @@ use super::{attempt::Outcome, pace::Pace};
 /// by the number of the instance.
 const FIRST: u64 = 2_000;
 const SPREAD: u32 = 3_000;
-/// The interval after which an instance that could not be probed is checked again: its cluster may have a checker by then, or its
+/// The interval after which an instance that could not be probed is tried again. By then its cluster may have a checker, or its
 /// name an allowed address.
 pub(super) const IDLE: Duration = Duration::from_secs(5);
 
@@ -102,7 +102,7 @@ impl Probes {
         self.state.lock().paces.remove(&instance);
     }
 
-    /// Records an outcome. Returns the health of the instance, if it is decided, and the time of the next probe.
+    /// Records an outcome. Returns the health of the instance if the outcome decides it, and the time of the next probe.
     pub(super) fn record(
         &self,
         instance: InstanceRef,

@@ -34,7 +34,7 @@ impl Pending {
     }
 }
 
-/// Looks a name up. Waits for a permit for at most `patience`, and then for the result for as long.
+/// Looks up a name. Waits at most `patience` for a permit, and then at most `patience` for the result.
 pub(super) async fn start(
     permits: &Arc<Semaphore>,
     lookup: impl Future<Output = Found> + Send + 'static,
@@ -70,7 +70,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    /// A name whose server does not answer held a thread for blocking work, while its permit was free for the next one.
+    /// A regression test: a name whose server does not answer held a thread for blocking work, while its permit was already free
+    /// for the next lookup.
     #[tokio::test(start_paused = true)]
     async fn a_late_lookup_keeps_its_permit_until_it_returns() {
         let permits = Arc::new(Semaphore::new(1));
@@ -89,7 +90,7 @@ mod tests {
         assert_eq!(permits.available_permits(), 1);
     }
 
-    /// A lookup that found no free permit did not begin, so some slow names stopped the probes of all other names.
+    /// A regression test: a lookup without a free permit did not begin, so a few slow names stopped the probes of all other names.
     #[tokio::test(start_paused = true)]
     async fn a_lookup_waits_for_a_permit() {
         let permits = Arc::new(Semaphore::new(1));

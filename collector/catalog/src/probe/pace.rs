@@ -6,7 +6,7 @@ use rollcall_domain::catalog::Checker;
 
 use super::attempt::Outcome;
 
-/// Results in a row, and the usual interval between two probes.
+/// The equal results in a row, and the interval between two probes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     successes: u32,
@@ -35,7 +35,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Records an outcome. Returns the health that it decides, if any, and the time until the next probe.
+    /// Records an outcome. Returns the health that the outcome decides, if any, and the time until the next probe.
     pub(super) fn record(
         &mut self,
         checker: &Checker,

@@ -1,4 +1,4 @@
-//! Probes, on real sockets where there is something to connect to.
+//! Probes. Tests that connect use real sockets.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -287,7 +287,7 @@ async fn an_address_that_is_not_allowed_is_not_connected_to() {
     );
 }
 
-/// An instance whose lookup was pending was looked up again, and one slow name could hold all permits.
+/// A regression test: an instance with a pending lookup was looked up again, so one slow name could take all permits.
 #[tokio::test(start_paused = true)]
 async fn an_instance_has_one_lookup_at_a_time() {
     let running = Running::start();

@@ -23,7 +23,7 @@ struct State {
     due: VecDeque<ServiceKey>,
     /// The open windows: whether the service changed since it was pushed.
     open: HashMap<ServiceKey, bool>,
-    /// The end of each open window. All windows have one length, so this is the order of their start.
+    /// The end of each open window, in the order in which the windows began, because all have the same length.
     closing: VecDeque<(Moment, ServiceKey)>,
 }
 
@@ -59,7 +59,7 @@ impl Schedule {
         state.due.len() + state.open.values().filter(|changed| **changed).count()
     }
 
-    /// Takes a service to be pushed now; otherwise returns the time to wait, if a window is open.
+    /// Takes a service to be pushed now. Fails with the time to wait if none is due but a window is open.
     pub(super) fn take(&self, now: Moment) -> Result<ServiceKey, Option<Duration>> {
         let mut state = self.state.lock();
         loop {

@@ -1,12 +1,12 @@
 //! The journal: every change of an ephemeral instance since the last commit of the roster, one line of JSON each.
 //!
-//! A line is written before the change is acknowledged, and synced later: it survives the end of the process at once, and a crash
-//! of the machine after the next sync. Lines are numbered. A commit of the roster stores the number of the last line that it
-//! contains, so no line is applied twice. A line has the state of the instance after the change, so it may be applied to a row
-//! that already contains it.
+//! A line is written before the change is acknowledged, and synced later. So it survives a crash of the process at once, and a
+//! crash of the machine after the next sync. Lines are numbered. A commit of the roster stores the number of the last line that it
+//! contains, so no line is applied twice. A line has the state of the instance after the change, so it may be applied to a row that
+//! already contains it.
 //!
-//! A journal that misses a line is marked as incomplete ([`Completeness`]), until a commit contains the change. The next run
-//! refuses reads for a while if it finds the mark.
+//! A journal without the line of a change is marked as incomplete ([`Completeness`]) until a commit contains that change. If the
+//! next run finds the mark, it refuses reads for a while.
 
 use std::{
     collections::BTreeSet,
@@ -25,7 +25,7 @@ use crate::{
     store::{Completeness, Stores},
 };
 
-/// An unreadable line, which marks missing changes where the journal cannot be marked as incomplete.
+/// An unreadable line. It marks missing changes in a journal that cannot be marked as incomplete.
 const LOSSY: &[u8] = b"?\n";
 
 /// The services whose row is to be written, and the journal.
@@ -89,8 +89,8 @@ impl Roster {
         self.failed.fetch_add(1, Relaxed);
     }
 
-    /// Marks the journal as incomplete until [`Roster::trim`]: a run that knows too few instances must not pass for a complete one
-    /// if it ends early.
+    /// Marks the journal as incomplete until [`Roster::trim`]. Otherwise the next run would take the list of a run that ended early
+    /// for complete.
     pub(crate) fn mark_incomplete(&self) {
         let mut state = self.state.lock();
         let is_marked = self.record_loss(&mut state);
@@ -101,7 +101,7 @@ impl Roster {
         }
     }
 
-    /// Returns whether the next run will notice.
+    /// Records a missing line. Returns whether the next run will notice it.
     fn record_loss(&self, state: &mut State) -> bool {
         state.is_unsynced = true;
         let Err(error) = self.stores.journal.mark(Completeness::Incomplete) else {
@@ -122,7 +122,7 @@ impl Roster {
             return;
         }
         let mut state = self.state.lock();
-        // The marks come first: a commit that takes a service from here contains the lines that follow.
+        // The services are marked first, so that a commit that takes a marked service contains the lines that follow.
         for service in &effects.changed {
             if !state.changed.contains(service) {
                 state.changed.insert(service.clone());
@@ -182,13 +182,13 @@ impl Roster {
         self.state.lock().bytes
     }
 
-    /// Whether a commit must replace the journal soon: the journal is half full, or a line is missing.
+    /// Whether a commit must replace the journal soon, because it is half full or misses a line.
     pub(super) fn must_be_written(&self) -> bool {
         let state = self.state.lock();
         state.is_lossy || state.bytes >= self.max / 2
     }
 
-    /// Whether a change is missing that no commit contains.
+    /// Whether the journal misses a change that no commit contains.
     pub(super) fn is_incomplete(&self) -> bool {
         self.state.lock().is_lossy || self.stores.journal.completeness() == Completeness::Incomplete
     }
@@ -198,7 +198,7 @@ impl Roster {
         std::mem::take(&mut self.state.lock().is_unsynced)
     }
 
-    /// The end of the journal. A commit of all services that are marked by now contains the lines before it.
+    /// The end of the journal. A commit of all services that are marked now contains all lines before it.
     pub(super) fn mark(&self) -> Mark {
         let mut state = self.state.lock();
         state.is_lossy = false;

@@ -1,4 +1,4 @@
-//! What is synced while the rows are written.
+//! Syncs of the journal while the rows are written.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
@@ -58,7 +58,7 @@ fn register(catalog: &Catalog, service: &str) {
     registered.unwrap();
 }
 
-/// One write of many rows takes long. The journal was synced only after it.
+/// A regression test: a write of many rows takes long, and the journal was synced only after it.
 #[tokio::test(start_paused = true)]
 async fn the_journal_is_synced_between_two_commits_of_a_write() {
     let store = Arc::new(Crashing::default());

@@ -1,5 +1,5 @@
-//! Removes the rows of overrides whose term has ended. A task of its own waits for the store, so that a slow store delays no
-//! judgement of leases.
+//! Removes the rows of overrides whose term has ended. A separate task does this, so that a slow store does not delay the judging
+//! of leases.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     }
 }
 
-/// Removes the rows one after the other. A removal and a change of the same override do not share a commit, so each is planned
-/// after the other was applied.
+/// Removes the rows one after the other. A removal and a change of the same override do not share a commit, so whichever comes
+/// second is planned after the first was applied.
 pub(super) async fn remove(shared: &Shared) {
     let ended = shared.ended.take();
     let count = ended.len();

@@ -1,4 +1,4 @@
-//! What a sweep waits for, and what it leaves.
+//! Sweeps beside a slow store, and the rows that they leave.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn overridden(store: &Memory) -> Vec<String> {
     rows.map(|row| row.key).collect()
 }
 
-/// The loop that judges leases waited for the store.
+/// A regression test: the loop that judges leases waited for the store.
 #[tokio::test(start_paused = true)]
 async fn a_sweep_does_not_wait_for_the_store() {
     let store = Memory::default();
@@ -88,7 +88,8 @@ async fn the_row_of_an_override_that_was_set_again_stays() {
     );
 }
 
-/// The set and the removal shared a commit: the removal was planned before the override was set, and its row was written last.
+/// A regression test: setting and removing an override shared a commit, so the removal was planned before the override was set, and
+/// was written last.
 #[tokio::test(start_paused = true)]
 async fn the_row_of_an_override_that_is_set_just_before_its_removal_stays() {
     let running = Running::start();

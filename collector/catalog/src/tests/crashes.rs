@@ -41,7 +41,7 @@ async fn the_first_instance_of_a_service_survives_a_crash_right_after_it() {
         let running = crash(running);
         assert!(running.catalog.is_complete());
         assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
-        // And the next one: this time from the row.
+        // The next run restores it too, this time from the row.
         millis(600).await;
         assert!(running.store.lines().unwrap().is_empty());
         let running = crash(running);
@@ -154,7 +154,8 @@ async fn a_journal_that_misses_a_change_makes_the_next_run_wait() {
     assert_eq!(ips(&running.catalog, "a").len(), 1);
 }
 
-/// A full disk accepts neither a line nor a commit. The next run answered empty lists, because the mark was a line too.
+/// A regression test: a full disk accepts neither a line nor a commit. The mark was a line too, so the next run answered empty
+/// lists.
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_makes_the_next_run_wait_and_is_reported_until_there_is_room() {
     for ends_orderly in [true, false] {
@@ -181,7 +182,7 @@ async fn a_full_disk_makes_the_next_run_wait_and_is_reported_until_there_is_room
         store.fill(false);
         let running = on(store);
         assert!(!running.catalog.is_complete());
-        // A commit in this time does not know the missing instance either.
+        // A commit during this time does not contain the missing instance either.
         millis(1200).await;
         let running = crash(running);
         assert!(!running.catalog.is_complete());

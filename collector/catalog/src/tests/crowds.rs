@@ -76,7 +76,7 @@ async fn a_listing_of_many_services_delays_a_registration_by_one_part() {
     );
 }
 
-/// However many clients list, few listings run at the same time.
+/// Only a few listings run at the same time, for any number of clients.
 #[tokio::test(start_paused = true)]
 async fn listings_take_turns() {
     let running = Running::start();

@@ -1,4 +1,4 @@
-//! The stored form of each row, byte for byte: a later release must read what this one wrote.
+//! The stored form of each row, byte for byte: a later release must be able to read the rows of this one.
 
 use std::sync::Arc;
 

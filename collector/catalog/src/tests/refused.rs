@@ -132,7 +132,8 @@ async fn a_stored_change_of_an_instance_without_room_is_undone() {
     assert_eq!(size(&running.catalog, "10.0.0.2"), 2);
 }
 
-/// Each override was checked against the limit before the others of its commit were applied, so all of them were applied.
+/// A regression test: each override was checked against the limit before the others of its commit were applied, so all of them were
+/// applied.
 #[tokio::test(start_paused = true)]
 async fn a_stored_override_without_room_is_undone() {
     let config = Config {
@@ -176,7 +177,8 @@ async fn a_stored_override_without_room_is_undone() {
     assert_eq!(running.catalog.overrides(&a), held);
 }
 
-/// An ephemeral instance is removed without the queue of the store, so also between the plan and its application.
+/// The removal of an ephemeral instance does not go through the queue of the store, so it may happen between a plan and its
+/// application.
 #[tokio::test(start_paused = true)]
 async fn a_stored_override_whose_instance_was_removed_meanwhile_is_undone() {
     let running = Running::start();

@@ -1,4 +1,4 @@
-//! Collectors that share a store: each applies what the others change.
+//! Collectors that share a store: each applies the changes of the others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -61,7 +61,7 @@ async fn member(server: &Arc<Process>) -> Member {
     }
 }
 
-/// Waits until a member has applied what another one changed.
+/// Waits until a member has applied the change of another one.
 async fn eventually(what: &str, mut is_applied: impl FnMut() -> bool) {
     let applied = async {
         while !is_applied() {

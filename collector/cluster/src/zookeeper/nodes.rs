@@ -5,10 +5,10 @@
 //! session, and the session identifies the nodes of one collector.
 //!
 //! A member of Rollcall publishes one of upstream's nodes only for a service that it provides. Agents can register with it, so it
-//! publishes nodes below `agent_gRPC` and `agent_jetty`. It publishes none below `remote`, because upstream's collectors would
-//! send it their registrations if its address sorts first, and a share of their metrics, and none below `ui`, where upstream's
-//! web application expects GraphQL. Members of Rollcall find each other below `/rollcall/members`, which upstream's collectors do
-//! not read; the entry there has the same format as in etcd.
+//! publishes nodes below `agent_gRPC` and `agent_jetty`. It publishes none below `remote`: upstream's collectors would send it a
+//! share of their metrics and, if its address sorts first, their registrations. It publishes none below `ui`, where upstream's web
+//! application expects GraphQL. Members of Rollcall find each other below `/rollcall/members`, which upstream's collectors do not
+//! read; the entry there has the same format as in etcd.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub(super) struct Node {
 /// All children, by path.
 pub(super) type Nodes = BTreeMap<String, Node>;
 
-/// What has to change so that the collector is registered as desired.
+/// The changes after which the collector is registered as desired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     /// The collector is registered as desired.
@@ -152,7 +152,7 @@ impl Parents {
         owners_with_entry: &BTreeSet<i64>,
     ) -> impl Iterator<Item = Member> {
         let mut found: BTreeMap<(i64, &str), Member> = BTreeMap::new();
-        // A collector is named by its first face in this order: preferably the one for other collectors.
+        // A collector of upstream is named by its first face in this order, in which the face for other collectors comes first.
         for parent in [&self.remote, &self.agent_grpc, &self.agent_jetty, &self.ui] {
             for (name, node) in children(nodes, parent) {
                 if owners_with_entry.contains(&node.owner) {

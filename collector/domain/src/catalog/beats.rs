@@ -41,7 +41,7 @@ impl Beats {
 
 impl Metadata {
     /// The beat terms from the reserved keys `preserved.heart.beat.interval`, `preserved.heart.beat.timeout` and
-    /// `preserved.ip.delete.timeout`, in milliseconds. A value with other characters than digits counts as absent.
+    /// `preserved.ip.delete.timeout`, in milliseconds. A value that contains anything but digits counts as absent.
     #[must_use]
     pub fn beats(&self) -> Beats {
         let millis = |key| {

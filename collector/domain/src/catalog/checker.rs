@@ -21,11 +21,11 @@ pub enum Checker {
     },
     /// The handshake of a MySQL server.
     Mysql {
-        /// Kept and shown; the probe does not log in.
+        /// Stored and shown only: the probe does not log in.
         user: Arc<str>,
-        /// Kept and shown, as the user.
+        /// Stored and shown only, like `user`.
         password: Arc<str>,
-        /// Kept and shown; the probe executes nothing.
+        /// Stored and shown only: the probe executes no command.
         command: Arc<str>,
     },
     /// No probe: an operator sets the health.
@@ -43,7 +43,7 @@ pub struct Cluster {
     pub check_port: u16,
     /// Whether the instance's own port is probed.
     pub use_instance_port: bool,
-    /// What operators attached to the cluster.
+    /// The metadata that operators attached to the cluster.
     pub metadata: Arc<Metadata>,
 }
 

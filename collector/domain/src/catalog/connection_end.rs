@@ -19,6 +19,6 @@ pub enum ConnectionEnd {
     Superseded,
     /// The client sent bytes that are not a message of the protocol.
     Violation,
-    /// This collector stops. The instances stay for the next run, so no event of an instance carries this end.
+    /// This collector is stopping. The instances stay for the next run, so no event of an instance carries this end.
     CollectorStops,
 }

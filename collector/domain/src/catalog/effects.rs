@@ -32,7 +32,7 @@ pub struct Event {
     pub kind: Kind,
     /// The publisher of the instance; for one that was taken over, its earlier publisher.
     pub publisher: Publisher,
-    /// What happened.
+    /// The kind of the event.
     pub what: EventKind,
 }
 
@@ -49,7 +49,7 @@ pub enum EventKind {
     Deregistered,
     /// A later registration of the same service on its connection replaced it.
     Replaced,
-    /// Its connection ended, in this way.
+    /// Its connection ended in this way.
     ConnectionEnded(ConnectionEnd),
     /// No beat arrived within its term, and it was removed.
     Expired,
@@ -61,7 +61,7 @@ pub enum EventKind {
     Overridden,
 }
 
-/// What decided about the health of an instance.
+/// What determined the health of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HealthBy {
     /// Its beats: they stopped, or resumed.

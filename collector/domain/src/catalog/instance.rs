@@ -42,7 +42,7 @@ pub struct Registration {
     pub enabled: bool,
     /// The initial health. An existing persistent instance keeps the health that its probe found.
     pub healthy: bool,
-    /// What the client attached to the instance.
+    /// The metadata that the client attached to the instance.
     pub metadata: Arc<Metadata>,
     /// An id that the client chose; without one the faces build it from the endpoint.
     pub instance_id: Option<Arc<str>>,

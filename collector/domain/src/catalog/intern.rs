@@ -2,7 +2,8 @@
 
 use std::{collections::HashSet, hash::Hash, sync::Arc};
 
-/// Shared values. A value that only the interner holds is dropped when the set has doubled since the last sweep.
+/// Shared values. A sweep drops the values that only the interner still holds. It runs whenever the set has doubled since the last
+/// sweep.
 #[derive(Debug)]
 pub(super) struct Interner<T: ?Sized> {
     values: HashSet<Arc<T>>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// Text keys with text values, in the order of the keys. Immutable; share it in an `Arc`.
 ///
-/// One allocation holds all texts: there are as many metadata as instances if each instance has an entry of its own.
+/// One allocation holds all texts, because there may be as many metadata as instances.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Metadata {
     /// The keys and values, one after the other.
@@ -125,7 +125,7 @@ impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Metadata {
     }
 }
 
-/// The end of a text that messages bound far below 4 GiB.
+/// The length of a text. Texts are far shorter than 4 GiB, because messages are bounded.
 fn end(text: &str) -> u32 {
     u32::try_from(text.len()).unwrap_or(u32::MAX)
 }

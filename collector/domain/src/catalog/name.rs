@@ -1,4 +1,4 @@
-//! Names: what the parts of a service's key may contain.
+//! Names, and what the parts of a service's key may contain.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ pub const DEFAULT_GROUP: &str = "DEFAULT_GROUP";
 /// The cluster of instances that are registered without one.
 pub const DEFAULT_CLUSTER: &str = "DEFAULT";
 
-/// Between the parts of a key: no part may contain a control character.
+/// Separates the parts of a key. It cannot occur in a part, because parts may not contain control characters.
 const SEPARATOR: char = '\0';
 
 /// The key of a service: (namespace, group, name). One allocation, cheap to clone; ordered by its parts.
@@ -59,7 +59,7 @@ pub enum Problem {
 /// A name that the catalog does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidName {
-    /// The name that is not valid.
+    /// The part whose name is not valid.
     pub part: Part,
     /// Why it is not valid.
     pub problem: Problem,
@@ -145,7 +145,7 @@ impl ServiceKey {
     }
 }
 
-/// As its text hashes, which [`std::borrow::Borrow`] requires.
+/// Hashes like its text, as [`std::borrow::Borrow`] requires.
 impl Hash for ServiceKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.text.hash(state);
@@ -273,7 +273,7 @@ fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
     if text.is_empty() { default } else { text }
 }
 
-/// A position in a key; the parts are far shorter than 64 KiB.
+/// A position in a key as stored. It fits, because the parts are far shorter than 64 KiB.
 fn at(position: usize) -> u16 {
     u16::try_from(position).unwrap_or(u16::MAX)
 }

@@ -33,8 +33,8 @@ pub use sweep::Swept;
 
 /// Services and their instances. Every change adds to the [`Effects`] argument, which the caller publishes.
 ///
-/// Not shared: the use cases put it behind a lock. The time of each operation is bounded by the instances of one service or of
-/// one publisher.
+/// It has no lock of its own: the use cases keep it behind one. The time of each operation is bounded by the number of instances of
+/// one service or of one publisher.
 #[derive(Debug)]
 pub struct Registry {
     limits: Limits,
@@ -50,18 +50,19 @@ pub struct Registry {
     texts: Interner<str>,
     metadata: Interner<Metadata>,
     extras: Interner<Extra>,
-    /// Each empty service once, in the order in which they became empty; checked when due.
+    /// The empty services, each once, by the time at which they became empty. A sweep checks those that are due.
     empty: BTreeSet<(Moment, u32)>,
-    /// The service and the endpoint of each override without an instance once, in the order of their end; checked when due.
+    /// The service and the endpoint of each override without an instance, each once, by the time at which the override ends. A
+    /// sweep checks those that are due.
     orphans: BTreeSet<(Moment, u32, Endpoint)>,
     revision: u64,
     counts: Counts,
 }
 
-/// The contents of the registry, in numbers.
+/// The numbers of items in the registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Services, those without instances too.
+    /// Services, including those without instances.
     pub services: usize,
     /// Ephemeral instances.
     pub ephemeral: usize,
@@ -71,7 +72,7 @@ pub struct Counts {
     pub healthy: usize,
     /// Publishers that hold an instance.
     pub publishers: usize,
-    /// Overrides, those without an instance too.
+    /// Overrides, including those without an instance.
     pub overrides: usize,
     /// Deregistered endpoints that a beat does not bring back.
     pub tombstones: usize,
@@ -99,7 +100,7 @@ pub enum Refused {
     Weight(f64),
     /// The beat interval in the metadata is longer than the time until the instance is unhealthy, or the time until it is removed.
     BeatInterval,
-    /// Persistent instances are not bound to a connection.
+    /// A persistent instance cannot be bound to a connection.
     PersistentOnConnection,
 }
 
@@ -142,7 +143,7 @@ impl Registry {
         &self.limits
     }
 
-    /// The services in order, optionally after a key, each with its numbers.
+    /// All services in order, each with its counts. Starts behind the key `after` if it is given.
     pub fn counted<'a>(
         &'a self,
         after: Option<&ServiceKey>,
@@ -157,7 +158,7 @@ impl Registry {
         })
     }
 
-    /// The current numbers.
+    /// The current counts.
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {

@@ -11,8 +11,8 @@ pub struct Clusters(Arc<str>);
 /// The rules of a generation of clients for unhealthy instances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Rules {
-    /// As in 1.x: disabled instances count for the protect threshold, and with a threshold of 0 all instances are shown as
-    /// healthy if none is. A negative threshold turns this off.
+    /// As in 1.x: disabled instances count for the protect threshold, and with a threshold of 0 all instances are shown as healthy
+    /// if none is healthy. A negative threshold turns this off.
     V1,
     /// As in 2.x and 3.x: a threshold of 0 or less means no protection.
     #[default]
@@ -28,7 +28,7 @@ pub struct Selection {
     pub healthy_only: bool,
     /// Whether disabled instances are included, as for consoles.
     pub with_disabled: bool,
-    /// Which rules of the generations apply.
+    /// The rules of the consumer's generation.
     pub rules: Rules,
     /// The labels of the consumer, for services with a [`Selector`].
     pub labels: Option<Arc<Metadata>>,
@@ -170,7 +170,7 @@ fn is_protected(hosts: &[Host], rules: Rules, threshold: f64) -> bool {
     at_zero || (threshold > 0.0 && share(healthy, hosts.len()) <= threshold)
 }
 
-/// `part` of `all` as a share.
+/// `part` as a share of `all`.
 pub(super) fn share(part: usize, all: usize) -> f64 {
     let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
     count(part) / count(all)

@@ -23,7 +23,7 @@ pub struct BadSelector {
 const MAX_LABELS: usize = 32;
 
 impl Selector {
-    /// Reads an expression: `CONSUMER.label.A = PROVIDER.label.A`, more of them joined by `&`. White space does not count.
+    /// Parses an expression: one or more of `CONSUMER.label.A = PROVIDER.label.A`, joined by `&`. White space is ignored.
     ///
     /// # Errors
     /// The expression has another form, names different labels on the two sides, or has more than 32 labels.
@@ -54,7 +54,8 @@ impl Selector {
         &self.expression
     }
 
-    /// Whether a provider with this metadata matches the consumer's labels, of those that the expression names.
+    /// Whether a provider with this metadata has the same value as the consumer for each label of the expression that the consumer
+    /// has.
     pub(super) fn matches(&self, consumer: &Metadata, provider: &Metadata) -> bool {
         self.labels.iter().all(|label| {
             consumer

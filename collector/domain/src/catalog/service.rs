@@ -25,9 +25,9 @@ pub struct ServiceDetail {
     pub key: ServiceKey,
     /// Changes with everything that a consumer can see.
     pub revision: u64,
-    /// What operators or clients set on the service.
+    /// The settings that operators or clients made.
     pub settings: Settings,
-    /// Whether it was created explicitly. Then it stays without instances until it is deleted.
+    /// Whether the service was created explicitly. Such a service stays until it is deleted, even without instances.
     pub is_explicit: bool,
     /// The clusters that are configured or have instances, by name.
     pub clusters: Vec<Cluster>,
@@ -50,13 +50,13 @@ pub struct Summary {
     pub instances: usize,
     /// Healthy instances.
     pub healthy: usize,
-    /// Whether its share of healthy instances is at or below its protect threshold; never without instances.
+    /// Whether its share of healthy instances is at or below its protect threshold; `false` without instances.
     pub is_threshold_reached: bool,
     /// What operators or clients attached to the service.
     pub metadata: Arc<Metadata>,
 }
 
-/// The instances of a service in numbers.
+/// The numbers of instances of a service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServiceCounts {
     /// Instances of both kinds.

@@ -29,11 +29,11 @@ pub struct Subscriptions<T> {
     polled: usize,
 }
 
-/// The most subscriptions of one poller. It has no key: they are shown to operators and have no other effect, so a larger number
-/// would cost memory and change no answer.
+/// The most subscriptions of one poller. No configuration key sets it: these subscriptions are only shown to operators, so a larger
+/// number would cost memory and change no answer.
 const MOST_POLLED: usize = 256;
-/// Pollers have at most this part of all subscriptions. They are recorded for operators only, so that they leave the room to
-/// subscribers that receive pushes.
+/// Pollers may use one part in this many of the subscription limit. They are recorded for operators only, and the rest of the limit
+/// is left to subscribers that receive pushes.
 const POLLED_PART: usize = 10;
 
 impl SubscriptionKey {
@@ -64,10 +64,10 @@ impl<T> Default for Subscriptions<T> {
 }
 
 impl<T> Subscriptions<T> {
-    /// Whether there is room for another subscription of this subscriber.
+    /// Checks that there is room for another subscription of this subscriber.
     ///
     /// # Errors
-    /// There are `limit` subscriptions, or the part of the limit that pollers may use is taken.
+    /// There are `limit` subscriptions, or pollers already use their part of the limit.
     pub fn admits(&self, subscriber: &Subscriber, limit: usize) -> Result<(), Full> {
         let full = Full {
             resource: Resource::Subscriptions,
@@ -160,7 +160,7 @@ impl<T> Subscriptions<T> {
         removed
     }
 
-    /// The subscriptions of a service, ordered by key, after a key if one is given.
+    /// The subscriptions of a service, ordered by key. Starts behind the key `after` if it is given.
     pub fn of_service(
         &self,
         service: &ServiceKey,
@@ -194,7 +194,7 @@ impl<T> Subscriptions<T> {
         })
     }
 
-    /// The subscribers without a connection, in order, after one if it is given.
+    /// The subscribers without a connection, in order. Starts behind the subscriber `after` if it is given.
     pub fn renewed(&self, after: Option<&Subscriber>) -> impl Iterator<Item = &Subscriber> {
         let from = after.map_or(Unbounded, Excluded);
         self.renewed.range((from, Unbounded))
@@ -226,7 +226,7 @@ impl<T> Subscriptions<T> {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no subscriptions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0

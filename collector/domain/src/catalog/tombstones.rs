@@ -42,7 +42,8 @@ impl Tombstones {
                 .is_some_and(|until| *until > now)
     }
 
-    /// Removes expired tombstones. Terms differ, so one with a longer term may delay those behind it.
+    /// Removes expired tombstones from the front of the queue. Terms differ, so a tombstone with a longer term delays the removal
+    /// of those behind it.
     pub(super) fn expire(&mut self, now: Moment) {
         while self.order.front().is_some_and(|(until, _)| *until <= now) {
             self.drop_oldest();

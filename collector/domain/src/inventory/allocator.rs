@@ -94,7 +94,8 @@ impl Allocator {
         self.limits
     }
 
-    /// Reserves capacity for entries that are about to be restored. It only saves time: nearly half of it with a million entries.
+    /// Reserves capacity for entries that are about to be restored. This only saves time: nearly half of the time of a restore with
+    /// a million entries.
     pub fn reserve(&mut self, dictionary: Dictionary, entries: usize) {
         match dictionary {
             Dictionary::Applications => self.inventory.applications.reserve(entries),
@@ -105,11 +106,11 @@ impl Allocator {
     }
 
     /// Inserts a durable row: a stored one, or one that another collector committed to the shared store. A later state of an id
-    /// replaces an earlier one. Before the inventory has readers the order does not matter otherwise; later, the rows that a row
-    /// refers to must come before it. [`Limits`] do not apply.
+    /// replaces an earlier one. Otherwise the order does not matter before the inventory has readers; afterwards, the rows that a
+    /// row refers to must come before it. [`Limits`] do not apply.
     ///
     /// # Errors
-    /// The row contradicts a restored one and is skipped: this code did not write the store.
+    /// The row contradicts a restored one and is skipped. This code cannot have written such a store.
     pub fn restore(&mut self, row: Row) -> Result<(), restore::Error> {
         let prepared = self.inventory.prepare(&row);
         self.insert(prepared)

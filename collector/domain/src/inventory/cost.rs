@@ -17,8 +17,8 @@ const SLOT: usize = 2 * (size_of::<usize>() + 1);
 /// node of 160 bytes for each seven of those.
 const LISTED: usize = 12;
 
-/// A lease: its part of a page, and its entry in the timing wheel. The entry has 8 bytes in a list, which
-/// holds up to twice as much as it needs and left a smaller unused block when it grew.
+/// A lease: its part of a page, and its entry in the timing wheel. The entry takes 8 bytes of a list. The list may have twice the
+/// capacity that it needs, and it leaves a smaller unused block behind when it grows.
 const LEASE: usize = PAGE / 8 + 24;
 
 /// A page of eight leases. An adopted id may be far from all others, so it is charged a page of its own.
@@ -68,7 +68,7 @@ pub(super) fn instance(is_keyed: bool, uuid: Option<&str>, properties: &Properti
     place::<PackedInstance>() + LISTED + LEASE + key + allocation(texts)
 }
 
-/// What an adopted id costs beyond [`instance`].
+/// The bytes that an adopted id costs beyond [`instance`].
 pub(super) const ADOPTED: usize = PAGE + block::<PackedInstance>();
 
 pub(super) fn operation(name: Option<&str>) -> usize {

@@ -1,7 +1,7 @@
 //! A digest of an inventory, by which collectors that share a store compare their copies.
 //!
-//! It covers the parts of a row that never change or become known once. It leaves out the generation and the properties of an
-//! instance, because the last report of them wins in any order of other registrations.
+//! It covers the parts of a row that never change, and those that change once, from unknown to known. It leaves out the generation
+//! and the properties of an instance: their last report wins, whatever the order of other registrations.
 //!
 //! The digest is the sum of the digests of all rows, so their order does not matter and a replaced row is subtracted. It detects
 //! mistakes and flipped bits; it does not resist an attacker who searches for two inventories with one digest. It must not change

@@ -60,7 +60,7 @@ pub(super) trait Entry: Clone + Into<Row> {
     const RESERVED: Option<i32>;
 
     fn id(&self) -> Self::Id;
-    /// Its summand in the digest of an inventory.
+    /// The value that it adds to the digest of an inventory.
     fn digest(&self) -> u64;
     /// The bytes of memory that it takes.
     fn cost(&self) -> usize;
@@ -76,7 +76,7 @@ pub(super) trait Entry: Clone + Into<Row> {
     fn key_of(id: Self::Id, kept: &Self::Kept) -> Option<Self::KeyRef<'_>>;
     fn has_key(id: Self::Id, kept: &Self::Kept, key: Self::KeyRef<'_>) -> bool;
 
-    /// Whether an agent brought the id, so that the sequence had not assigned it.
+    /// Whether an agent brought the id. The sequence has not assigned such an id.
     fn is_adopted(&self) -> bool {
         self.key_ref().is_none() && Self::RESERVED != Some(Self::number(self.id()))
     }

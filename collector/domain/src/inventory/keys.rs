@@ -15,15 +15,15 @@ use arc_swap::ArcSwap;
 
 /// A hash table of ids. One thread adds ids; any thread finds them without a lock. An id is never removed.
 ///
-/// A slot is one word: half of the key's hash above the id, or 0 for an empty slot. The word is all that a search compares before
-/// it reads an entry, and all that is copied when the table grows. So an id takes 8 bytes of a table that is at most three
+/// A slot is one word: half of the key's hash above the id, or 0 for an empty slot. A search compares only this word before it
+/// reads an entry, and growth of the table copies only these words. So an id takes 8 bytes of a table that is at most three
 /// quarters full.
 pub(super) struct KeyIndex {
     slots: ArcSwap<Slots>,
     len: AtomicUsize,
 }
 
-/// A power of two of slots. The hash selects the slot, or the first free one after it.
+/// The slots; their number is a power of two. An id is in the slot that its hash selects, or in the next free one.
 struct Slots(Box<[AtomicU64]>);
 
 const FEWEST_SLOTS: usize = 16;
@@ -55,7 +55,7 @@ impl KeyIndex {
         None
     }
 
-    /// Adds the id of a key with this hash. The caller has made the entry visible, and is the only one that adds.
+    /// Adds the id of a key with this hash. The caller has already made the entry visible, and is the only thread that adds ids.
     pub(super) fn insert(&self, hash: u64, id: i32) {
         self.reserve(1);
         let word = pack(tag(hash), id);

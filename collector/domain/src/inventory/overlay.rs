@@ -35,7 +35,7 @@ impl Progress {
         }
     }
 
-    /// Skips the ids up to `last`, on both sides of 0 where the sequence has two.
+    /// Skips the ids up to `last`, on both sides of 0 if the sequence has both.
     pub(super) fn pass(&mut self, last: i32) {
         self.sequence.observe(last);
         self.sequence.observe(-last);
@@ -73,13 +73,13 @@ impl Growth {
         self.added += after;
     }
 
-    /// The size of the inventory after the proposal is confirmed, if it is `held` now.
+    /// The size of the inventory after the proposal is confirmed, given its present size `held`.
     pub(super) const fn applied_to(self, held: usize) -> usize {
         (held + self.added).saturating_sub(self.removed)
     }
 }
 
-/// See the module.
+/// The proposed entries of one dictionary over the registered ones.
 pub(super) struct Overlay<'a, E: Entry> {
     table: &'a Table<E>,
     progress: Progress,
@@ -177,7 +177,7 @@ impl<'a, E: Entry> Overlay<'a, E> {
         }
     }
 
-    /// The change of the dictionary's digest by a proposed entry.
+    /// The amount by which a proposed entry changes the dictionary's digest.
     pub(super) fn change(&self, entry: &E) -> u64 {
         let before = self.table.entry(entry.id());
         entry

@@ -38,7 +38,7 @@ impl PackedInstance {
         }
     }
 
-    /// The bytes of the texts of such an instance.
+    /// The length of the `texts` of such an instance, in bytes.
     pub(super) fn texts_len(uuid: Option<&str>, properties: &Properties) -> usize {
         LENGTH_BYTES + uuid.map_or(0, str::len) + properties.bytes()
     }
@@ -61,7 +61,7 @@ impl PackedInstance {
         InstanceView {
             id,
             application: self.application,
-            // It was a text when it was packed.
+            // The bytes were UTF-8 when they were packed.
             uuid: uuid.map(|uuid| std::str::from_utf8(uuid).unwrap_or_default()),
             registered_at: self.registered_at,
             generation: self.generation,

@@ -112,14 +112,14 @@ impl From<&[(&str, &str)]> for Properties {
 
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        // Reports of agents have about this size, so the buffer is seldom copied as it grows.
+        // Reports of agents have about this size, so the buffer seldom grows and is seldom copied.
         let mut bytes = Vec::with_capacity(128);
         for (name, value) in pairs {
             put(&mut bytes, name.as_ref());
             put(&mut bytes, value.as_ref());
         }
-        // A copy of the right size: an allocator that shrinks the buffer in place keeps a rest that fits nothing, 32 bytes for
-        // each instance.
+        // A copy of the right size: an allocator that shrinks the buffer in place leaves an unusable rest of 32 bytes for each
+        // instance.
         Self(bytes.as_slice().into())
     }
 }

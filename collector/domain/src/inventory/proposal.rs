@@ -19,9 +19,9 @@ use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 
 /// A batch of registrations. [`Proposal::rows`] must be durable before [`Proposal::confirm`].
 ///
-/// Each registering method returns the id of its key: registered before, proposed before in this batch, or newly assigned. A method
-/// that fails adds nothing, except that it may have adopted the application of the call. A dropped proposal changes nothing: its
-/// ids are assigned again, perhaps to other keys.
+/// Each registering method returns the id of its key. The id was registered earlier, was proposed earlier in this batch, or is
+/// newly assigned. A method that fails adds nothing, except that it may have adopted the application of the call. A dropped
+/// proposal changes nothing: its ids are assigned again, perhaps to other keys.
 pub struct Proposal<'a> {
     inventory: &'a Inventory,
     state: &'a mut AllocationState,
@@ -189,7 +189,7 @@ impl<'a> Proposal<'a> {
         }
     }
 
-    /// Defers the descriptions of registered instances for which `defers` returns true.
+    /// From now on, defers the descriptions of registered instances for which `defers` returns `true`.
     pub fn defer(&mut self, defers: &'a dyn Fn(InstanceId) -> bool) {
         self.defers = Some(defers);
     }

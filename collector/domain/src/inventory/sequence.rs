@@ -4,9 +4,9 @@ use crate::id::LAST_INTERNAL;
 
 /// The position of a dictionary in its order of ids.
 ///
-/// As an iterator it yields the next id and advances past it. The caller skips an adopted id by taking one more, so an adopted id
-/// never moves the sequence by itself. The iterator ends when `i32` is exhausted, or at the boundary between the internal ids and
-/// all others.
+/// As an iterator it yields the next id and advances past it. The caller skips an adopted id by taking the next id, so an adopted
+/// id never moves the sequence by itself. The iterator ends when `i32` is exhausted, or at the boundary between the internal ids
+/// and all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sequence {
     /// Numbers of both signs, alternating around 0. `None` before the first id.

@@ -23,7 +23,7 @@ pub(super) struct Table<E: Entry> {
     unannounced: AtomicUsize,
 }
 
-/// The summands of one entry in the sums over a table.
+/// The amounts that one entry adds to the sums of a table.
 #[derive(Clone, Copy, Default)]
 struct Weight {
     digest: u64,
@@ -41,7 +41,7 @@ impl Weight {
     }
 }
 
-/// An entry with everything that inserting it needs and that does not depend on other entries.
+/// An entry with all the data for its insertion that does not depend on other entries.
 pub(super) struct Prepared<E: Entry> {
     pub(super) id: E::Id,
     pub(super) kept: E::Kept,
@@ -130,7 +130,8 @@ impl<E: Entry> Table<E> {
         self.by_key.touch(entries.filter_map(|entry| entry.hash));
     }
 
-    /// Inserts or replaces an entry. Its id resolves before its key is found, so a reader never holds an id without an entry.
+    /// Inserts or replaces an entry. The entry is visible by its id before it is visible by its key, so a reader that finds an id
+    /// also finds its entry.
     pub(super) fn put(&self, entry: &E) {
         let id = entry.id();
         let by_id = self.by_id.pin();
@@ -145,7 +146,7 @@ impl<E: Entry> Table<E> {
     }
 
     /// Inserts a stored entry and returns the state that it replaces. Looks up its id and its key only once each, because there may
-    /// be millions. Readers find its id before its key.
+    /// be millions of entries. The entry is visible by its id before it is visible by its key.
     pub(super) fn restore(&self, new: Prepared<E>) -> Result<Option<E>, Conflict<E::Id>> {
         let id = new.id;
         if let (Some(hash), Some(key)) = (new.hash, E::key_of(id, &new.kept))

@@ -97,8 +97,8 @@ impl<K: Key, G: Group> Tallies<K, G> {
         self.unknown.contains(&key)
     }
 
-    /// Moves a key to its group if that has become known. `state` is the state in which the key is counted; `None` if it is
-    /// forgotten.
+    /// Moves a key to its group if the group has become known. `state` is the state in which the key is counted; `None` if the
+    /// lease is forgotten.
     pub(super) fn learn(&mut self, key: K, state: Option<State>) {
         if !self.is_unknown(key) || (self.group_of)(key) == G::default() {
             return;

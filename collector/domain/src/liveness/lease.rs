@@ -45,9 +45,9 @@ impl Lease {
         }
     }
 
-    /// Records a signal, and the gap before it if this collector has listened since the previous signal; it has listened since
-    /// `listening_since`. `term` returns the configured term. Returns whether the instance is up; if not, the caller brings it back
-    /// under the lock.
+    /// Records a signal. Also records the gap before it if this collector, which has listened since `listening_since`, has listened
+    /// since the previous signal. `term` returns the configured term. Returns whether the instance is up; if not, the caller brings
+    /// it back under the lock.
     #[inline]
     pub(super) fn record(
         &self,
@@ -74,7 +74,7 @@ impl Lease {
         self.last_signal.fetch_update(SeqCst, SeqCst, later).is_ok()
     }
 
-    /// Marks an instance that is up as silent, on the evidence that this was its last signal. Returns whether the mark stays: it is
+    /// Marks an instance that is up as silent, given that `evidence` is its last signal. Returns whether the mark stays: it is
     /// undone if another signal arrived meanwhile.
     pub(super) fn silence(&self, evidence: Evidence, now: Moment) -> bool {
         let standing = self.standing();
@@ -114,7 +114,7 @@ impl Lease {
         Standing::unpack(self.state.load(SeqCst))
     }
 
-    /// The lease at a place that no instance has.
+    /// A lease that belongs to no instance, for an unused place.
     pub(super) fn removed() -> Self {
         let start = Moment::from_millis(0);
         let standing = Standing::new(State::Left, start, TermsIndex::DEFAULT);

@@ -54,11 +54,11 @@ impl Key for u32 {
 /// # Renewal and expiry
 ///
 /// A renewal of an instance that is up takes no lock: it records the signal and reads that the instance is up. Everything else,
-/// above all expiry, runs under one lock, and only there is a state written. A renewal of an instance that is not up waits for the
-/// lock; if the instance is still not up then, the renewal brings it back. `lease.rs` explains why no renewal is lost. So a renewed
-/// instance ends up, and every reported transition happened.
+/// above all expiry, runs under one lock. A state is written only under that lock. A renewal of an instance that is not up waits
+/// for the lock; if the instance is still not up then, the renewal brings it back. `lease.rs` explains why no renewal is lost. So a
+/// renewed instance ends up, and every reported transition happened.
 ///
-/// The change from silent to down needs no such care: a renewal sees that the instance is not up in either state.
+/// The change from silent to down needs no such care: in both states a renewal sees that the instance is not up.
 ///
 /// # The start of a term
 ///
@@ -147,8 +147,8 @@ impl<K: Key, G: Group> Lessor<K, G> {
         self.record_signal(key, leases.get(key)?, signal, now)
     }
 
-    /// As [`Lessor::renew`], for a signal on this connection. Also returns where the instance was last seen. Unless that is this
-    /// connection, the caller must record its end ([`Lessor::close`]).
+    /// As [`Lessor::renew`], for a signal on this connection. Also returns where the instance was last seen. If that is not this
+    /// connection, the caller must call [`Lessor::close`] when this connection ends.
     pub fn renew_on(
         &self,
         connection: ConnectionId,

@@ -1,4 +1,4 @@
-//! Detects that many instances fall silent within a short time, and what they have in common.
+//! Detects that many instances fall silent within a short time, and which properties they have in common.
 //!
 //! It watches the changes to silent and reports one [`Wave`] for all of them, so that an operator sees one cause and not a
 //! thousand effects. It decides nothing: the signals alone decide about the states.
@@ -10,18 +10,18 @@ use std::{collections::HashMap, hash::Hash, time::Duration};
 
 use crate::{ApplicationId, InstanceId, Moment, membership::Tag};
 
-/// When a wave is reported.
+/// The conditions under which a wave is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MassConfig {
     /// The longest pause between two changes of one wave.
     pub window: Duration,
     /// The fewest instances of a wave that is reported.
     pub instances: usize,
-    /// The smallest part of a group, in percent.
+    /// The smallest part of a group that must have fallen silent, in percent.
     pub percent: usize,
 }
 
-/// What is known of an instance that fell silent. Hosts and peers are hashes; the wave names an instance that has them.
+/// The facts about an instance that fell silent. Hosts and peers are hashes; a wave names an instance that has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SilentInstance {
     /// The instance.
@@ -36,11 +36,11 @@ pub struct SilentInstance {
     pub member: Option<Tag>,
 }
 
-/// How many instances of a group are up at the end of a wave.
+/// Counts the instances that are up at the end of a wave.
 pub trait Population {
-    /// Of an application.
+    /// The number of instances of this application that are up.
     fn of(&self, application: Option<ApplicationId>) -> usize;
-    /// Of all applications.
+    /// The number of instances of all applications that are up.
     fn all(&self) -> usize;
 }
 
@@ -49,7 +49,7 @@ pub trait Population {
 pub struct Share {
     /// How many of the group fell silent.
     pub silent: usize,
-    /// How many there were before; `None` if that is not counted.
+    /// The size of the group before; `None` if it is not counted.
     pub of: Option<usize>,
 }
 
@@ -60,13 +60,13 @@ pub enum Pattern {
     Everything(Share),
     /// A large part of an application.
     Application(Option<ApplicationId>, Share),
-    /// Nearly all of the wave are of one application.
+    /// Nearly all instances of the wave belong to one application.
     OneApplication(Option<ApplicationId>, Share),
-    /// Nearly all of the wave are on the host of this instance.
+    /// Nearly all instances of the wave are on the host of this instance.
     Host(InstanceId, Share),
-    /// Nearly all of the wave had connections from the address of this instance's peer.
+    /// Nearly all instances of the wave had connections from the address of this instance's peer.
     Peer(InstanceId, Share),
-    /// Nearly all of the wave were last seen by this member.
+    /// Nearly all instances of the wave were last seen by this member.
     Member(Tag, Share),
 }
 
@@ -125,7 +125,7 @@ impl<T: Copy + Eq + Hash> Values<T> {
         }
     }
 
-    /// The value of nearly all of a wave.
+    /// The value that nearly all instances of a wave have.
     fn common(&self, silent: usize) -> Option<(T, usize, InstanceId)> {
         let most = self.0.iter().max_by_key(|(_, (count, _))| *count)?;
         let (value, (count, instance)) = most;
@@ -234,8 +234,8 @@ impl Counts {
         if let Some((member, silent, _)) = self.members.common(self.silent) {
             patterns.push(Pattern::Member(member, common(silent)));
         }
-        // A wave of unrelated instances is not reported, because each has its own event. A common member alone relates none where
-        // it is the only one.
+        // A wave of unrelated instances is not reported, because each has its own event. A common member alone does not relate the
+        // instances, because it may be the only member.
         let is_related = has_group || patterns[places..].iter().any(Pattern::is_place);
         is_related.then_some(Wave {
             silent: self.silent,

@@ -19,7 +19,7 @@ const SILENT: i64 = 120_000;
 const DOWN: i64 = 300_000;
 const RELAY: i64 = 60_000;
 const FORGET: i64 = 100 * DOWN;
-/// The longest delay until a state is noticed.
+/// The longest delay until a change of state is detected.
 const LATE: i64 = 100;
 
 fn lessor() -> Lessor<InstanceId> {
@@ -182,7 +182,7 @@ fn a_signal_brings_a_silent_or_down_instance_back() {
         };
         assert_eq!((back.from, back.to), (from, State::Up));
         assert_eq!((back.last_seen, back.signal), (at(age), Signal::Recover));
-        // The silent time may be the usual interval; the time down does not count as one yet.
+        // The time in the state silent may be the usual interval. The time in the state down does not count as an interval yet.
         let usual = lessor.view(id(1)).unwrap().usual;
         assert_eq!(usual.is_zero(), from == State::Down);
         let term = millis(lessor.terms().of(usual).silent_after);

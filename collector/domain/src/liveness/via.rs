@@ -29,15 +29,16 @@ pub enum Cause {
     Peer = 1,
     /// The peer or an intermediary reset it.
     Reset = 2,
-    /// The peer did not answer in time. Whether its machine acknowledged what was sent is unknown.
+    /// The peer did not answer in time. It is unknown whether its machine acknowledged the bytes that were sent.
     Timeout = 3,
     /// This collector closed it, because it stops or a limit was reached.
     Collector = 4,
     /// It failed in another way: the peer violated the protocol, for instance.
     Broken = 5,
-    /// The process did not answer in time, and its machine acknowledged what was sent.
+    /// The process did not answer in time, although its machine acknowledged the bytes that were sent.
     Hung = 6,
-    /// The peer did not answer in time, and what was sent was not acknowledged: its machine or the network is unavailable.
+    /// The peer did not answer in time, and the bytes that were sent were not acknowledged: its machine or the network is
+    /// unavailable.
     Unreachable = 7,
 }
 
@@ -81,7 +82,8 @@ impl Cause {
 /// The connection that an instance was last seen on, as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
-    /// This run saw the instance on no connection, or another member saw it after its connection to this collector had ended.
+    /// This run has not seen the instance on a connection, or another member saw it after its connection to this collector had
+    /// ended.
     Unknown,
     /// It is open.
     Open(ConnectionId),
@@ -149,10 +151,10 @@ impl Via {
         }
     }
 
-    /// Replaces the word `before`; does nothing if another word is recorded.
+    /// Replaces the word `before`; does nothing if the word has changed.
     #[inline]
     fn put(&self, before: u64, after: u64) {
-        // The other word is later.
+        // If the word has changed, the new word is the later one and stays.
         let _replaced = self.0.compare_exchange(before, after, SeqCst, SeqCst);
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Wheel<T> {
     slots: Box<[Vec<Filed<T>>]>,
     /// The tick that is being processed; all earlier ones are done.
     at: i64,
-    /// The number of entries of its slot that were checked and left.
+    /// The number of entries in the slot of this tick that were checked and left.
     passed: usize,
     len: usize,
 }
@@ -76,7 +76,7 @@ impl<T: Copy> Wheel<T> {
         None
     }
 
-    /// Whether [`Wheel::pop_due`] has still to check entries that may be due.
+    /// Whether [`Wheel::pop_due`] still has to check entries that may be due.
     pub(super) fn has_backlog(&self, now: Moment) -> bool {
         self.at <= self.tick_of(now)
     }

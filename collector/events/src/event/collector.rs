@@ -22,7 +22,7 @@ pub enum CollectorEvent {
     },
     /// A collector became a member.
     MemberJoined { member: Arc<str> },
-    /// A collector is not a member any more.
+    /// A collector is no longer a member.
     MemberLeft {
         member: Arc<str>,
         /// Whether it left without an announcement: its lease or session expired.
@@ -49,7 +49,7 @@ pub enum CollectorEvent {
         /// Its address; `None` for several peers, or an unknown one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<String>,
-        /// What changed: `agents` or `services`.
+        /// The kind of the changed instances: `agents` or `services`.
         lane: String,
         unrecorded: u64,
         /// The time of the first of them.
@@ -73,11 +73,11 @@ pub struct Mass {
     pub within_ms: u64,
     /// Groups of which a large part fell silent.
     pub groups: Vec<MassGroup>,
-    /// What nearly all of them have in common.
+    /// The groups that nearly all of them belong to.
     pub common: Vec<MassGroup>,
     /// Whether this collector may itself be the cause.
     pub suspects_itself: bool,
-    /// Why.
+    /// The reasons for that suspicion.
     pub suspicions: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ pub struct MassGroup {
     pub name: String,
     /// How many of its instances fell silent.
     pub silent: u64,
-    /// How many were up or silent; `None` if that is not counted.
+    /// How many of its instances were up or silent; `None` if they are not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<u64>,
 }
@@ -106,7 +106,7 @@ pub enum Room {
     Full,
 }
 
-/// The data that collectors have to agree about.
+/// The data on which collectors must agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shared {

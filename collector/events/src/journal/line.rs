@@ -1,7 +1,7 @@
 //! A line of a journal: the checksum of the rest in 8 hexadecimal digits, a space, and JSON.
 //!
-//! Names are JSON strings, so a line break in a name does not end a line of the file. A reader ignores fields that it does not
-//! know, and leaves out events of a kind that it does not know.
+//! Names are JSON strings, in which a line break is escaped, so it does not end a line of the file. A reader ignores unknown
+//! fields, and skips events of an unknown kind.
 
 use std::io;
 
@@ -16,7 +16,7 @@ mod service;
 use instance::InstanceLine;
 use service::ServiceLine;
 
-/// The format of the lines. A release that cannot read a later one leaves its lines out.
+/// The format of the lines. A release skips lines of a later format that it cannot read.
 const FORMAT: u32 = 1;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -54,7 +54,7 @@ struct Line {
     c: Option<CollectorEvent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     h: Option<Header>,
-    /// Whether it is the begin of a run.
+    /// Whether the line records the beginning of a run.
     #[serde(default, skip_serializing_if = "is_false")]
     r: bool,
 }
@@ -93,7 +93,7 @@ pub(super) fn header(series: i64) -> Vec<u8> {
         ..EMPTY
     };
     let mut bytes = Vec::new();
-    // Writing numbers to memory does not fail; a file without a header is readable too.
+    // Writing numbers to memory does not fail. If it did, the file would be readable without a header.
     if seal(&line, &mut bytes).is_err() {
         bytes.clear();
     }

@@ -61,7 +61,7 @@ fn lock(directory: &Path) -> io::Result<Lock> {
     let mut file = options.open(directory.join(LOCK))?;
     match file.try_lock() {
         Ok(()) => {
-            // For the message of a collector that is refused.
+            // The process id, for the message of a collector that is refused.
             file.set_len(0)?;
             file.rewind()?;
             writeln!(file, "{}", process::id())?;

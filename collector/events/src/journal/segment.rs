@@ -16,7 +16,7 @@ use crate::event::Recorded;
 
 /// Lines between two marks.
 const STRIDE: u32 = 512;
-/// The longest line. A longer one is damage.
+/// The longest line. A longer line counts as damaged.
 const LONGEST: usize = 64 * 1024;
 
 /// An open file of a journal. Shared: one thread appends while others read.
@@ -30,7 +30,7 @@ pub(super) struct Segment {
 struct State {
     /// The end of the last complete line.
     len: u64,
-    /// Whether bytes beyond `len` may be in the file, because a write failed and its bytes could not be cut off.
+    /// Whether the file may have bytes beyond `len`, because a write failed and its bytes could not be cut off.
     is_torn: bool,
     marks: Vec<Mark>,
     /// Lines since the last mark.
@@ -64,9 +64,9 @@ impl State {
 }
 
 impl Segment {
-    /// Opens a file, finds its lines and calls `sink` with each, or with `None` for a damaged line. If there is a `series`, the
-    /// file is opened for writing: it is created if it is missing, and its torn end is cut off. If there is no `series` and the
-    /// file is missing, the result is `None`.
+    /// Opens a file, finds its lines and calls `sink` with each, or with `None` for a damaged line. With a `series`, opens the file
+    /// for writing: creates it if it is missing, and cuts off a torn end. Without a `series`, returns `None` if the file is
+    /// missing.
     pub(super) fn open(
         path: &Path,
         series: Option<i64>,
@@ -137,7 +137,7 @@ impl Segment {
         Ok(appended)
     }
 
-    /// Appends a line that is no event.
+    /// Appends a line that is not an event.
     pub(super) fn append_line(&self, line: &[u8]) -> io::Result<()> {
         let mut state = self.state.lock();
         self.write(&mut state, line)?;
@@ -171,7 +171,7 @@ impl Segment {
         }
     }
 
-    /// The number of an event that precedes everything at or after this time.
+    /// The number of an event that precedes all events at or after this time.
     pub(super) fn number_before(&self, time: Timestamp) -> u64 {
         let state = self.state.lock();
         // The clock may have been set back, so the first mark at or after the time decides.
@@ -215,7 +215,7 @@ impl Segment {
             if read == 0 {
                 return Ok(());
             }
-            // A line that fills the buffer without an end is damage.
+            // A line that fills the buffer without an end counts as damaged.
             let kept = if rest.len() == buffer.len() {
                 0
             } else {

@@ -113,7 +113,7 @@ impl Subject for ServiceInstance {
     }
 }
 
-/// A filter that compares the bytes of an instance, because it looks at the instances of all timelines.
+/// A filter that compares packed bytes. It examines the instances of all timelines, so it does not unpack them.
 #[derive(Debug)]
 pub(crate) struct PackedFilter {
     /// Namespace, group, service and address.

@@ -18,10 +18,10 @@ const CONNECTION: u64 = 2;
 const KNOWN_AT: u64 = 3;
 /// One of [`Words`], by its place.
 const WORDS_AT: u64 = 40;
-/// Any text, with its length added to this.
+/// Any other text: the number is this constant plus the length of the text.
 const OTHER_AT: u64 = 100;
 
-/// Frequent texts. All others are packed too, in more bytes.
+/// Frequent texts. Other texts take more bytes.
 const KNOWN: [&str; 30] = [
     "public",
     "DEFAULT_GROUP",
@@ -57,8 +57,8 @@ const KNOWN: [&str; 30] = [
 
 const PUBLISHER: &str = "connection ";
 
-/// Texts that clients choose and many of them share: their names and versions. The first ones are held once each; later ones are
-/// packed like all other texts, so clients cannot make this grow.
+/// Texts that clients choose and many clients share: their names and versions. A limited number of them is stored once each; later
+/// ones are packed like all other texts, so clients cannot make this grow.
 #[derive(Debug, Default)]
 pub(crate) struct Words(Vec<Arc<str>>);
 

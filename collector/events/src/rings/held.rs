@@ -1,5 +1,5 @@
-//! The bytes of one timeline: its instance, one more than the number of its older changes (0 if that is unknown), and its changes,
-//! oldest first. The instance and each change have their length in front.
+//! The bytes of one timeline: its instance, the number of its older changes plus one (0 if that number is unknown), and its
+//! changes, oldest first. The length precedes the instance and each change.
 
 use rollcall_domain::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::pack::{Bytes, put_counted, put_number};
 pub(super) struct Held<'a> {
     /// The packed instance.
     pub(super) subject: &'a [u8],
-    /// Older changes that were recorded and are no longer held; `None` if changes before this timeline are unknown.
+    /// The number of older changes that were recorded and are no longer kept; `None` if changes before this timeline are unknown.
     pub(super) older: Option<u64>,
     entries: &'a [u8],
 }
@@ -48,7 +48,7 @@ impl<'a> Held<'a> {
         begun.and(entry, 1)
     }
 
-    /// The bytes of this timeline with one more change, of which the last `most` are kept.
+    /// The bytes of this timeline with one more change. Only the last `most` changes are kept.
     pub(super) fn and(self, entry: &[u8], most: usize) -> Box<[u8]> {
         let Self {
             subject,
@@ -69,11 +69,11 @@ impl<'a> Held<'a> {
         put_number(&mut bytes, older.map_or(0, |older| older + 1));
         bytes.extend_from_slice(kept.rest());
         put_counted(&mut bytes, entry);
-        // A copy of the right size: an allocator that shrinks the buffer in place keeps a rest that fits nothing.
+        // A copy of the right size: an allocator that shrinks the buffer in place leaves an unusable rest.
         bytes.as_slice().into()
     }
 
-    /// The time of the first change; `None` if there are fewer than `most`.
+    /// The time of the oldest of the last `most` changes; `None` if there are fewer.
     pub(super) fn full_since(self, most: usize) -> Option<Timestamp> {
         let mut entries = self.entries();
         let first = entries.next()?;

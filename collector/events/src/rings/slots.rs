@@ -3,7 +3,7 @@
 /// The bytes of a slot.
 pub(super) const SLOT: usize = size_of::<Slot>();
 
-/// Slots in one allocation: growing copies nothing.
+/// The slots in one allocation. Growing adds an allocation and copies nothing.
 const PIECE: usize = 1024;
 
 /// No slot.
@@ -20,9 +20,9 @@ pub(super) struct Slots {
 #[derive(Debug)]
 struct Slot {
     bytes: Box<[u8]>,
-    /// The slot whose last change precedes.
+    /// The slot with the next older last change.
     older: u32,
-    /// The slot whose last change follows.
+    /// The slot with the next newer last change.
     newer: u32,
 }
 
@@ -78,7 +78,7 @@ impl Slots {
         found.map_or_else(Box::default, |found| std::mem::take(&mut found.bytes))
     }
 
-    /// The slot after all others.
+    /// The number of the slot after all existing ones.
     pub(super) fn end(&self) -> u32 {
         let all: usize = self.pieces.iter().map(Vec::len).sum();
         u32::try_from(all).unwrap_or(NONE)

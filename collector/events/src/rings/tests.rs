@@ -32,7 +32,7 @@ fn of_many_timelines_the_longest_unchanged_are_dropped_and_the_slots_used_again(
         for instance in 1..=70 {
             number += 1;
             add(&mut rings, 100 * round + instance, number);
-            // One that changes often stays.
+            // The timeline of an instance that changes often stays.
             number += 1;
             add(&mut rings, -7, number);
         }

@@ -121,7 +121,7 @@ fn a_peer_that_registers_thousands_of_instances_does_not_push_out_the_changes_of
     for number in 2..=flood {
         feed.instance_by(peer(9), at(0), registered(number));
     }
-    // Its share and that of the other peer may be one.
+    // The two peers may have the same share.
     let recorded = u64::try_from(CHANGES + 1).unwrap();
     assert!((recorded - 1..=recorded).contains(&feed.newest()));
     feed.instance_by(peer(1), at(60_000), registered(flood + 1));
@@ -150,7 +150,7 @@ fn a_change_that_is_only_counted_is_missing_in_the_timeline_by_number() {
     };
     feed.instance_by(peer(1), at(0), closed());
     assert_eq!(feed.timeline(instance).lost, Some(1));
-    // What the collector decides has no peer.
+    // Decisions of the collector have no peer.
     feed.instance(at(0), closed());
     let events = feed.timeline(instance).events;
     let is_counted = |it: &Recorded| {
@@ -188,7 +188,7 @@ fn instances_of_services_that_come_and_expire_do_not_push_out_the_others() {
     }
     let seen = |port| feed.service_timeline(&change(port, "expired").instance);
     assert_eq!(seen(1).events.len(), 2, "its end is recorded");
-    // Those of the peer's share, their ends, and as many ends of others.
+    // The changes of the peer's share, their ends, and the same number of ends of other instances.
     let most = u64::try_from(3 * CHANGES + 2).unwrap();
     assert!(feed.newest() <= most, "{}", feed.newest());
 }

@@ -7,13 +7,13 @@ use rollcall_etcd::proto::{Event, KeyValue, event::EventType};
 /// The rows that this process has read or written.
 #[derive(Debug, Default)]
 pub(super) struct KnownRows {
-    /// Changes up to this revision of etcd are known.
+    /// The revision of etcd up to which changes are known.
     pub(super) revision: i64,
     rows: HashMap<Vec<u8>, i64>,
 }
 
 impl KnownRows {
-    /// The number of known rows and these together; some of these may be known already.
+    /// The number of known rows together with `pairs`, some of which may be known already.
     pub(super) fn len_with(&self, pairs: &[KeyValue]) -> usize {
         let is_new = |pair: &&KeyValue| !self.rows.contains_key(&pair.key);
         self.rows.len() + pairs.iter().filter(is_new).count()
@@ -52,7 +52,7 @@ impl KnownRows {
         removed
     }
 
-    /// Whether a watched event is a change that is not known.
+    /// Whether a watched event is an unknown change.
     pub(super) fn is_news(&self, event: &Event) -> bool {
         let Some(pair) = &event.kv else {
             return false;

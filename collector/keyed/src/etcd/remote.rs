@@ -18,7 +18,7 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Reads a page, within the time of a transaction: a caller that waits for its commit must not wait longer for a read.
+    /// Reads a page within the time limit of a transaction, so that a caller does not wait longer for a read than for its commit.
     pub(super) fn range(&self, range: RangeRequest) -> Result<RangeResponse, Error> {
         let read = self.transaction(TxnRequest {
             success: vec![RequestOp {

@@ -9,7 +9,7 @@ use super::{Error, Remote};
 
 /// Creates the store at `base` if there is none, and refuses one that needs a later build.
 pub(super) fn claim(remote: &Remote, base: &str, own: u32) -> Result<(), Error> {
-    // Read first: an etcd without space refuses writes.
+    // Reads first, because an etcd without space refuses writes.
     if check(remote, base, own)? {
         return Ok(());
     }

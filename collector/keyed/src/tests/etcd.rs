@@ -168,7 +168,7 @@ fn what_a_failed_commit_wrote_is_read_afterwards() {
     assert!(matches!(one.commit(&change), Err(Error::Io(_))));
     assert!(one.catch_up().is_err());
     server.resume();
-    // The paused server may still carry the transaction out, or not.
+    // The paused server may still execute the transaction.
     let mut found = Vec::new();
     while one.catch_up().map(|news| found.extend(news)).is_err() {}
     let stored = rows(&open(&server)).len();

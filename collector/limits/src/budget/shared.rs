@@ -1,4 +1,5 @@
-//! Charges for memory that several owners hold at once: it is charged once, from the first owner to the last.
+//! Charges for memory that several owners hold at the same time. The memory is charged once, from its first owner until the last
+//! one drops it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -26,8 +27,8 @@ pub struct Shared {
 }
 
 impl Budget {
-    /// Charges the memory behind `bytes`, unless another owner has charged it and still holds the charge. While the last owner
-    /// drops the charge, a new one is charged beside it for a moment. The memory counts once in the share of each peer that holds
+    /// Charges the memory behind `bytes`, unless another owner has charged it and still holds the charge. If the last owner is just
+    /// dropping its charge, both charges exist for a moment. The memory counts once in the share of each peer that holds
     /// it, and once in the whole budget.
     ///
     /// # Errors
@@ -75,7 +76,7 @@ fn place_of(bytes: &[u8]) -> Place {
 impl Drop for Shared {
     fn drop(&mut self) {
         let mut places = self.budget.0.places.0.lock();
-        // Since the last owner dropped it, another one may have charged the same place.
+        // Another owner may have charged the same place since the last owner dropped this charge.
         let is_own = |shared: &Weak<Self>| shared.strong_count() == 0;
         if places.get(&self.place).is_some_and(is_own) {
             places.remove(&self.place);

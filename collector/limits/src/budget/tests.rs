@@ -126,7 +126,7 @@ fn memory_that_is_charged_has_room_for_further_owners() {
 
 #[test]
 fn threads_that_share_memory_leave_no_charge_behind() {
-    // A last owner that has not released its charge yet is counted beside the next first owner.
+    // A last owner that has not released its charge yet is counted together with the next first owner.
     let (threads, memory) = (4, [7; 60]);
     let budget = Budget::new("test", threads * memory.len());
     thread::scope(|scope| {

@@ -1,8 +1,8 @@
-//! The error of a shutdown that gave up.
+//! The error of a shutdown whose time limit passed.
 
 use super::Name;
 
-/// Shutdown gave up waiting for these tasks.
+/// These tasks were still running when the time limit of a shutdown passed.
 #[derive(Debug, thiserror::Error)]
 #[error("still running: {}", names.join(", "))]
 pub struct StillRunning {

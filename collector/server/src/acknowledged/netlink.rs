@@ -46,7 +46,7 @@ fn query(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
     };
     let [family, _] = family.as_raw().to_ne_bytes();
     let any = u32::MAX.to_ne_bytes();
-    // A socket with a link-local address is found on its interface only.
+    // The query for a socket with a link-local address must name its interface.
     let interface = match local {
         SocketAddr::V6(local) => local.scope_id(),
         SocketAddr::V4(_) => 0,

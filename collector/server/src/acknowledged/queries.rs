@@ -1,10 +1,11 @@
 //! Bounds the queries about sockets.
 //!
-//! A query runs on a worker of the runtime, and the kernel answers one query at a time. When the network of ten thousand peers
-//! fails in one moment, their connections end in one moment, and ten thousand queries would keep agents' calls waiting. Beyond the
-//! limits the end of a connection is recorded without the state of its socket, as a plain time-out.
+//! A query runs on a worker of the runtime, and the kernel answers one query at a time. If the network of ten thousand peers fails,
+//! their connections end at the same moment, and ten thousand queries would delay agents' calls. Beyond the limits, the end of a
+//! connection is recorded without the state of its socket, as a plain time-out.
 //!
-//! The limits have no keys: they bound a cost that is the same on every machine, and no setting of them protects more.
+//! The limits have no configuration keys: they bound a cost that is the same on every machine, so other values would protect
+//! nothing more.
 
 use std::fmt;
 use std::io;

@@ -1,7 +1,7 @@
 //! Limits the time for the head of an HTTP/1 request, which is also the idle time between two requests.
 //!
-//! hyper has a limit of its own, but with it each request adds a timer to the runtime and removes it. Here one timer checks the
-//! connection a few times within the limit, however many requests it has.
+//! hyper has such a limit, but it adds a timer to the runtime for each request and removes it again. Here one timer checks the
+//! connection a few times within the limit, for any number of requests.
 
 use std::io;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::traffic::Traffic;
 /// The number of checks within the limit. A connection may be idle for one interval between checks longer than the limit.
 const PARTS: u32 = 8;
 
-/// Completes with an error when the connection has had no request for this time.
+/// Completes with an error once the connection has had no request for `limit`.
 pub(super) async fn overdue(traffic: &Traffic, limit: Duration) -> BoxError {
     let (mut begun, mut idle) = (traffic.begun(), 0);
     while idle < PARTS {

@@ -28,8 +28,8 @@ pub(super) struct Served<'a, C> {
 }
 
 impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
-    /// Sends what the connection still has to send, first of all GOAWAY, and discards what the peer sends. Ends when both
-    /// directions have ended, and after [`LINGER`] at the latest; at once for a peer that does not read.
+    /// Sends the remaining output of the connection, beginning with GOAWAY, and discards the input. Returns when both directions
+    /// have ended, or after [`LINGER`]. Returns at once for a peer that does not read.
     pub(super) async fn linger(&mut self, why: Closed) {
         self.traffic.close();
         let time = match why {

@@ -1,7 +1,7 @@
 //! Detects a peer that does not read its answers.
 //!
-//! The timer starts when there may be bytes to read, and is not reset before it fires: a busy connection pays for it once per
-//! timeout.
+//! The timer starts when there may be bytes for the peer to read, and is not reset before it fires. So a busy connection pays for
+//! it once per timeout.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::traffic::Traffic;
 
-/// The timer of a connection, and what its peer had read when the timer was started.
+/// The timer of a connection, and the progress of its peer when the timer was started.
 #[derive(Debug)]
 pub(super) struct Stall {
     timer: Option<Pin<Box<Sleep>>>,
@@ -52,7 +52,7 @@ impl Stall {
         }
     }
 
-    /// Ready when the peer has read nothing for a whole timeout, or up to two.
+    /// Ready when the peer has read nothing for at least one and at most two timeouts.
     pub(super) fn poll(&mut self, traffic: &Traffic, context: &mut Context<'_>) -> Poll<()> {
         let timeout = traffic.serving.limits.write_timeout;
         loop {

@@ -82,7 +82,7 @@ async fn a_body_of_grpc_web_is_not_cut_into_grpc_messages() {
     local(async {
         let echo = Router::new().route("/echo", post(|body: Bytes| async { body }));
         let server = serve_with(echo, Serving::generous()).await;
-        // As a gRPC message it would be incomplete.
+        // The body would be incomplete as a gRPC message.
         let request = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/grpc-web\r\n\
                        content-length: 8\r\n\r\n\0\0\0\0\x09abc";
         let answer = everything(&mut server.send(request.as_bytes()).await).await;

@@ -33,7 +33,7 @@ struct Accepted {
 }
 
 impl Credentials {
-    /// A token, a name with a password, or both; `None` if all are empty, which requires none.
+    /// A token, a name with a password, or both. `None` if all are empty: no credentials are then required.
     #[must_use]
     pub fn new(token: &str, user: &str, password: &str) -> Option<Self> {
         let token = (!token.is_empty()).then(|| token.to_owned());
@@ -41,7 +41,8 @@ impl Credentials {
         (token.is_some() || user.is_some()).then(|| Self(Arc::new(Accepted { token, user })))
     }
 
-    /// Guards the routes that `router` has now: requests with the credentials reach them; all others are counted and get 401.
+    /// Guards the routes that `router` has now. Requests with the credentials reach them; all others are counted and refused with
+    /// 401.
     pub fn guard<S: Clone + Send + Sync + 'static>(
         self,
         router: Router<S>,
@@ -92,8 +93,8 @@ impl Credentials {
     }
 }
 
-/// Whether a person opens a page. A script of a page prompts for credentials itself, and a challenge would open the browser's own
-/// dialog over it.
+/// Whether the request is a browser's navigation to a page. A script of a page prompts for credentials itself, and a challenge
+/// would open the browser's own dialog above its prompt.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let mode = headers.get("sec-fetch-mode");
     mode.is_none_or(|mode| mode == "navigate")

@@ -19,7 +19,7 @@ use tonic::Status;
 use super::refusal::{not_found, not_grpc};
 use crate::message::is_grpc;
 
-/// Two routers, one of which the content type selects. Cheap to clone.
+/// Two routers; the content type of a request selects one. Cheap to clone.
 ///
 /// `with_state` turns the handlers of a router into services. Without it axum would do so for each request.
 #[derive(Clone, Debug)]

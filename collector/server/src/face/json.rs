@@ -23,7 +23,7 @@ pub use parts::Parts;
 pub struct Limits {
     /// The largest request body, in bytes; a larger one gets a 413.
     pub max_body_size: usize,
-    /// The configuration key that sets it, for the answer.
+    /// The configuration key that sets `max_body_size`, for the answer.
     pub size_key: &'static str,
     /// The longest time for a request body to arrive; a slower one gets a 408.
     pub body_timeout: Duration,
@@ -62,8 +62,8 @@ pub async fn read(body: Body, limits: &Limits) -> Result<Parts, Refusal> {
 /// Decodes a body.
 ///
 /// # Errors
-/// 400 with the name of the key, or `body` if no key is invalid: not JSON, not UTF-8, a key that is missing or has another
-/// type.
+/// 400 if the body is not JSON or not UTF-8, or a key is missing or has another type. The refusal names the key, or `body` if no
+/// key is at fault.
 pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -77,7 +77,7 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
 /// As [`parse`], for the element of an array with this index.
 ///
 /// # Errors
-/// As [`parse`]; the key has its path from the top.
+/// As [`parse`]; the refusal names the key by its path from the top.
 pub fn parse_at<'a, T: Deserialize<'a>>(at: usize, part: &'a str) -> Result<T, Refusal> {
     let mut json = serde_json::Deserializer::from_str(part);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {

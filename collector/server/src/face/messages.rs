@@ -1,7 +1,7 @@
 //! Reads the body of a gRPC call, one message at a time.
 //!
 //! tonic keeps the memory of a stream's largest message until the stream ends, and clients hold streams open for days. Here the
-//! handler owns each message and frees it by dropping it. The server stack relies on that: it hands over a message when its last
+//! handler owns each message and frees it by dropping it. The server stack relies on that: it passes on a message when its last
 //! byte has arrived, and charges it until the next poll ([`Budget`](rollcall_limits::Budget)).
 //!
 //! Compressed messages are refused: no face decompresses anything.
@@ -39,7 +39,7 @@ pub struct Messages {
     /// Received bytes that are not yet read.
     rest: Bytes,
     max: usize,
-    /// The key that sets this limit; empty if none does.
+    /// The configuration key that sets `max`; empty if none does.
     key: &'static str,
     /// Bytes that were assembled in this turn.
     assembled: usize,
@@ -72,7 +72,7 @@ impl Broken {
     }
 }
 
-/// Refuses calls with an encoding of messages.
+/// Refuses calls with compressed messages.
 ///
 /// # Errors
 /// `UNIMPLEMENTED`, if `grpc-encoding` is present and is not `identity`.
@@ -98,7 +98,7 @@ impl Messages {
         }
     }
 
-    /// The same, with the key that sets the limit, which a refusal names.
+    /// These messages, with the configuration key that sets the limit. A refusal names the key.
     #[must_use]
     pub fn set_by(self, key: &'static str) -> Self {
         Self { key, ..self }
@@ -145,7 +145,7 @@ impl Messages {
             .map_err(Broken::into_status)
     }
 
-    /// The next message and those that arrived with it; empty at the end of the stream.
+    /// The next message and all complete ones that arrived with it; empty at the end of the stream.
     ///
     /// # Errors
     /// As [`Messages::next`].
@@ -163,7 +163,7 @@ impl Messages {
     /// The one message of a unary call.
     ///
     /// # Errors
-    /// As [`Messages::next`]; `INTERNAL` for another number of messages.
+    /// As [`Messages::next`]; `INTERNAL` if the call does not have exactly one message.
     pub async fn only(mut self) -> Result<Bytes, Status> {
         let message = self.next().await?;
         let message = message.ok_or_else(|| Status::internal("the call has no message"))?;
@@ -215,8 +215,8 @@ impl Messages {
         }
         let before = std::mem::take(&mut self.rest);
         let joined = before.len() + data.len();
-        // The server hands over a message when all of it has arrived, so its length is more than a claim of the peer. Reserving
-        // that length at once takes the message's size once; growing takes up to three times as much.
+        // The server passes on a message when all of it has arrived, so its announced length is true. Reserving that length at once
+        // takes the size of the message; growing a buffer would take up to three times as much.
         let whole = match length(&before) {
             Some(length) if length <= self.max => PREFIX + length,
             _ => joined,

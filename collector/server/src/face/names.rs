@@ -1,9 +1,9 @@
 //! The names by which browsers may address this collector.
 //!
 //! A web page can make a browser send requests to any address that the browser reaches, loopback included. It cannot choose the
-//! name in `Host` and `Origin`: that is the name the page was loaded from, even if the page's server has meanwhile made that
-//! name resolve to this collector (DNS rebinding). So a name that is not configured for this collector marks a request from a
-//! foreign page. IP addresses are always accepted: they cannot be rebound.
+//! name in `Host` and `Origin`: the browser sends the name from which the page was loaded, even if that name now resolves to this
+//! collector (DNS rebinding). So a name that is not configured for this collector marks a request from a foreign page. IP addresses
+//! are always accepted: they cannot be rebound.
 
 use std::{
     collections::HashSet,
@@ -37,7 +37,7 @@ pub enum HostError {
 // === impl Names ===
 
 impl Names {
-    /// The collector's names, without ports; `*` stands for every name. Empty names and addresses add nothing.
+    /// The collector's names, without ports; `*` stands for every name. Empty names and addresses have no effect.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         Self(Arc::new(names.into_iter().map(canonical).collect()))
     }
@@ -81,7 +81,8 @@ pub fn host<B>(request: &Request<B>) -> Result<Option<Authority>, HostError> {
     }
 }
 
-/// Whether this is a name or an IPv4 address of ordinary characters, with or without a port. Such a host needs no parser.
+/// Whether this is a name or an IPv4 address of ordinary characters, with or without a port. Such a host is valid without further
+/// parsing.
 pub(super) fn is_plain(host: &[u8]) -> bool {
     let mut parts = host.splitn(2, |byte| *byte == b':');
     let name = parts.next().unwrap_or_default();

@@ -17,7 +17,8 @@ const ERROR_MESSAGE: HeaderName = HeaderName::from_static("error-message");
 /// The longest message, in characters. A message may quote the client's input, which may be long.
 const MAX_MESSAGE: usize = 256;
 
-/// The interval after which an agent retries anyway (proto/docs/skywalking.md section 4.1), in seconds.
+/// The advised time until a retry, in seconds: the interval at which agents retry in any case (proto/docs/skywalking.md section
+/// 4.1).
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("3");
 
 /// An error response to a request.
@@ -49,7 +50,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, field, message)
     }
 
-    /// A client's error with another status than 400.
+    /// A client's error with a status other than 400.
     pub fn new(status: StatusCode, field: impl Into<String>, message: impl ToString) -> Self {
         let message = message.to_string();
         Self {
@@ -78,13 +79,13 @@ impl Refusal {
         }
     }
 
-    /// The same, counted as `outcome`.
+    /// This refusal, counted as `outcome`.
     #[must_use]
     pub fn counted(self, outcome: Outcome) -> Self {
         Self { outcome, ..self }
     }
 
-    /// The same, with the advice to retry this collector soon.
+    /// This refusal, with the advice to retry at this collector soon.
     #[must_use]
     pub fn retryable(self) -> Self {
         Self {
@@ -98,7 +99,7 @@ impl Refusal {
         self.into_response().map(AnswerBody::Right)
     }
 
-    /// The outcome to count the call with.
+    /// The outcome under which the call is counted.
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
@@ -133,7 +134,7 @@ pub async fn not_found(uri: Uri) -> Response {
     .into_response()
 }
 
-/// Returns 415 for a gRPC method called with another content type.
+/// Returns 415, for a gRPC method called with another content type.
 #[must_use]
 pub fn not_grpc() -> Response {
     Refusal::new(

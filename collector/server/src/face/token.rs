@@ -20,13 +20,13 @@ const AUTHENTICATION: HeaderName = HeaderName::from_static("authentication");
 pub struct Token(Arc<str>);
 
 impl Token {
-    /// A token; `None` for an empty text, which requires none.
+    /// A token; `None` for an empty text: no token is then required.
     #[must_use]
     pub fn new(secret: &str) -> Option<Self> {
         (!secret.is_empty()).then(|| Self(secret.into()))
     }
 
-    /// Guards `router`: requests with the token reach it; all others are counted and get `refusal`.
+    /// Guards `router`. Requests with the token reach it; all others are counted and answered with `refusal`.
     pub fn guard(self, router: Router, denied: Counter, refusal: fn() -> Response) -> Router {
         router.layer(from_fn(move |request: Request, next: Next| {
             let admitted = self.is_sent_with(request.headers());

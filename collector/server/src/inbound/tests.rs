@@ -173,7 +173,7 @@ async fn a_stream_may_be_idle_between_its_messages() {
     for _ in 0..3 {
         let day = tokio::time::timeout(Duration::from_secs(86_400), body.body.frame());
         assert!(day.await.is_err());
-        // A message in two parts starts the timer; the whole one ends it.
+        // The first part of a message starts the timer, and the complete message ends it.
         body.send(&message(9)[..3]);
         assert!(body.next().is_none());
         body.send(&message(9)[3..]);
@@ -249,7 +249,7 @@ async fn a_body_that_its_handler_drops_is_charged_no_longer() {
 async fn the_only_request_that_waits_shows_that_other_bytes_were_discarded() {
     let mut sending = Sending::new(true, 1 << 20);
     let standing = sending.traffic.begin().unwrap();
-    // They arrived for a request that has ended.
+    // These bytes arrived for a request that has ended.
     sending.traffic.arrive(100_000);
     sending.traffic.deliver();
     assert!(sending.waiting() >= 100_000);

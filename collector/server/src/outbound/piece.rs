@@ -7,7 +7,7 @@ use rollcall_limits::{Charge, OfShare, Shared};
 
 use crate::traffic::Unread;
 
-/// What the owner of bytes holds until they are written.
+/// The charge that is held until the bytes of a piece are written.
 #[derive(Clone, Debug)]
 #[expect(dead_code, reason = "held until the bytes are dropped")]
 pub(super) enum Held {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::deadline::Deadline;
 use crate::traffic::Traffic;
 
-/// The pause before a stream that waits for room looks again.
+/// The pause before a stream that waits for room checks again.
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 /// The longest time that a stream waits for room. Its body is not polled meanwhile, and the body of a Nacos stream also reads the
@@ -43,7 +43,7 @@ impl Waiting {
         })
     }
 
-    /// Waits until it is time to look for room again, and returns whether it is for the last time.
+    /// Waits until it is time to check for room again. Returns whether this is the last check.
     pub(super) fn poll_look(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         ready!(self.pause.as_mut().poll(context));
         let now = Instant::now();

@@ -21,7 +21,7 @@ fn descriptors_are_reserved_for_the_process_and_for_brief_connections() {
             "{own} of {open_files}: {room:?}"
         );
     }
-    // Too few for the process: they are divided nevertheless.
+    // Too few descriptors for the process, but they are still divided.
     assert_eq!(Room::new(Some(8), 5, 100).limit(), 1);
     assert!(Room::new(None, 5, 100).limit() > 1 << 30);
 }

@@ -68,7 +68,7 @@ async fn a_request_that_was_sent_before_the_stop_is_answered() {
         let mut one = server.connect().await;
         let silent = server.connect().await;
         server.wait_for_open(2).await;
-        // Until it awaits something, no other task of this thread runs.
+        // No other task of this thread runs before the next await.
         let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
         assert_eq!(one.try_write(request).unwrap(), request.len());
         server.cancel.cancel();
@@ -81,7 +81,8 @@ async fn a_request_that_was_sent_before_the_stop_is_answered() {
     .await;
 }
 
-/// A stop during the drain of a connection that has reached its maximum age has the whole grace, and reports what it cuts off.
+/// A stop during the drain of a connection that has reached its maximum age grants the whole grace, and reports the requests that
+/// it cuts off.
 #[tokio::test]
 async fn a_stop_restarts_the_drain_of_an_old_connection() {
     local(async {
@@ -98,7 +99,7 @@ async fn a_stop_restarts_the_drain_of_an_old_connection() {
             }
         };
         tokio::time::timeout(PATIENCE, aged).await.unwrap();
-        // Nothing more happens on the socket, so the clock may go to the next timer at once.
+        // Nothing more happens on the socket, so the clock may advance to the next timer at once.
         tokio::time::pause();
         let start = Instant::now();
         tokio::time::sleep(PATIENCE / 2).await;

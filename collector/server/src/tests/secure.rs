@@ -1,4 +1,4 @@
-//! TLS on real sockets: which connections a listener serves, how it refuses the others, and what a handshake costs.
+//! TLS on real sockets: the connections that a listener serves, the refusal of the others, and the cost of a handshake.
 
 use std::sync::Arc;
 
@@ -279,7 +279,7 @@ async fn a_certificate_is_exchanged_while_connections_stay() {
         let old = own(&before);
         secured.authority.write(secured.directory.path()).unwrap();
         secured.certificates.refresh(0).unwrap();
-        // The client offers to resume, and the server begins anew: the ticket belongs to the old settings.
+        // The client offers to resume a session, but the server begins a new one, because the ticket belongs to the old settings.
         let after = secured.connect(client).await.unwrap();
         assert_ne!(own(&after), old);
         before.write_all(GET).await.unwrap();

@@ -52,7 +52,7 @@ impl Traffic {
         self.announced.store(announced.saturating_sub(1), Relaxed);
         self.unpaid
             .store(unpaid.min(announced.saturating_sub(1)), Relaxed);
-        // The streams of charged heads begin first. Pieces of answers since then do not make them less charged.
+        // The streams of charged heads begin first. Pieces of answers that were created since then do not use up these charges.
         let is_charged = announced > unpaid;
         if !is_charged && self.streams() >= self.paid.load(Relaxed) {
             self.pay().inspect_err(|_over| {
@@ -75,7 +75,7 @@ impl Traffic {
         Ok(())
     }
 
-    /// The bytes that streams and bodies leave free for new connections. A peer leaves the same part of its share free.
+    /// The bytes of the budget that streams and bodies may not use, so that new connections have room. A peer leaves the same part of its share free.
     pub(super) fn reserve(&self) -> usize {
         self.serving.budgets.connections.limit() / 4
     }
@@ -87,7 +87,7 @@ impl Traffic {
     /// no request is in progress.
     ///
     /// # Errors
-    /// The connection budget has no room for them.
+    /// The connection budget has no room for those bytes.
     fn pay_for_waiting(&self) -> Result<(), OverBudget> {
         if self.due_for_waiting() == self.waiting_paid.load(Relaxed) {
             return Ok(());
@@ -104,8 +104,8 @@ impl Traffic {
         Ok(())
     }
 
-    /// Releases what is charged for more bytes than wait now. Frames may arrive while a handler reads on another thread, and
-    /// are charged at the end of the turn.
+    /// Releases the charge for bytes that no longer wait. Frames may arrive while a handler reads on another thread, and are
+    /// charged at the end of the turn.
     pub(super) fn release_waiting(&self) {
         let mut account = self.account.lock();
         let (due, paid) = (self.due_for_waiting(), self.waiting_paid.load(Relaxed));
@@ -140,7 +140,8 @@ impl Traffic {
 
     /// Charges waiting bodies, and releases the charge of ended streams. Called at the end of every turn.
     pub(crate) fn settle(&self) {
-        // Refusals are answered at once. If the socket took all that it was given, those of earlier turns are written.
+        // Refusals are answered at once. If the socket accepted all bytes that it was given, the refusals of earlier turns are
+        // written.
         if self.refused.load(Relaxed) > 0 && !self.is_blocked() {
             self.refused.store(0, Relaxed);
         }
@@ -160,12 +161,12 @@ impl Traffic {
         }
     }
 
-    /// Whether the peer keeps opening streams that are refused, or sent more than the budget holds.
+    /// Whether the peer keeps opening streams that are refused, or sent more than the budget has room for.
     pub(crate) fn is_over_budget(&self) -> bool {
         self.is_over_budget.load(Relaxed)
     }
 
-    /// Marks the connection to be closed: the budget has no room for what the peer sends.
+    /// Marks the connection to be closed, because the budget has no room for the bytes that the peer sends.
     pub(crate) fn refuse_all(&self) {
         self.is_over_budget.store(true, Relaxed);
     }

@@ -33,7 +33,7 @@ impl Working {
         self.head = Some(head);
     }
 
-    /// The same request, with the state of its body.
+    /// This request, with the state of its body.
     pub(crate) fn with(mut self, exchange: Option<Arc<Exchange>>) -> Self {
         self.exchange = exchange;
         self
@@ -55,7 +55,8 @@ impl Working {
 
 impl Drop for Working {
     fn drop(&mut self) {
-        // A handler that reads on is not subtracted from the requests that are still working.
+        // The request no longer counts as working, so it must not count as waiting for its peer either, even if its handler reads
+        // on.
         if self.exchange().is_some_and(Exchange::answer) {
             self.traffic.reading.fetch_sub(1, Relaxed);
         }

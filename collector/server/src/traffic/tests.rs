@@ -53,7 +53,7 @@ fn a_stream_is_charged_once_and_before_its_request_begins() {
     let working: Vec<_> = (0..10).map(|_| traffic.begin().unwrap()).collect();
     assert_eq!(connections.held(), charged);
     drop(working);
-    // A head that did not become a request counts in its own turn only.
+    // A head that did not become a request counts only in its own turn.
     for _ in 0..100 {
         traffic.begin_turn();
         assert_eq!(traffic.announce(), Ok(()));
@@ -70,7 +70,7 @@ fn streams_that_h2_refuses_are_not_charged() {
     }
     let most = traffic.serving.limits.max_streams_per_connection + RESET_STREAMS;
     assert_eq!(connections.held(), (most - BLOCK) * STREAM_COST);
-    // Those that h2 accepts begin without another charge.
+    // The streams that h2 accepts begin without another charge.
     let streams: Vec<_> = (0..most).map(|_| traffic.begin().unwrap()).collect();
     assert_eq!(connections.held(), (most - BLOCK) * STREAM_COST);
     drop(streams);

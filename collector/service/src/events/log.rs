@@ -207,7 +207,7 @@ pub(super) fn stray(core: &Core, id: InstanceId, reason: stray::Reason) {
     let named = Named::of(core, id).unwrap_or_default();
     let reason = match reason {
         stray::Reason::NoIds => "the agent of this instance uses no ids",
-        stray::Reason::OtherApplication => "it names another application than this instance has",
+        stray::Reason::OtherApplication => "it names an application that is not this instance's",
     };
     log!(
         warn,

@@ -8,7 +8,7 @@ use super::{Handle, InstanceName, register};
 /// store the id may belong to another process.
 #[derive(Clone, Copy, Debug)]
 pub struct Goodbye<'a> {
-    /// The application that the agent holds an id of.
+    /// The application id that the agent holds.
     pub application: ApplicationId,
     /// The instance whose process stops.
     pub instance: InstanceId,
@@ -31,7 +31,7 @@ impl Handle {
         Ok(is_known && self.register.core().leave(goodbye.instance))
     }
 
-    /// As [`Handle::leave`] for an instance that is known by its names. Records nothing of an unknown one.
+    /// As [`Handle::leave`] for an instance that is known by its names. Records nothing for an unknown instance.
     pub fn leave_named(&self, name: InstanceName<'_>) {
         let core = self.register.core();
         if let Some(instance) = core.instance_named(name) {

@@ -35,7 +35,7 @@ pub enum ForeignId {
 struct Adopted {
     recorded: Vec<Sign>,
     refused: Vec<(Sign, Error)>,
-    /// Why the writer stopped before the last sender.
+    /// The failure that stopped the recording before the last sender.
     failure: Option<Error>,
 }
 
@@ -82,11 +82,11 @@ impl Handle {
         }
     }
 
-    /// Records the senders of signs of life that this inventory does not know, or not completely, with their last signs in the
-    /// same commit. Returns the recorded signs, and the reason of a refusal.
+    /// Records the senders of signs of life that are unknown or incomplete in this inventory, with their last signs in the same
+    /// commit. Returns the recorded signs, and the reason for a refusal.
     ///
-    /// A refused sender drops its ids. If a write of another collector may have changed the reason, the refusal is returned
-    /// only after a fresh read of the store.
+    /// A refused sender drops its ids. If a write of another collector may have removed the reason for a refusal, the refusal is
+    /// returned only after a fresh read of the store.
     pub(crate) async fn adopt_instances(&self, mut signs: Vec<Sign>) -> (Vec<Sign>, Option<Error>) {
         let granted = self.allowance(Kind::Adoption, signs.len());
         let limited = (granted < signs.len()).then_some(Error::PeerLimit);

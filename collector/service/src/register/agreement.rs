@@ -10,7 +10,7 @@ pub(super) struct Agreement {
     pub(super) differs: bool,
     /// When the store was last reloaded because of a difference.
     pub(super) reloaded_at: Option<Instant>,
-    /// Whether the digest after that reload is still to be published.
+    /// Whether the digest after that reload has not been published yet.
     pub(super) is_unpublished: bool,
 }
 
@@ -18,7 +18,7 @@ pub(super) struct Agreement {
 const REPAIRS: Duration = Duration::from_secs(600);
 
 impl Agreement {
-    /// Whether batches carry a digest of this inventory: not while this inventory may be the one that diverged.
+    /// Whether batches carry a digest of this inventory. They carry none while this inventory may be the one that diverged.
     pub(super) fn publishes(&self) -> bool {
         !self.differs || self.is_fresh()
     }

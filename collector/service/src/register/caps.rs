@@ -7,7 +7,7 @@ use rollcall_domain::inventory::{NewInstance, Properties};
 use super::Handle;
 
 impl Handle {
-    /// Truncates or drops properties that exceed the limits, and counts that.
+    /// Truncates or drops properties that exceed the limits, and counts each report that had any.
     pub(super) fn fit(&self, properties: &mut Properties) {
         let caps = self.shared.caps;
         if !caps.admit(properties) {

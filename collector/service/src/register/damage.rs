@@ -10,7 +10,7 @@ const STORED: &str = "stored";
 /// Damaged keys that are logged one by one; further ones are only counted.
 const LINES: usize = 16;
 
-/// Damage that was reported while the store was read.
+/// The damage that was reported during a read of the store.
 #[derive(Default)]
 pub(super) struct Reported {
     damage: Vec<Damage>,
@@ -47,7 +47,7 @@ impl Writer {
                     self.readiness.degraded(STORED, reason);
                 }
                 Damage::Repaired => {
-                    tracing::info!("no key of the store is damaged any more");
+                    tracing::info!("the store is no longer damaged");
                     self.readiness.met(STORED);
                 }
             }

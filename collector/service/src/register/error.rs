@@ -5,7 +5,7 @@ use rollcall_domain::{
     inventory::{Dictionary, proposal},
 };
 
-/// Why a call got no id, and what the caller can do about it.
+/// Why a call got no id, and how the caller can react.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The key is invalid: do not retry.
@@ -62,7 +62,7 @@ pub enum Error {
         /// In bytes.
         limit: usize,
     },
-    /// The store can never hold this value: do not retry.
+    /// The store cannot hold this value: do not retry.
     #[error("this cannot be stored: {reason}")]
     Refused {
         /// The reason from the store.
@@ -81,7 +81,7 @@ pub enum Error {
     )]
     Listening,
     /// The store is unavailable: retry here or at another collector.
-    #[error("the store is unavailable, and without it there are no new ids: retry later")]
+    #[error("the store is unavailable, so no new ids can be assigned: retry later")]
     StoreUnavailable,
     /// The disk or the quota of the store is full: retry here or at another collector.
     #[error(
@@ -110,14 +110,14 @@ pub enum KeyFault {
 }
 
 impl Error {
-    /// Whether there is no id yet and a retry will return one: the answer "not yet" of the caller's generation.
+    /// Whether there is no id yet but a retry will return one. The face then sends the answer "not yet" of the caller's generation.
     #[must_use]
     pub const fn is_unassigned(&self) -> bool {
         matches!(self, Self::DeadlineExceeded | Self::Listening)
     }
 
     /// Whether the error reports an id as unknown or as another caller's. Another collector may have changed that since this
-    /// one last read the store. The agent drops its ids on this error, so it is returned only after a fresh read.
+    /// collector last read the store. An agent drops its ids on such an error, so the error is returned only after a fresh read.
     #[must_use]
     pub(super) const fn is_doubtful(&self) -> bool {
         matches!(

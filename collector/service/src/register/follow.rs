@@ -1,10 +1,10 @@
-//! Applies what other collectors wrote to the store, and detects divergence from them.
+//! Applies the records of other collectors in the store, and detects divergence from these collectors.
 //!
 //! A collector that writes to a shared store adds a digest of its inventory to each batch. A collector that applies the batch
-//! compares the digest with its own. Two inventories differ only through a fault (of the code, of the memory), or because two
-//! releases of Rollcall hash a row differently. So a difference is reported and the store is reloaded; no collector stops. After
-//! a reload the collector publishes its digest, if necessary in an entry without rows, because the diverged collector may be the
-//! writing one, which compares only the digests of other members.
+//! compares the digest with its own. Two inventories differ only after a fault of the code or of the memory, or if two releases of
+//! Rollcall hash a row differently. So this collector reports a difference and reloads the store; no collector stops. After a
+//! reload the collector publishes its digest, if necessary in an entry without rows. A writer compares only the digests of other
+//! members, so without it a writer that diverged would never notice.
 //!
 //! The roster is compared entry by entry. A changed chunk of last signs arrives whole, and an entry that was sent before but is
 //! missing here is a difference. It is repaired at once.
@@ -31,8 +31,8 @@ struct Replay<'a> {
     contradiction: Option<inventory::restore::Error>,
     /// The digest that the inventory should have once all records are applied, if the last writer published one.
     digest: Option<u64>,
-    /// Registered instances without a lease. They get one after the last record, because a later record may report them as
-    /// down.
+    /// Registered instances without a lease. Their leases are granted after the last record, because a later record may report an
+    /// instance as down.
     registered: Vec<LastSeen>,
     /// Roster entries that were sent before but are missing here.
     differences: usize,
@@ -43,7 +43,7 @@ impl Replay<'_> {
     fn apply(&mut self, record: Record) {
         match record {
             Record::Row(row) => {
-                // The last digest does not cover this row.
+                // The last published digest does not cover this row.
                 self.digest = None;
                 let registered = LastSeen::registered(&row);
                 if is_adoption(&row) {
@@ -86,12 +86,12 @@ impl Replay<'_> {
 }
 
 impl Writer {
-    /// Applies what other collectors have made durable, as far as the store has reported it.
+    /// Applies the records of other collectors that the store has reported so far.
     pub(super) fn catch_up(&mut self) -> Result<(), Failure> {
         self.replay(|storage, sink| storage.catch_up(sink))
     }
 
-    /// Applies everything that is durable now, after a read of the store itself.
+    /// Applies all records that are durable now, by a read of the store itself.
     pub(super) fn read_latest(&mut self) -> Result<(), Failure> {
         self.replay(|storage, sink| storage.read_latest(sink))
     }
@@ -107,7 +107,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Applies the records that `read` emits, and reports what they show.
+    /// Applies the records that `read` emits, and reports damage and differences that they show.
     fn replay(
         &mut self,
         read: impl FnOnce(

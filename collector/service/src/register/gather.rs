@@ -1,14 +1,14 @@
 //! Pauses before a batch while many callers register at once, so that the batch holds more of their jobs.
 //!
 //! A commit costs nearly the same for one row and for a hundred, mostly for its syncs. On a fast disk only a few jobs arrive during
-//! a commit, and each would pay a large share of the next one. So after a batch of several jobs the next one begins [`PAUSE`]
+//! a commit, and each would pay a large share of the next one. So after a batch of several jobs, the next batch begins [`PAUSE`]
 //! after the commit. A caller that registers alone never waits, and on a slow disk the commit takes longer than the pause.
 
 use std::{thread, time::Duration};
 
 use tokio::time::Instant;
 
-/// Jobs in one batch that show that many callers register at once.
+/// The number of jobs in one batch from which on many callers are assumed to register at once.
 const CROWD: usize = 4;
 /// The time from a commit to the next batch.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -34,7 +34,7 @@ impl Gather {
         thread::sleep(self.take_pause(Instant::now()));
     }
 
-    /// The remaining time until the next batch may begin; zero in the second call after a commit.
+    /// The remaining time until the next batch may begin; zero from the second call after a commit on.
     fn take_pause(&mut self, now: Instant) -> Duration {
         let earliest = self.earliest.take();
         earliest.map_or(Duration::ZERO, |earliest| {

@@ -9,7 +9,7 @@ use rollcall_domain::{
 use super::{Error, Handle, Registration, rates::Kind};
 
 impl Handle {
-    /// The id of this process's instance; a new one if it has none yet. The instance is then up.
+    /// The id of this process's instance. Assigns one if the instance has none yet. The instance is then up.
     ///
     /// Adopts an application id that the collector does not know.
     ///
@@ -90,7 +90,7 @@ impl Handle {
         inventory.instance_id(process.application, &process.uuid)
     }
 
-    /// Whether the inventory already holds what the agent reports about its process, so that no write is needed.
+    /// Whether the inventory already has the values that the agent reports about its process, so that no write is needed.
     pub(super) fn is_as_reported(
         &self,
         id: InstanceId,

@@ -18,13 +18,14 @@ impl Writer {
     /// Commits the calls of `waiting` in ever smaller parts, until a call that the store refuses is alone, and refuses it.
     ///
     /// # Errors
-    /// A failure of a batch that is not due to one call.
+    /// A failure of a batch that no single call caused.
     pub(super) fn isolate(
         &mut self,
         waiting: &mut PendingBatch,
         error: &storage::Error,
     ) -> Result<(), Failure> {
-        // The invalid value may be a held change, for which no caller waits. A later report repeats it.
+        // The invalid value may be in a deferred change, for which no caller waits. A later report of the agent repeats that
+        // change.
         self.pacer.drop_due();
         let now = Instant::now();
         if self

@@ -23,24 +23,25 @@ pub(super) enum Message {
     Propose(Box<dyn Job>),
     /// Record when instances were last seen, and reply when that is durable.
     Record(Vec<LastSeen>, oneshot::Sender<Result<(), Error>>),
-    /// Check the flags and tickets of the inbox, which are outside its messages.
+    /// Check the flags and tickets of the inbox, which are not messages.
     Wake,
 }
 
-/// A proposal whose caller waits. A job that is dropped unsettled answers the caller that the writer has ended.
+/// A request that adds to a proposal and whose caller waits. If a job is dropped before it is settled, its caller gets
+/// [`Error::Stopped`].
 pub(super) trait Job: Send {
     /// Adds the caller's rows to the proposal, and last signs to `seen`. Called again with the next batch if this one conflicts.
     fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<LastSeen>);
     /// Whether the caller still waits.
     fn is_awaited(&self) -> bool;
-    /// Whether the last proposal refused the job for a reason that another collector's write may have changed.
+    /// Whether the last proposal refused the job for a reason that another collector's write may have removed.
     fn is_doubtful(&self) -> bool;
     /// Applies what a durable result changes besides the inventory, if the caller still waits. Called for all jobs of a batch
     /// before the first is settled.
     fn announce(&self, core: &Core);
     /// Answers the caller after the batch is durable.
     fn settle(self: Box<Self>);
-    /// Refuses the call; no batch follows.
+    /// Refuses the call; the job is in no further batch.
     fn refuse(self: Box<Self>, error: Error);
 }
 
@@ -61,7 +62,7 @@ pub(super) struct Inbox {
     pub(super) pending: reads::Pending,
 }
 
-/// Signals that occupy no place in the queue, so that they work while it is full.
+/// Signals that occupy no place in the queue, so that they can be set while it is full.
 #[derive(Debug, Default)]
 struct Flags {
     news: AtomicBool,
@@ -107,12 +108,12 @@ impl Inbox {
         self.flags.news.load(Ordering::Acquire)
     }
 
-    /// As [`Inbox::has_news`], and resets it: the caller is about to read the store.
+    /// As [`Inbox::has_news`], and clears the flag, because the caller is about to read the store.
     pub(super) fn take_news(&self) -> bool {
         self.flags.news.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether the writer is to end and the queue is empty.
+    /// Whether the writer was told to stop and the queue is empty.
     pub(super) fn is_done(&self) -> bool {
         self.flags.stop.load(Ordering::Acquire) && self.receiver.is_empty()
     }
@@ -192,7 +193,7 @@ impl Queue {
         answer.await.unwrap_or(Err(Error::Stopped))
     }
 
-    /// Requests that the writer apply what other collectors have made durable.
+    /// Requests that the writer apply the records that other collectors have made durable.
     pub(super) fn catch_up(&self) {
         // If the flag was set already, the earlier call has woken the writer.
         if !self.flags.news.swap(true, Ordering::AcqRel) {
@@ -280,7 +281,7 @@ where
     }
 }
 
-/// Answers a caller, which may have given up.
+/// Answers a caller. The caller may have given up meanwhile.
 pub(super) fn answer<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
     if reply.send(result).is_err() {
         tracing::trace!("the caller gave up before it was answered");

@@ -12,14 +12,14 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// An operation of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    /// Reads what other collectors wrote.
+    /// Reads the records of other collectors.
     Read,
     /// Commits a batch.
     Write,
 }
 
-/// The operations that failed and have not succeeded since. The success of one does not prove the other: an etcd without space
-/// answers every read and refuses every write.
+/// The operations that failed and have not succeeded since. Success of one operation says nothing about the other: an etcd without
+/// space answers every read and refuses every write.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outage {
     reads: bool,
@@ -72,7 +72,7 @@ impl Outage {
         self.retry_at
     }
 
-    /// Whether that time is in the future.
+    /// Whether the next attempt is still in the future.
     pub(super) fn is_backing_off(&self) -> bool {
         Instant::now() < self.retry_at
     }

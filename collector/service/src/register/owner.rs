@@ -7,7 +7,7 @@ use tokio::time::{Instant, error::Elapsed, timeout};
 
 use super::{Handle, Registration};
 
-/// Requests a commit of registrations from another collector. The future ends once the commit is done or has failed; the caller
+/// Requests a commit of registrations from another collector. The future ends once the commit has succeeded or failed; the caller
 /// treats both alike.
 pub type Forward = Box<dyn FnOnce(Vec<Registration>) -> BoxFuture<'static, ()> + Send>;
 
@@ -19,8 +19,8 @@ pub trait Owner: fmt::Debug + Send + Sync {
 }
 
 impl Handle {
-    /// Forwards to the owner, if it is another collector. The owner has half of the time until `due`. In the other half
-    /// this collector registers the names itself: it finds in the store what the owner committed, and commits the rest.
+    /// Forwards to the owner, if it is another collector. The owner has half of the time until `due`. In the other half this
+    /// collector registers the names itself: it reads from the store which of them the owner committed, and commits the others.
     pub(super) async fn forward_to_owner(
         &self,
         due: Instant,

@@ -1,7 +1,7 @@
 //! Limits how often the stored properties of one instance change.
 //!
-//! The first change is written at once. A change within the interval after it is deferred, and a newer change replaces it. When the
-//! interval ends, the newest change is written. So an instance that reports different properties with every call, or two
+//! The first change is written at once. A change within the interval after it is deferred and replaced by any newer change. When
+//! the interval ends, the newest change is written. So an instance that reports different properties with every call, or two
 //! processes under one name, cost the store one write per interval.
 
 use std::{
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 #[cfg(test)]
 mod tests;
 
-/// The limit of deferred changes in bytes; a change that would exceed it is dropped; the agent's next report contains it again.
+/// The limit of deferred changes, in bytes. A change that would exceed it is dropped; the agent's next report contains it again.
 const DEFERRED_BYTES: usize = 16 * 1024 * 1024;
 
 /// When each instance last changed, and the changes that are deferred or due.
@@ -54,7 +54,7 @@ impl Pacer {
         }
     }
 
-    /// Whether a change of this instance has to wait.
+    /// Whether a change of this instance must wait.
     pub(super) fn defers(&self, instance: InstanceId) -> bool {
         self.changed_at.contains_key(&instance)
     }

@@ -40,7 +40,7 @@ pub(super) enum Kind {
     Registration,
     /// A sign of life of an instance that is not in the inventory.
     Adoption,
-    /// An unknown id that a segment uses besides those of its sender.
+    /// An unknown id in a segment, other than the ids of its sender.
     ForeignId,
     /// A registration that another collector forwards, for all of its agents.
     Relayed,
@@ -68,8 +68,8 @@ struct Table {
 /// The number of buckets of a kind. A power of two, so that a mask turns a hash into an index.
 const BUCKETS: usize = 1 << 14;
 const KINDS: usize = 4;
-/// The allowance of another collector, as a multiple of an agent's: it forwards the registrations of many agents, and
-/// commits itself those that are refused here.
+/// The allowance of another collector, as a multiple of an agent's. It forwards the registrations of many agents; those that are
+/// refused here it commits itself.
 const AGENTS_BEHIND_A_COLLECTOR: usize = 16;
 
 impl Kind {
@@ -157,7 +157,7 @@ impl Table {
             let after = base.saturating_add(granted * self.interval);
             match full_at.compare_exchange_weak(before, after, Ordering::Relaxed, Ordering::Relaxed)
             {
-                // It is at most `wanted`, which is a usize.
+                // The result is at most `wanted`, which is a usize.
                 Ok(_) => return usize::try_from(granted).unwrap_or(wanted),
                 Err(changed) => before = changed,
             }

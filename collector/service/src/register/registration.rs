@@ -11,14 +11,14 @@ use rollcall_storage::LastSeen;
 
 use super::{Error, Handle, SERVICE, named, rates::Kind};
 
-/// A key without a known id, with everything that its agent reported.
+/// A key whose id is not known yet, with the values that its agent reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registration {
     /// The code of an application.
     Application(Arc<str>),
-    /// An instance up to 7.0.
+    /// An instance with an agent up to 7.0.
     Instance(NewInstance),
-    /// An instance of 8.x and later, which registers its application with it.
+    /// An instance with an agent of 8.0 or later. Its registration includes its application.
     Named {
         /// The name of the service, which is the code of its application.
         service: Arc<str>,
@@ -36,7 +36,7 @@ pub enum Registration {
 /// Registrations of another collector that this one refuses.
 #[derive(Debug)]
 pub struct Rejected {
-    /// Their number.
+    /// The number of refused registrations.
     pub count: usize,
     /// The reason for the first of them.
     pub reason: Error,
@@ -49,7 +49,7 @@ impl Handle {
     /// is up with a relayed lease, not with this collector's own evidence.
     ///
     /// # Errors
-    /// As [`Handle::application`]; some of the registrations may have got an id nevertheless.
+    /// As [`Handle::application`]. Some of the registrations may still have got an id.
     pub async fn commit(
         &self,
         registrations: Vec<Registration>,

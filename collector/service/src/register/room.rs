@@ -13,7 +13,7 @@ pub(super) struct Room {
 
 /// The name of the budget and of the readiness condition.
 const INVENTORY: &str = "inventory";
-/// The percentage of the limit at which room becomes low, and the one below which it is ample again.
+/// The percentage of the limit from which room counts as low, and the percentage below which it is ample again.
 const LOW: (usize, usize) = (80, 75);
 
 impl Room {
@@ -29,7 +29,7 @@ impl Room {
         self.budget.clone()
     }
 
-    /// Records the size of the inventory, and the number of refused rows and properties. Reports a change of the level once, in
+    /// Records the size of the inventory, and the number of refused rows and properties. Reports each change of the level once, in
     /// the log, the event feed and the readiness.
     pub(super) fn observe(&mut self, core: &Core, readiness: &Readiness, refused: u64) {
         let (held, limit) = (core.inventory.bytes(), self.budget.limit());

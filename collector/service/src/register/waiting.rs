@@ -54,7 +54,7 @@ impl PendingBatch {
         self.proposed = self.jobs.len();
     }
 
-    /// Whether a job is refused for a reason that another collector's write may have changed.
+    /// Whether a job is refused for a reason that another collector's write may have removed.
     pub(super) fn is_doubtful(&self) -> bool {
         self.jobs.iter().any(|job| job.is_doubtful())
     }
@@ -102,7 +102,7 @@ impl PendingBatch {
         Some([jobs, signs])
     }
 
-    /// Answers the callers that the store cannot hold their values.
+    /// Refuses the requests, because the store cannot hold their values.
     pub(super) fn reject(&mut self, error: &storage::Error) {
         let refusal = || Error::Refused {
             reason: error.to_string(),

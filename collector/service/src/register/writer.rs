@@ -59,15 +59,14 @@ pub enum Failure {
     Contradiction(#[from] inventory::restore::Error),
 }
 
-/// What has to be read from the store before a batch is built.
+/// The part of the store that must be read before a batch is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
     /// Writes of other collectors that the store has reported.
     News,
-    /// The write of another collector that came first.
+    /// The write of another collector that this batch conflicted with.
     Conflict,
-    /// Everything that is durable now: a job is about to be refused for a reason that another collector's write may have
-    /// changed.
+    /// Everything that is durable now. A job is about to be refused for a reason that another collector's write may have removed.
     Latest,
 }
 
@@ -75,7 +74,7 @@ enum Need {
 const STORAGE: &str = "storage";
 
 impl Writer {
-    /// Runs until [`Handle::stop`](super::Handle::stop). It blocks and belongs on a separate thread.
+    /// Runs until [`Handle::stop`](super::Handle::stop). It blocks, so call it on a thread of its own.
     ///
     /// # Errors
     /// The writer cannot continue: see [`Failure`].
@@ -144,7 +143,7 @@ impl Writer {
             due.for_each(|change| proposal.describe(change));
             waiting.restart();
             waiting.propose(&mut proposal);
-            // A job that arrives after the fresh read may itself need a fresher one.
+            // A job that arrives after the fresh read may need a still fresher one.
             let takes_more = !waiting.is_part && need != Need::Latest;
             while takes_more && proposal.rows().len() + waiting.seen_len() < self.batch_rows {
                 let Some(next) = self.inbox.waiting() else {
@@ -193,7 +192,7 @@ impl Writer {
         }
     }
 
-    /// Grants the leases of instances whose first sign is durable. The writer does so itself, because the callers may have given
+    /// Grants the leases of instances whose first sign is durable. The writer grants them itself, because a caller may have given
     /// up, and because the leases may be compared with the store before a caller runs.
     fn grant(&self, first_signs: &[LastSeen]) {
         for seen in first_signs {
@@ -203,8 +202,8 @@ impl Writer {
         }
     }
 
-    /// Reads the writes of other collectors: the store itself if a caller waits for a fresh read or the batch needs one, else
-    /// what was written since the last read, if there may be any.
+    /// Reads the writes of other collectors. Reads the store itself if a caller waits for a fresh read or the batch needs one;
+    /// otherwise only the writes since the last read, if the store has reported any.
     fn read(&mut self, need: Need) -> Result<(), Failure> {
         let has_news = self.inbox.take_news();
         let tickets = self.inbox.pending.up_to();
@@ -273,7 +272,7 @@ fn publish(core: &Core, proposal: Proposal<'_>) {
         core.lessor.learn_group(instance);
     }
     if adopts {
-        // The batch was based on everything that is stored, so this store never assigned the id.
+        // The batch was built on the whole store, so this store has never assigned the id.
         core.listening.observe_unknown_id();
     }
 }

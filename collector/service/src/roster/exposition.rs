@@ -34,8 +34,8 @@ struct Tallies {
 }
 
 impl Roster {
-    /// The gauge of instances by application, with series of their own for at most `limit` applications: those with the first
-    /// places in the list of applications that have instances.
+    /// The gauge of instances by application. At most `limit` applications have series of their own: the first ones in the list of
+    /// applications with instances.
     #[must_use]
     pub fn by_application(&self, limit: usize) -> ByApplication {
         ByApplication {
@@ -92,7 +92,7 @@ impl Collector for ByApplication {
             unnamed,
             overflow,
         } = self.tallies();
-        let help = "Instances by application and state; application is missing where none was reported, and overflow is true \
+        let help = "Instances by application and state; application is missing if none was reported, and overflow is true \
                     for all applications beyond ui.jetty.max_application_metrics";
         let mut family = encoder.encode_descriptor("instances", help, None, MetricType::Gauge)?;
         let named = named

@@ -31,7 +31,7 @@ pub struct ApplicationFilter {
 }
 
 impl Filter {
-    /// Whether an instance has to be read to decide.
+    /// Whether the filter must read an instance to decide.
     pub(super) fn reads_instances(&self) -> bool {
         self.name.is_some() || self.host.is_some() || self.text.is_some()
     }
@@ -52,7 +52,7 @@ impl Filter {
 }
 
 impl ApplicationFilter {
-    /// Whether the list has the application.
+    /// Whether the filter selects the application.
     pub(super) fn keeps(&self, status: &ApplicationStatus) -> bool {
         let code = status
             .application
@@ -83,7 +83,7 @@ fn contains(text: &str, part: &str) -> bool {
     };
     let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
     let mut text = text.as_bytes();
-    // A search visits very many texts, and few have the first byte at many places.
+    // A search visits very many texts, and in most of them the first byte of `part` occurs at few places.
     while let Some(at) = text
         .iter()
         .position(|byte| *byte == lower || *byte == upper)

@@ -18,7 +18,7 @@ use crate::{
 pub struct ApplicationStatus {
     /// `None` for all instances whose application was never reported.
     pub application: Option<Application>,
-    /// The registration time of the application; for `None`, that of the first instance.
+    /// The registration time of the application. If `application` is `None`, that of the first instance.
     pub registered_at: Timestamp,
     /// The instances of the application, by state.
     pub instances: Tally,
@@ -27,7 +27,7 @@ pub struct ApplicationStatus {
 /// An instance, its state and the evidence for the state.
 #[derive(Clone, Debug)]
 pub struct InstanceStatus {
-    /// What its agent registered.
+    /// The values that its agent registered.
     pub instance: Instance,
     /// Its state now.
     pub state: State,
@@ -56,7 +56,7 @@ pub struct InstanceStatus {
     pub silence: Duration,
     /// The address of this collector.
     pub own: Arc<str>,
-    /// The collector that received that signal; `None` if this run of this one did.
+    /// The collector that received that signal; `None` if this run of this collector did.
     pub witness: Option<Witness>,
     /// Whether counts and lists leave the instance out.
     pub forgotten: bool,

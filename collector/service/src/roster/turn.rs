@@ -7,11 +7,11 @@ use tokio::time::Instant;
 #[cfg(test)]
 mod tests;
 
-/// The work between two offers of the processor. Some kernels let a thread finish a slice of 1 to 3 ms before one that wakes up,
-/// even one with a higher priority, so a list delays a call of an agent by up to this time.
+/// The shortest work between two offers of the processor. Some kernels let a thread finish a slice of 1 to 3 ms before they run a
+/// thread that wakes up, even one with a higher priority. So a list delays a call of an agent by up to this time.
 const SHORTEST: Duration = Duration::from_micros(250);
-/// The same on a busy system, which takes some milliseconds to give the processor back: with shorter turns a page of a thousand
-/// instances would take seconds.
+/// The longest work between two offers. A busy system takes some milliseconds to give the processor back, so with shorter turns a
+/// page of a thousand instances would take seconds.
 const LONGEST: Duration = Duration::from_millis(2);
 
 /// The work since a thread last offered its processor.
@@ -22,7 +22,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Begins now.
+    /// A turn that begins now.
     #[must_use]
     pub fn begin() -> Self {
         Self {

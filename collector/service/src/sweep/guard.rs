@@ -22,7 +22,7 @@ use crate::{
     events::{CollectorEvent, Mass, MassGroup},
 };
 
-/// Returns why this collector may itself be the cause of a silence, such as a limit of its listeners that is reached.
+/// Returns a reason why this collector may itself be the cause of a silence, for example that a limit of its listeners is reached.
 #[derive(Clone)]
 pub struct Suspect(Arc<dyn Fn() -> Option<String> + Send + Sync>);
 
@@ -33,21 +33,21 @@ pub(super) struct Watch {
     suspect: Suspect,
     links: Links,
     hashing: RandomState,
-    /// The wall time at moment 0 as of the last sweep: it changes when the wall clock is set.
+    /// The wall time at moment 0, as computed at the last sweep. It changes when the wall clock is set.
     origin: Timestamp,
     stalled: Option<(Moment, Duration)>,
     adjusted: Option<(Moment, i64)>,
-    /// Suspicions this long before a wave count.
+    /// How long before a wave a stall or a clock change may be for it to count as a suspicion.
     recent: Duration,
 }
 
 /// A smaller change of the wall clock counts as a correction, not as a jump.
 const JUMP: i64 = 2_000;
-/// The part of all instances whose silence makes this collector suspect its own network, in percent.
+/// The part of all instances, in percent, that must be silent for this collector to suspect its own network.
 const NEARLY_ALL: usize = 90;
 
 impl Suspect {
-    /// Calls `reason` at each report.
+    /// A suspect whose `reason` is called at each report.
     pub fn new(reason: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(reason))
     }
@@ -98,7 +98,7 @@ impl Watch {
         core.events.feed().collector(core.clock.wall(), event);
     }
 
-    /// Records a change of state, and reports a wave that it ends.
+    /// Records a change of state, and reports the wave before it if that wave has ended.
     pub(super) fn observe(&mut self, core: &Core, transition: &Transition<InstanceId>) {
         if transition.to != State::Silent || transition.is_reported {
             return;

@@ -1,4 +1,4 @@
-//! A collector reports an id as unknown only after a fresh read of the shared store, because the agent then gives its ids up.
+//! A collector reports an id as unknown only after a fresh read of the shared store, because the agent then drops its ids.
 
 use std::sync::{
     Arc,
@@ -79,7 +79,7 @@ pub(super) fn recovery(id: i32) -> Recovery {
     }
 }
 
-/// A collector that has adopted as many ids as it may.
+/// A collector that has adopted the maximum number of ids.
 async fn full() -> (Slow, Services, JoinHandle<Result<(), Failure>>) {
     let store = Slow::default();
     let (services, workers) = parts(store.clone());

@@ -153,7 +153,7 @@ async fn an_id_that_is_refused_does_not_affect_the_others() {
 async fn held_ids_never_keep_a_sender_from_being_adopted() {
     let running = Fixture::start();
     let services = &running.services;
-    // Each message uses as many ids as it may; together they are far more than the limit of 16 adopted ids.
+    // Each message uses the maximum number of ids. Together these are far more than the limit of 16 adopted ids.
     for message in 0..20 {
         let held = (0..8).map(|at| held_application(100 + 8 * message + at));
         services.register.adopt(held).await.unwrap();

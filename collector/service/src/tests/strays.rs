@@ -1,4 +1,4 @@
-//! Signs of life that another process than the instance sent.
+//! Signs of life that another process sent with the id of an instance.
 
 use super::*;
 
@@ -36,7 +36,7 @@ async fn a_sign_that_names_another_application_is_stray() {
     let exposition = services.exposition();
     assert!(exposition.contains(counted), "{exposition}");
 
-    // Of several signs only the stray one is refused.
+    // If there are several signs, only the stray one is refused.
     let unknown = instance(77);
     let signs = [segment(unknown, other), segment(id, other)];
     let refused = heartbeat.renew_all(signs).await.unwrap_err();

@@ -51,7 +51,8 @@ pub(crate) fn users(config: &config::Nacos) -> Result<Vec<auth::User>, OpenError
     Ok(users)
 }
 
-/// The secret in the store, generated at the first start. Another collector that shares the store may generate it first.
+/// The secret in the store, which is generated at the first start. If another collector that shares the store generates one first,
+/// that one is used.
 fn kept_secret(store: &dyn store::Store<Table>) -> Result<Vec<u8>, OpenError> {
     if let Some(secret) = stored_secret(store)? {
         return Ok(secret);

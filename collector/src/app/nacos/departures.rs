@@ -1,7 +1,7 @@
 //! Log lines about instances of Nacos services that depart. A departure that its client did not announce is a warning.
 //!
-//! A connection may have thousands of instances, so each kind has a limit of lines per second. A line with the number of
-//! suppressed ones comes before the next line of that kind.
+//! A connection may have thousands of instances, so each kind has a limit of lines per second. Before the next line of that kind, a
+//! line reports the number of suppressed ones.
 
 use rollcall_catalog::Event;
 use rollcall_domain::catalog::{ConnectionEnd, EventKind, HealthBy};
@@ -19,7 +19,7 @@ pub(super) struct Departures {
 /// The kinds of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Announced by its client, or caused by an operator.
+    /// The departure was announced by the client, or caused by an operator.
     Left,
     Lost,
     Unhealthy,

@@ -10,7 +10,7 @@ use rollcall_service::events::{Feed, ServiceEvent, ServiceInstance};
 
 use super::departures::Departures;
 
-/// Forwards events to the feed, once it exists; the catalog changes nothing before.
+/// Forwards events to the feed once it exists. The catalog makes no changes before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Events(Arc<OnceLock<Feed>>, Arc<Departures>);
 
@@ -83,7 +83,7 @@ fn converted(event: Event) -> ServiceEvent {
     }
 }
 
-/// What an operator set.
+/// The values that an override sets, as text.
 fn description(set: &Override) -> String {
     let enabled = set.enabled.map(|enabled| format!("enabled={enabled}"));
     let weight = set.weight.map(|weight| format!("weight={weight}"));
@@ -95,7 +95,7 @@ fn description(set: &Override) -> String {
     }
 }
 
-/// The word for what decided about the health.
+/// The word for the cause of an instance's health.
 const fn decider(by: HealthBy) -> &'static str {
     match by {
         HealthBy::Beat => "beat",

@@ -7,7 +7,7 @@ use crate::config::error::Broken;
 /// The shortest password, in bytes.
 const MIN_PASSWORD: usize = 12;
 
-/// Callers must authenticate, unless they are on this machine or the configuration allows anonymous ones.
+/// Callers must authenticate, unless they are on this machine or the configuration allows anonymous callers.
 pub(super) fn access(config: &Config) -> Broken {
     let ui = &config.ui;
     let mut broken = Broken::new();

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::config::error::Broken;
 use crate::config::value::print_bytes;
 
-/// The largest message that is held in memory has to fit into its budget.
+/// The largest message that is held in memory must fit into its budget.
 pub(super) fn memory(config: &Config) -> Broken {
     let server = &config.server;
     let requests = ("server.default.inbound_memory", server.inbound_memory);

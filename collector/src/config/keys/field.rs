@@ -22,7 +22,7 @@ pub(in crate::config) enum Field {
     Directory(fn(&mut Config) -> &mut PathBuf),
     Duration(fn(&mut Config) -> &mut Duration),
     Bytes(fn(&mut Config) -> &mut usize),
-    /// When a collector listens after a lost store: `auto`, `always` or `never`.
+    /// When a collector begins a listening period: `auto`, `always` or `never`.
     Listening(fn(&mut Config) -> &mut listening::Mode),
     /// The format of log lines: `human` or `json`.
     LogFormat(fn(&mut Config) -> &mut LogFormat),
@@ -50,7 +50,7 @@ pub(in crate::config) enum Field {
     Namespace(fn(&mut Config) -> &mut String),
     /// One or several servers, separated by commas.
     Endpoints(fn(&mut Config) -> &mut Vec<String>),
-    /// As `Endpoints`, or none.
+    /// As `Endpoints`, or nothing.
     OptionalEndpoints(fn(&mut Config) -> &mut Vec<String>),
     /// Servers in the syntax of ZooKeeper's own client.
     ConnectString(fn(&mut Config) -> &mut ConnectString),
@@ -68,7 +68,7 @@ impl Field {
     /// Parses `text` into `config`.
     ///
     /// # Errors
-    /// The allowed values.
+    /// Returns the allowed values.
     pub(in crate::config) fn set(
         self,
         config: &mut Config,
@@ -161,7 +161,7 @@ impl Field {
         )
     }
 
-    /// The value in `config`, as text that `set` accepts; a secret as [`value::HIDDEN`], which `set` refuses.
+    /// The value in `config`, as text that `set` accepts. A secret is shown as [`value::HIDDEN`], which `set` refuses.
     pub(in crate::config) fn get(self, config: &mut Config) -> String {
         match self {
             Self::Host(at)

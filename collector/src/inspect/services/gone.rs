@@ -7,7 +7,8 @@ use super::super::{Error, Found, MAX_EXPLAINED, client::Client, output::Output, 
 /// The kinds of events after which an instance is not registered.
 const ENDS: [&str; 4] = ["deregistered", "replaced", "connection_ended", "expired"];
 
-/// Explains the instances that the parameters in `query` select and that are no longer registered, the last one to end first.
+/// Explains the instances that the parameters in `query` select and that are no longer registered, beginning with the one that
+/// ended last.
 pub(super) async fn print(
     query: &str,
     client: &Client,

@@ -88,11 +88,11 @@ fn count(total: u64) -> usize {
 /// The merged message of consecutive entries. Rows are copied as bytes, so that fields of later releases are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Merged {
-    /// Rows and unknown fields, in order; `None` where a later state of the row replaced it.
+    /// Rows and unknown fields, in order; `None` for a row that a later state replaced.
     fields: Vec<Option<(u32, Bytes)>>,
     /// The position of each row, by dictionary and id.
     by_id: HashMap<(u32, u64), usize>,
-    /// Totals and unknown numbers; the last entry wins.
+    /// Totals and unknown numbers, with the values of the last entry.
     numbers: HashMap<u32, u64>,
     /// The digest of the last entry, if it has one.
     digest: Option<Bytes>,

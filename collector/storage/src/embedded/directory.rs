@@ -100,7 +100,7 @@ impl Directory {
         Ok(false)
     }
 
-    /// Creates an empty file for a new store, which [`Self::adopt_store`] makes the store. Discards the file of an interrupted
+    /// Creates an empty file for a new store. [`Self::adopt_store`] makes it the store. Discards the file of an interrupted
     /// attempt.
     pub(super) fn new_store(&self) -> io::Result<File> {
         options()
@@ -109,8 +109,9 @@ impl Directory {
             .open(self.path.join(UNFINISHED))
     }
 
-    /// Makes the file of [`Self::new_store`] the store. It must be complete, synced and closed. Syncs the directories above it
-    /// too: any of them may have been created by this or an interrupted start, and a loss of power must not remove the store.
+    /// Makes the file of [`Self::new_store`] the store. The file must be complete, synced and closed. Also syncs the directories
+    /// above it, because this start or an interrupted one may have created any of them, and a loss of power must not remove the
+    /// store.
     pub(super) fn adopt_store(&self) -> io::Result<()> {
         fs::rename(self.path.join(UNFINISHED), self.store())?;
         sync_up(&fs::canonicalize(&self.path)?, &mut |directory| {
@@ -146,7 +147,7 @@ impl Medium for Directory {
     }
 }
 
-/// Syncs a directory and its ancestors, up to the first that this process may not open: it cannot have created that one.
+/// Syncs a directory and its ancestors, up to the first one that this process may not open, which it cannot have created.
 pub(super) fn sync_up(
     directory: &Path,
     sync: &mut dyn FnMut(&Path) -> io::Result<()>,

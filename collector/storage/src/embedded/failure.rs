@@ -35,12 +35,12 @@ pub(super) fn engine(path: &Path, error: impl Into<redb::Error>) -> Error {
             path: path.to_owned(),
             pid: None,
         },
-        // The remaining errors mean that the file does not hold what this module writes.
+        // The remaining errors mean that the contents of the file are not what this module writes.
         error => corrupt(path, error.to_string()),
     }
 }
 
-/// The error for a store at `path` whose contents differ from what was written.
+/// The error for a store at `path` whose contents differ from the contents that were written.
 pub(super) fn corrupt(path: &Path, what: String) -> Error {
     Error::Corrupt {
         path: path.to_owned(),

@@ -32,7 +32,7 @@ fn recorded(store: &Embedded) -> Result<FirstIds, redb::Error> {
     })
 }
 
-/// Raises the ids that are set; never lowers one.
+/// Raises the first ids to those that `ids` sets. Never lowers an id.
 pub(super) fn raise(store: &Embedded, ids: &FirstIds) -> Result<(), Error> {
     write(store, ids).map_err(|error| store.engine(error))
 }

@@ -1,4 +1,5 @@
-//! Maintenance of a store that no collector uses: reading its contents, and removing properties, which no id depends on.
+//! Maintenance of a store that no collector uses: reads its contents, raises its first ids, and removes properties, on which no id
+//! depends.
 
 use std::fs;
 
@@ -28,11 +29,11 @@ pub struct Contents {
 /// Which properties to remove.
 #[derive(Clone, Copy, Debug)]
 pub struct Pruning {
-    /// Instances last seen before this lose all their properties.
+    /// The time before which an instance must have been last seen to lose all its properties.
     pub unseen_since: Timestamp,
     /// The limits for the properties of all other instances.
     pub caps: Caps,
-    /// Count only, write nothing.
+    /// Whether to count only, and write nothing.
     pub dry_run: bool,
 }
 
@@ -49,7 +50,7 @@ pub struct Pruned {
 
 /// The most instances that one transaction reads, and one rewrites.
 const AT_ONCE: usize = 4096;
-/// The bytes of rows after which such a transaction ends.
+/// The bytes of rows after which a transaction ends even with fewer instances.
 const BYTES_AT_ONCE: usize = 4 << 20;
 
 /// Opens an existing store, and never creates one.
@@ -60,7 +61,8 @@ pub fn open_existing(config: &Config) -> Result<Embedded, Error> {
     open_if_there(config, Purpose::Write)
 }
 
-/// As [`open_existing`], to read it only: a store of an older format is not upgraded, so the release that wrote it can still use it.
+/// As [`open_existing`], but only to read the store. A store of an older format is not upgraded, so the release that wrote it can
+/// still use it.
 ///
 /// # Errors
 /// As [`open_existing`].
@@ -110,7 +112,7 @@ impl Embedded {
         Ok(contents)
     }
 
-    /// Raises the lowest ids that the dictionaries assign, and never lowers one. Returns the ids now in force.
+    /// Raises the lowest ids that the dictionaries assign. Never lowers an id. Returns the ids now in force.
     ///
     /// # Errors
     /// Those of [`Storage::commit`].

@@ -1,8 +1,8 @@
 //! Instances whose generation or properties changed: one key for each, which is overwritten.
 //!
-//! The log holds the identity of an instance. A key here holds its latest state, whole, and wins over the log if it has the
-//! same identity: application, UUID, time of registration. A key that cannot be read is reported and deleted; the instance then
-//! has the state of the log until its agent reports again.
+//! The log holds the identity of an instance. A key here has the whole latest state of the instance. It has precedence over the log
+//! if it has the same identity: application, UUID, time of registration. A key that cannot be read is reported and deleted; the
+//! instance then has the state of the log until its agent reports again.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,13 +36,13 @@ const PAGE: i64 = 8192;
 #[derive(Debug)]
 pub(super) struct Changed {
     prefix: String,
-    /// Changes up to this revision of etcd are applied, apart from those that the watch is about to report.
+    /// The revision of etcd up to which changes are applied, except for changes that the watch has yet to report.
     revision: i64,
     /// The identity of each instance in the log, as a checksum.
     identities: HashMap<InstanceId, u32>,
 }
 
-/// Where a committed instance is written.
+/// The places to which a committed instance is written.
 pub(super) struct Targets {
     pub(super) log: bool,
     pub(super) changed: bool,
@@ -69,8 +69,8 @@ impl Changed {
         self.identities.reserve(instances);
     }
 
-    /// Where an instance is written. An instance that is in the log is written as a changed one. If its identity became known
-    /// it is written to both, so that its key here is never older than the log.
+    /// The places to which an instance is written. An instance that is in the log is written as a changed instance. If its identity
+    /// became known, it is written to both places, so that its key here is never older than the log.
     pub(super) fn targets(&self, instance: &Instance) -> Targets {
         let known = self.identities.get(&instance.id);
         Targets {
@@ -79,7 +79,7 @@ impl Changed {
         }
     }
 
-    /// Writes the last state of each instance, if `is_unchanged` holds: the condition that the log has no new entry.
+    /// Writes the last state of each instance, on the condition `is_unchanged`: that the log has no new entry.
     pub(super) fn write(
         &self,
         remote: &Remote,
@@ -133,7 +133,7 @@ impl Changed {
         self.discard(remote, &unreadable)
     }
 
-    /// Emits the instances that changed since the last read; `before` as above.
+    /// Emits the instances that changed since the last read; `before` as in [`Self::read_all`].
     pub(super) fn read(
         &mut self,
         remote: &Remote,
@@ -205,7 +205,7 @@ impl Changed {
                 sink(Record::Changed(instance));
                 true
             }
-            // The log may have grown since it was read. The next read emits the new state.
+            // The log has grown since it was read, so the identity is not known yet. The next read emits the new state.
             Ok(_) => true,
             Err(invalid) => {
                 let what = format!("{invalid}; it is deleted");
@@ -239,7 +239,7 @@ impl Changed {
     }
 }
 
-/// The checksum of the fields of an instance that never change, apart from an application that becomes known.
+/// The checksum of the fields of an instance that never change, except that an unknown application may become known.
 fn identity(instance: &Instance) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     let application = instance.application.map_or(0, ApplicationId::get);

@@ -20,8 +20,8 @@ use merge::{contents, merged};
 
 /// Instances in a chunk: those with neighbouring ids.
 const SIZE: i32 = 1024;
-/// The most chunks in one transaction, far below etcd's 128 operations, and the bytes of their present values after which it
-/// ends.
+/// The most chunks in one transaction, far below etcd's limit of 128 operations; and below, the bytes of present values after which
+/// a transaction ends.
 const AT_ONCE: usize = 16;
 const BYTES: usize = 512 * 1024;
 /// The most retries of a transaction that conflicts with another collector's.
@@ -70,7 +70,7 @@ impl Chunks {
         Ok(usize::try_from(instances).unwrap_or(usize::MAX))
     }
 
-    /// Reads all chunks, and emits what changed.
+    /// Reads all chunks, and emits the changes.
     pub(super) fn read(
         &mut self,
         remote: &Remote,
@@ -93,7 +93,7 @@ impl Chunks {
         Ok(())
     }
 
-    /// Reads all chunks, and emits everything in them.
+    /// Reads all chunks, and emits all their records.
     pub(super) fn read_anew(
         &mut self,
         remote: &Remote,
@@ -103,7 +103,7 @@ impl Chunks {
         self.read(remote, sink)
     }
 
-    /// Applies chunks of watch events, and emits what changed.
+    /// Applies chunks of watch events, and emits the changes.
     pub(super) fn apply(
         &mut self,
         chunks: &[KeyValue],
@@ -120,7 +120,7 @@ impl Chunks {
         self.pending.drain(..).for_each(sink);
     }
 
-    /// Applies the present state of a chunk. An older revision than the known one means that etcd was rolled back.
+    /// Applies the present state of a chunk. A revision older than the known one means that etcd was rolled back.
     fn refresh(&mut self, chunk: &KeyValue) -> Result<(), Error> {
         let key = String::from_utf8_lossy(&chunk.key);
         if chunk.mod_revision < self.revision(&key) {
@@ -187,7 +187,8 @@ impl Chunks {
         Ok(())
     }
 
-    /// Merges reports about instances into the chunks. A later report in a chunk stays, unless its time is in the future.
+    /// Merges reports about instances into the chunks. If the chunk has a later report, that one stays, unless its time is in the
+    /// future.
     pub(super) fn merge(&mut self, remote: &Remote, seen: &[LastSeen]) -> Result<Commit, Error> {
         let mut by_chunk: BTreeMap<i32, Vec<LastSeen>> = BTreeMap::new();
         for seen in seen {
@@ -219,7 +220,7 @@ impl Chunks {
         Ok(Commit::Durable)
     }
 
-    /// Writes these chunks. Returns `false` if another collector changed one of them meanwhile; its changes are applied then.
+    /// Writes these chunks. If another collector has changed one of them meanwhile, applies its changes and returns `false`.
     fn try_merge(
         &mut self,
         remote: &Remote,

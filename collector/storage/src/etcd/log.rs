@@ -34,13 +34,13 @@ pub(super) struct Log {
     known: LogEnd,
     /// The last entry of each known part of the snapshot.
     parts: BTreeSet<u64>,
-    /// The log may have entries that were not applied: of other collectors, or of a commit whose result is unknown.
+    /// Whether the log may have entries that are not applied: those of other collectors, or of a commit whose result is unknown.
     is_stale: bool,
-    /// A missing or overwritten key has been reported.
+    /// Whether a missing or overwritten key has been reported.
     is_damaged: bool,
-    /// An entry or part was written before the known position since then: the missing key may be back.
+    /// Whether an entry or part before the known position was written since that report, so that the missing key may be back.
     may_be_whole: bool,
-    /// The last attempt to extend the snapshot failed. Do not retry before the keys are listed again.
+    /// Whether the last attempt to extend the snapshot failed. It is not retried before the keys are listed again.
     is_stalled: bool,
 }
 
@@ -51,13 +51,15 @@ pub(super) struct LogEnd {
     totals: Counts,
 }
 
-/// An applied entry. It is never written twice, so it distinguishes one history from another.
+/// The position of an applied entry. An entry is never written twice, so its position distinguishes one history of the log from
+/// another.
 #[derive(Clone, Copy, Debug)]
 struct Position {
     index: u64,
     /// The create revision; 0 for an entry that was read from the snapshot.
     revision: i64,
-    /// Needed besides the revision, which an etcd that was rolled back may assign a second time.
+    /// The checksum of the entry. The revision alone is not enough, because an etcd that was rolled back may assign it a second
+    /// time.
     checksum: Option<[u8; 4]>,
 }
 
@@ -68,7 +70,7 @@ impl Position {
 }
 
 impl Log {
-    /// A log of which no entry is known.
+    /// A log without known entries.
     pub(super) fn new(remote: &Remote, extent: Extent) -> Self {
         Self {
             prefix: remote.key("log/"),
@@ -120,7 +122,7 @@ impl Log {
         Ok(!self.is_stale)
     }
 
-    /// Whether to audit the keys again: damage was reported, and a key before the known position was written since then.
+    /// Whether to audit the keys again, because damage was reported and a key before the known position was written since.
     pub(super) fn may_be_whole(&self) -> bool {
         self.is_damaged && self.may_be_whole
     }
@@ -140,7 +142,7 @@ impl Log {
         last.map_or(Ok(Counts::default()), |last| self.decode(last, &mut |_| ()))
     }
 
-    /// Appends rows after the last known entry. Without rows, appends an entry that holds only the digest.
+    /// Appends rows after the last known entry. If there are no rows, appends an entry with only the digest.
     pub(super) fn append(
         &mut self,
         remote: &Remote,
@@ -151,7 +153,7 @@ impl Log {
             mut last,
             mut totals,
         } = self.known;
-        // Until every entry is known to be written.
+        // Stays set until every entry is known to be written.
         self.is_stale = true;
         let mut rows = rows.iter().peekable();
         let mut is_whole = false;

@@ -254,7 +254,7 @@ fn durable_rows_of_a_failed_batch_are_read_again() {
     assert_eq!(caught_up(&mut other).len(), 2);
 }
 
-/// No watch runs in these tests, so a conflict is what makes the store read.
+/// No watch runs in these tests, so only a conflict makes the store read.
 fn catch_up_after_a_conflict(storage: &mut Etcd) {
     assert_eq!(
         commit(storage, &[application(-1, "lost")]),

@@ -18,8 +18,8 @@ const READER: &str = "reader";
 const ATTEMPTS: usize = 8;
 
 impl Remote {
-    /// Creates the store if there is none, raises an older format, and refuses a store that needs a newer build. Writes only if
-    /// that changes something, because an etcd without space refuses writes.
+    /// Creates the store if there is none, upgrades an older format, and refuses a store that needs a newer build. Writes only if
+    /// there is something to change, because an etcd without space refuses all writes.
     pub(super) fn claim_version(&self) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let read = self.read_versions()?;
@@ -63,7 +63,7 @@ impl Remote {
         })
     }
 
-    /// Checks that this build may still use the store: a newer one may have upgraded it.
+    /// Checks that this build may still use the store, which a newer build may have upgraded.
     pub(super) fn check_version(&self) -> Result<(), Error> {
         let (_, found) = self.versions(&self.read_versions()?)?;
         self.admit(found).map(|_| ())

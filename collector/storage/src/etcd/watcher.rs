@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Watcher;
 
-/// The changes since the store last took them. Bounded: [`ENTRIES`] of the log, [`INSTANCES`] that changed, and the last state
-/// of each chunk.
+/// The watched changes that the store has not taken yet. They are bounded: at most [`ENTRIES`] of the log, [`INSTANCES`] that
+/// changed, and the last state of each chunk.
 #[derive(Debug, Default)]
 pub(super) struct News {
     pending: Mutex<Pending>,
@@ -32,9 +32,9 @@ struct Pending {
     instances: HashMap<Vec<u8>, KeyValue>,
     /// Keys of the snapshot.
     parts: Vec<Vec<u8>>,
-    /// A key of the log or the snapshot was deleted, and no part of the snapshot replaced it.
+    /// Whether a key of the log or the snapshot was deleted although no part of the snapshot replaced it.
     removed: bool,
-    /// Changes may be missing here.
+    /// Whether changes may be missing here.
     incomplete: bool,
 }
 
@@ -55,9 +55,9 @@ pub(super) struct Changes {
     pub(super) removed: bool,
 }
 
-/// Log entries kept until the store takes them. With more, the store reads the log instead.
+/// The most log entries that are kept until the store takes them. Beyond this number, the store reads the log instead.
 const ENTRIES: usize = 256;
-/// Changed instances kept likewise.
+/// The most changed instances that are kept in the same way.
 const INSTANCES: usize = 4096;
 
 impl News {
@@ -79,8 +79,8 @@ impl News {
     }
 }
 
-/// Watches the changes of a store. A watch that ends is opened again, and the store then reads everything, so that changes
-/// between the two are applied even if etcd has compacted them.
+/// Watches the changes of a store. A watch that ends is opened again. The store then reads everything, so that changes between the
+/// two watches are applied even if etcd has compacted them.
 #[derive(Debug)]
 pub(super) struct Follower {
     pub(super) client: Client,
@@ -145,7 +145,8 @@ impl Follower {
         }
     }
 
-    /// Records deletions that are damage. Only the transaction that creates a part of the snapshot deletes entries of the log.
+    /// Records deletions that are damage: entries of the log may only be deleted by the transaction that creates a part of the
+    /// snapshot.
     fn record_deletions(&self, events: &[Event]) {
         let of = |kind: EventType| {
             let events = events.iter().filter(move |event| event.r#type() == kind);
@@ -185,7 +186,7 @@ impl Follower {
         } else if pair.key.starts_with(self.chunks.as_bytes()) {
             pending.chunks.insert(pair.key.clone(), pair);
         } else {
-            // The version of the format or of its readers, or a key that a later release writes.
+            // The key is the version of the format or of its readers, or one that a later release writes.
             pending.incomplete = true;
         }
     }

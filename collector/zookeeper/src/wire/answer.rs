@@ -41,9 +41,10 @@ pub(crate) fn node(frame: &mut Bytes) -> Result<(Bytes, Stat), Malformed> {
     Ok((data, Stat { created, owner }))
 }
 
-/// The index and the error of the step that prevented a transaction, taken from its answer; `None` if it was executed.
+/// Reads the answer to a transaction from `frame`: `None` if it was executed, otherwise the index and the error of the step that
+/// failed.
 pub(crate) fn failed_step(frame: &mut Bytes) -> Result<Option<(usize, i32)>, Malformed> {
-    // The answer has an error for each step: 0 for those before the one that failed.
+    // The answer has an error for each step; it is 0 for the steps before the failed one.
     for step in 0.. {
         let kind = int(frame)?;
         let is_end = boolean(frame)?;

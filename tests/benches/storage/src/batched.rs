@@ -1,4 +1,4 @@
-//! redb as a log: one value per commit, which would have to be compacted.
+//! redb as a log with one value per commit. In production such a log would need compaction.
 
 use std::path::Path;
 

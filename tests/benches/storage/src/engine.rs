@@ -1,5 +1,5 @@
-//! What every engine does, and the data that it stores. The test `benches` compiles this file and [`crate::embedded`] too, because
-//! the bench is in no other build.
+//! The trait of all engines, and the data that they store. The test `benches` also compiles this file and [`crate::embedded`],
+//! because no other build contains this benchmark.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use rollcall_domain::{
 };
 use rollcall_storage::LastSeen;
 
-/// An error of any engine; each of them ends the run.
+/// The result of any engine. An error ends the run.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// One row, in the collector's form and in that of an engine.
+/// One row, both as the collector has it and as the bytes that a bare engine stores.
 pub(crate) struct Sample {
     pub(crate) id: i32,
     pub(crate) row: Row,
     pub(crate) value: Vec<u8>,
 }
 
-/// One `LastSeen` in both forms.
+/// One `LastSeen` in the same two forms.
 pub(crate) struct SeenSample {
     pub(crate) seen: LastSeen,
     pub(crate) value: [u8; 16],
@@ -30,7 +30,7 @@ pub(crate) struct SeenSample {
 pub(crate) trait Engine {
     fn insert(&mut self, rows: &[Sample]) -> Result<()>;
     fn update(&mut self, seen: &[SeenSample]) -> Result<()>;
-    /// Reads everything, and returns the number of rows and `LastSeen`s.
+    /// Reads everything, and returns how many rows and `LastSeen`s it has read.
     fn load(&mut self) -> Result<usize>;
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn samples(next: &mut i32, count: usize) -> Vec<Sample> {
     (0..count).map(|_| sample()).collect()
 }
 
-/// An instance as a 5.x agent reports it. `value` has the size of the collector's encoding.
+/// An instance as a 5.x agent reports it. `value` is about as long as the collector's encoding of `row`.
 fn sample(id: i32) -> Sample {
     let noise = u64::from(id.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let uuid = format!("{noise:016x}{:016x}", noise.rotate_left(17));

@@ -15,7 +15,7 @@ pub(crate) fn open(directory: &Path) -> Result<Box<dyn Engine>> {
     Ok(Box::new(Keyed(database(directory)?)))
 }
 
-/// A database opened as the collector does: with a small cache, and verified.
+/// Opens a database in the same way as the collector: with a small cache, and with a check of its integrity.
 pub(crate) fn database(directory: &Path) -> Result<Database> {
     Ok(Builder::new()
         .set_cache_size(32 * 1024 * 1024)

@@ -12,12 +12,12 @@ struct Lsm {
     seen: Keyspace,
 }
 
-/// With its defaults.
+/// Opens fjall with its defaults.
 pub(crate) fn open(directory: &Path) -> Result<Box<dyn Engine>> {
     open_with(directory, KeyspaceCreateOptions::default)
 }
 
-/// With the smallest memtables that its documentation recommends, so that an open reads less of its journal.
+/// Opens fjall with the smallest memtables that its documentation recommends, so that it reads less of its journal when it opens.
 pub(crate) fn open_small(directory: &Path) -> Result<Box<dyn Engine>> {
     open_with(directory, || {
         KeyspaceCreateOptions::default().max_memtable_size(8 * 1024 * 1024)

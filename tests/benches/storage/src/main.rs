@@ -4,14 +4,14 @@
 //! cargo run --release --manifest-path tests/benches/storage/Cargo.toml --target-dir target/storage-bench [-- ENGINE]
 //! ```
 //!
-//! Every write is synced. The collector's store is measured beside the bare engines in its real form: with its encoding, its
-//! checksums, and a commit in two phases, which syncs twice.
+//! Every write is synced. The collector's store is measured as the collector uses it: with its encoding, its checksums, and a
+//! commit in two phases, which syncs twice. The other columns are bare engines.
 //!
 //! # Figures
 //!
-//! Two cores of a Xeon at 2.5 GHz, ext4 on a virtual disk, Linux 6.18; commit 4f94edb; redb 4.5.0, fjall 3.1.13. The machine was
-//! busy with other work, so elapsed times were not meaningful. The figures are the CPU time of all threads, which differed by
-//! about a third between runs. The store has a million instances (about 180 bytes each) and a million `LastSeen`s.
+//! Machine: two cores of a Xeon at 2.5 GHz, ext4 on a virtual disk, Linux 6.18. Versions: commit 4f94edb, redb 4.5.0, fjall 3.1.13.
+//! The machine was busy with other work, so elapsed times were meaningless. The times are the CPU time of all threads, which
+//! differed by about a third between runs. The store has a million instances (about 180 bytes each) and a million `LastSeen`s.
 //!
 //! | | the collector's store | redb, one row per key | redb, one batch per key | fjall | fjall, small memtables |
 //! |---|---|---|---|---|---|
@@ -26,8 +26,8 @@
 //! | load, s | 1.6 | 0.35 | 0.14 | 0.66 | 0.77 |
 //! | on disk after the fill, MB | 181 | 190 | 294 | 277 | 269 |
 //!
-//! The two redb columns verify every page when they open; fjall reads its journal. Only the first column decodes the loaded
-//! rows. One batch per key keeps replaced rows for ever; its last four figures are before any compaction.
+//! The two redb columns verify every page when they open; fjall reads its journal. Only the first column decodes the loaded rows.
+//! With one batch per key, replaced rows remain in the store; the last four figures of that column are from before any compaction.
 
 mod batched;
 mod embedded;
@@ -44,7 +44,7 @@ use std::{
 
 use engine::{Engine, Result, Sample, SeenSample, samples, seen_samples};
 
-/// Rows in the store before the measurement.
+/// The number of instances in the store before the measurement.
 const INSTANCES: i32 = 1_000_000;
 
 type Open = fn(&Path) -> Result<Box<dyn Engine>>;
@@ -68,7 +68,7 @@ fn main() -> Result<()> {
 
 fn measure(name: &str, open: Open) -> Result<()> {
     println!("{name}");
-    // Next to the executable, because a temporary directory is often in memory.
+    // The directory is next to the executable, because the system's temporary directory is often in memory.
     let executable = env::current_exe()?;
     let directory = tempfile::tempdir_in(executable.parent().unwrap_or(&executable))?;
     let mut engine = open(directory.path())?;
@@ -113,7 +113,7 @@ fn measure(name: &str, open: Open) -> Result<()> {
     Ok(())
 }
 
-/// Runs `work` on `count` items, and prints its duration.
+/// Runs `work`, and prints its duration, or its rate and cost per item if `count` is more than 1.
 fn timed<T>(what: &str, count: usize, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let (wall, cpu) = (Instant::now(), cpu_time());
     let result = work()?;

@@ -1,6 +1,5 @@
-// The driver of the unmodified Nacos client for Go, version 1: it executes the commands of standard input until the
-// input ends.
-// The commands and answers are those of every driver: see tests/src/nacos.rs. The client's log is a file in the working directory.
+// The driver of the unmodified Nacos client for Go, version 1. It executes commands from standard input until the input ends. The
+// commands and answers are the same for every driver: see tests/src/nacos.rs. The client's log is a file in the working directory.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Executes the commands of standard input with the unmodified Nacos client for Node.js, until the input ends.
-// The commands and answers are those of every driver: see tests/src/nacos.rs. The client's log goes to standard error.
+// Executes commands from standard input with the unmodified Nacos client for Node.js, until the input ends. The commands and
+// answers are the same for every driver: see tests/src/nacos.rs. The client's log goes to standard error.
 
 const { NacosNamingClient } = require('nacos');
 const readline = require('node:readline');

@@ -1,6 +1,6 @@
-"""Executes the commands of standard input with the unmodified Nacos client for Python on the path, until the input ends.
+"""Executes commands from standard input with the unmodified Nacos client for Python on the path, until the input ends.
 
-The commands and answers are those of every driver: see tests/src/nacos.rs. Versions up to 1.x are polling clients over HTTP; later ones
+The commands and answers are the same for every driver: see tests/src/nacos.rs. Versions up to 1.x poll over HTTP; later versions
 keep a gRPC connection. The client's log goes to standard error.
 """
 
@@ -12,7 +12,7 @@ import threading
 
 logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
 SERVER = sys.argv[1]
-# How often the polling clients look for a change and send a beat, in seconds.
+# The interval at which the polling clients look for changes and send beats, in seconds.
 POLL = 0.3
 BEAT = 1.0
 
@@ -27,7 +27,7 @@ def metadata(text):
 
 
 def shown(instances):
-    """The instances as text; each is a dictionary with the keys of the wire."""
+    """The instances as text. Each instance is a dictionary with the keys of the protocol."""
     texts = []
     for i in instances:
         health = "healthy" if i["healthy"] else "unhealthy"
@@ -37,7 +37,7 @@ def shown(instances):
 
 
 class Polling:
-    """The client of 0.1.x and 1.x."""
+    """The client of versions 0.1.x and 1.x."""
 
     def __init__(self):
         import nacos
@@ -64,7 +64,7 @@ class Polling:
             self.beat(service, ip, int(port), arguments)
 
     def beat(self, service, ip, port, arguments):
-        """These versions leave the beats to the application."""
+        """In these versions the application has to send the beats itself."""
         self.stop(service, ip, port)
         stop = self.beats[service, ip, port] = threading.Event()
 
@@ -100,7 +100,7 @@ class Polling:
 
 
 class Connected:
-    """The client of 2.x and 3.x."""
+    """The client of versions 2.x and 3.x."""
 
     async def start(self):
         from v2.nacos import ClientConfigBuilder, NacosNamingService

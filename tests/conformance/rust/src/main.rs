@@ -1,8 +1,8 @@
-//! An application observed by the unmodified SkyWalking agent library for Rust. It executes the commands of standard input until
-//! that ends: `conformance-rust CODE COLLECTOR`, with its token in `SW_AGENT_AUTHENTICATION`.
+//! An application that uses the unmodified SkyWalking agent library for Rust. It executes commands from standard input until the
+//! input ends. Usage: `conformance-rust CODE COLLECTOR`, with the token in `SW_AGENT_AUTHENTICATION`.
 //!
-//! Input, one command a line: `call OPERATION PEER` serves one request named OPERATION that calls PEER (`host:port`) once.
-//! Output: `started`. The agent's log goes to the same stream.
+//! Each line of the input is one command: `call OPERATION PEER` serves one request named OPERATION that calls PEER (`host:port`)
+//! once. The output is `started` and the agent's log.
 
 use std::{error::Error, process, time::Duration};
 
@@ -13,7 +13,7 @@ use skywalking::{
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
-/// The period that the application chooses: the library has no default.
+/// The period of the heartbeats, which the application has to choose, because the library has no default.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// Every second heartbeat reports the properties.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Etcd, command};
 use crate::{PATIENCE, engine::Server, eventually, process::free_addresses};
 
-/// The number of servers: the fewest that survive the loss of one.
+/// The number of servers: the smallest number that survives the loss of one server.
 const SERVERS: usize = 3;
 
 /// An etcd of three servers. It serves as long as two of them run.
@@ -38,7 +38,7 @@ impl Ensemble {
                 command(&name, address, &peer, &cluster, directory)
             })
         });
-        // No server serves before two run.
+        // No server serves until two are running, so all are started together.
         let [first, second, third] = &mut servers;
         tokio::join!(first.restart(), second.restart(), third.restart());
         Self { servers }
@@ -49,7 +49,7 @@ impl Ensemble {
         self.servers.each_ref().map(Server::address)
     }
 
-    /// The leader; all servers have to run.
+    /// The leader. All servers must be running.
     ///
     /// # Panics
     /// When there is no leader within [`PATIENCE`], or a server does not answer.
@@ -62,7 +62,7 @@ impl Ensemble {
                     return Ok(number);
                 }
             }
-            Err("no server leads")
+            Err("no server is the leader")
         });
         &mut self.servers[leader.await]
     }
@@ -74,7 +74,7 @@ mod tests {
     use crate::engine::Engine as _;
 
     #[tokio::test]
-    async fn it_serves_without_its_leader() {
+    async fn an_ensemble_serves_after_its_leader_is_killed() {
         let mut etcd = Ensemble::start().await;
         let put = json!({"key": "a2V5", "value": "dmFsdWU="});
         let leader = etcd.leader().await;

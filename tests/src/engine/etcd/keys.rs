@@ -35,7 +35,7 @@ impl Server<Etcd> {
         self.call("/v3/kv/put", put).await;
     }
 
-    /// Writes a key, bypassing all clients that share the server.
+    /// Writes a key behind the back of the collectors that share the server.
     ///
     /// # Panics
     /// When the server refuses.
@@ -81,7 +81,7 @@ impl Server<Etcd> {
         number(&answer["count"])
     }
 
-    /// The used bytes of its database, history included.
+    /// The used bytes of the server's database, including its history.
     ///
     /// # Panics
     /// When the server refuses.
@@ -91,7 +91,7 @@ impl Server<Etcd> {
     }
 }
 
-/// A number, which the gateway writes as text, and omits if it is 0.
+/// Parses a number, which the gateway writes as text and omits if it is 0.
 fn number(value: &Value) -> u64 {
     let text = value.as_str().unwrap_or("0");
     text.parse().expect("a number")

@@ -18,7 +18,7 @@ fn operation(request: Request, sent: Duration, answer: Reply) -> Operation {
     }
 }
 
-/// A process that registers at 0 and sends signals at these seconds, each with this answer of member 0.
+/// A history of one process that registers at 0 s and sends signals at these seconds. Member 0 gives each signal this answer.
 fn answered(signals: &[u64], answer: Reply) -> History {
     let mut history = History {
         down_after: TERM,
@@ -66,7 +66,7 @@ fn down(member: usize, second: u64) -> Result<(), Violation> {
 }
 
 #[test]
-fn a_process_with_heartbeats_may_be_up_and_silent_and_not_down() {
+fn a_process_with_heartbeats_may_be_up_or_silent_but_not_down() {
     let history = beating(&[1, 2, 3, 4, 5, 6, 7, 8]);
     let seen = |state| history.clone().reported(1, 8, state);
     assert_eq!(check(&seen(State::Up)), Ok(()));
@@ -75,7 +75,7 @@ fn a_process_with_heartbeats_may_be_up_and_silent_and_not_down() {
 }
 
 #[test]
-fn a_process_that_stopped_is_down_a_term_later_and_not_earlier() {
+fn a_process_that_stopped_may_be_down_after_the_term_but_not_earlier() {
     let history = beating(&[1, 2, 3]);
     let at = |second| check(&history.clone().reported(1, second, State::Down));
     assert_eq!(at(8), down(1, 8));
@@ -84,18 +84,22 @@ fn a_process_that_stopped_is_down_a_term_later_and_not_earlier() {
 }
 
 #[test]
-fn a_process_that_returned_stays_down_until_the_member_sees_it_and_is_not_down_again() {
+fn a_process_that_returned_may_be_down_until_the_member_sees_it_but_not_afterwards() {
     let history = beating(&[1, 10, 11, 12, 13, 14]).reported(1, 13, State::Down);
     assert_eq!(check(&history), Ok(()));
     let history = history.reported(1, 14, State::Up);
     let once_more = history.clone().reported(1, 15, State::Down);
     assert_eq!(check(&once_more), down(1, 15));
     let elsewhere = history.reported(2, 15, State::Down);
-    assert_eq!(check(&elsewhere), Ok(()), "the member saw no signal since");
+    assert_eq!(
+        check(&elsewhere),
+        Ok(()),
+        "the other member may not have seen a signal yet"
+    );
 }
 
 #[test]
-fn a_signal_that_is_not_acknowledged_explains_nothing() {
+fn a_signal_without_an_acknowledgement_does_not_count() {
     let mut history = beating(&[1, 4]).reported(0, 7, State::Down);
     assert_eq!(check(&history), down(0, 7));
     history.operations[2].answer = Err("unavailable".to_owned());
@@ -110,8 +114,8 @@ fn without_a_term_every_report_is_allowed() {
 }
 
 #[test]
-fn an_assigned_id_that_is_called_unknown_is_refused() {
-    // Ids count from 1, and the history has no adoption of the ids before.
+fn an_assigned_id_that_is_reported_as_unknown_is_refused() {
+    // The id must be the first of the sequence, because the history has no adoption of earlier ids.
     let mut history = answered(&[1], Reply::Unknown);
     history.operations[0].answer = Ok(Reply::Id(1));
     assert_eq!(history.check(), Err(Violation::Reset(0, process())));
@@ -119,6 +123,6 @@ fn an_assigned_id_that_is_called_unknown_is_refused() {
     assert_eq!(
         history.check(),
         Ok(()),
-        "not assigned when the signal was sent"
+        "the id was not yet assigned when the signal was sent"
     );
 }

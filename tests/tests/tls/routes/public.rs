@@ -1,6 +1,6 @@
-//! The reviewed list of routes that callers reach without credentials.
+//! The reviewed lists of routes that need no credentials.
 
-/// The routes that callers reach without credentials, each with the reason.
+/// The public routes of all faces except Nacos over HTTP, each with the reason.
 pub(super) const PUBLIC: [(&str, &str); 15] = [
     (
         "ui /",
@@ -34,7 +34,7 @@ pub(super) const PUBLIC: [(&str, &str); 15] = [
     ("nacos_gRPC /BiRequestStream/requestBiStream", "the same"),
 ];
 
-/// The calls that the table of the Nacos face declares open, each with the reason.
+/// The calls that the tables of the Nacos face declare as open, each with the reason.
 pub(super) const NACOS: [(&str, &str); 33] = [
     (
         "/serverlist",

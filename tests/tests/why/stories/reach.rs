@@ -1,9 +1,9 @@
-//! A process that is paused, and a machine that lost its network: both are silent on an open connection.
+//! Tests the explanations of a paused process and of a machine that has lost its network. Both are silent on an open connection.
 
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_process_and_a_lost_network_have_different_true_stories() {
+async fn a_paused_process_and_a_lost_network_have_different_correct_explanations() {
     let mut collector = options()
         .env("SW_SERVER_PING_INTERVAL", "1s")
         .env("SW_SERVER_PING_TIMEOUT", "4s")

@@ -1,4 +1,4 @@
-//! The calls of the collector.
+//! The gRPC calls of the fake collector.
 
 use std::{future::pending, sync::Arc};
 
@@ -26,7 +26,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Records the call. Returns whether to answer it with ids.
+    /// Records the call. Returns whether the answer has ids.
     async fn record<T>(
         &self,
         request: Request<T>,

@@ -25,7 +25,7 @@ async fn feed() -> Body {
     Body::from_stream(stream::once(thread_name().map(Ok::<_, Infallible>)))
 }
 
-/// The names of a thread and of two pages, behind the layer.
+/// Routes that return the name of the thread that runs them: a handler and two pages, behind the layer.
 fn router(tasks: &TaskSet) -> Router {
     let runtime = background(tasks, ASIDE).unwrap();
     Router::new()

@@ -9,8 +9,8 @@ use rollcall_service::events::Feed;
 pub(super) struct Start {
     /// After the event with this number; now if `None`.
     pub(super) after: Option<u64>,
-    /// Whether the client's last event is of another numbering, as of a run without a journal, or later than every event of this
-    /// one; the number of events that it missed is then unknown.
+    /// Whether the client's last event belongs to another series of numbers (that of a run without a journal, for instance), or is
+    /// later than every event of this series. The number of missed events is then unknown.
     pub(super) is_of_another_series: bool,
 }
 

@@ -52,7 +52,7 @@ fn a_page_is_charged_while_it_grows_and_the_answer_holds_its_charge() {
     assert!(pages.answers.held() >= 10_000);
     drop(response);
     assert_eq!(pages.answers.held(), 0);
-    // The first item beyond the budget is refused, and nothing is held.
+    // The first item beyond the budget is refused, and no charge is left once the page is dropped.
     let mut page = pages.begin();
     let refused = (0..100).find_map(|at| page.add(at, &item).err());
     let refused = refused.unwrap().into_response();

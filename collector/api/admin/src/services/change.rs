@@ -1,4 +1,4 @@
-//! What an operator changes: overrides of instances, the protect threshold, and what is removed.
+//! The changes that an operator makes to services: overrides, the protect threshold, and removals.
 //!
 //! A web page of another origin cannot reach these routes (`server::face::Gate`). Each change is logged and published as an event,
 //! with the address of the operator.
@@ -18,14 +18,14 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{name, refusal, view};
 use crate::{Face, operator, parameters::Parameters};
 
-/// The most bytes of a body beside the metadata in it.
+/// The most bytes of a body besides its metadata.
 const MAX_REST: usize = 4 << 10;
 /// The most bytes of JSON for one byte of text: `\u0001`.
 const ESCAPED: usize = 6;
 /// The largest weight that clients accept.
 const MAX_WEIGHT: f64 = 10_000.0;
 
-/// The values to set on an instance; an absent one stays as it is.
+/// The values to set on an instance. An absent value leaves the present one unchanged.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
@@ -87,7 +87,7 @@ pub(crate) async fn set_override(
     Ok(done())
 }
 
-/// `DELETE /api/services/instances/override`: removes what an operator set on an instance.
+/// `DELETE /api/services/instances/override`: removes the override of an instance.
 pub(crate) async fn clear_override(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -167,7 +167,7 @@ pub(crate) async fn delete_service(
     Ok(done())
 }
 
-/// Reads a body that may have the metadata of one instance.
+/// Reads a body, which may contain the metadata of one instance.
 async fn read<T: DeserializeOwned>(face: &Face, body: Body) -> Result<T, Refusal> {
     let metadata = face.catalog()?.limits().metadata_bytes;
     let limits = json::Limits {
@@ -180,7 +180,7 @@ async fn read<T: DeserializeOwned>(face: &Face, body: Body) -> Result<T, Refusal
     Ok(read)
 }
 
-/// What an override does to its instance.
+/// The effect of an override on its instance, for the record.
 fn described(set: &Override) -> String {
     let mut parts = Vec::new();
     match set.enabled {

@@ -8,18 +8,18 @@ use crate::parameters::Parameters;
 
 /// The parameters that name a service.
 pub(super) const PARAMETERS: [&str; 3] = ["namespace", "group", "service"];
-/// Those that name an instance.
+/// The parameters that name an instance.
 pub(super) const OF_INSTANCE: [&str; 6] =
     ["namespace", "group", "service", "ip", "port", "cluster"];
 
-/// The service that the parameters name. Without a namespace or a group it is in the default one.
+/// The service that the parameters name. A missing namespace or group stands for the default one.
 pub(crate) fn key(parameters: &Parameters) -> Result<ServiceKey, Refusal> {
     let get = |name| parameters.get(name).unwrap_or_default();
     let key = ServiceKey::new(get("namespace"), get("group"), get("service"));
     key.map_err(|invalid| refusal::of(invalid.into()))
 }
 
-/// The endpoint that the parameters name. Without a cluster it is in the default one.
+/// The endpoint that the parameters name. A missing cluster stands for the default one.
 pub(crate) fn endpoint(parameters: &Parameters) -> Result<Endpoint, Refusal> {
     let get = |name| parameters.get(name).unwrap_or_default();
     let endpoint = Endpoint::new(get("ip"), port(get("port"))?, get("cluster"));
@@ -42,7 +42,7 @@ pub(super) fn ephemeral(parameters: &Parameters) -> Result<Option<bool>, Refusal
     }
 }
 
-/// A cursor of the list of services. No part of a name contains a space.
+/// The cursor of a service in the list of services. Spaces separate its parts, which contain none.
 pub(super) fn text(key: &ServiceKey) -> String {
     format!("{} {} {}", key.namespace(), key.group(), key.name())
 }

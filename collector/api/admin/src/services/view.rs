@@ -24,7 +24,7 @@ pub(super) struct Service<'a> {
     instances: usize,
     healthy: usize,
     clusters: usize,
-    /// Whether so few instances are healthy that clients are shown all as healthy.
+    /// Whether so few instances are healthy that clients see all of them as healthy.
     protected: bool,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Instance<'a> {
     enabled: bool,
     weight: f64,
     metadata: Map,
-    /// What keeps the instance registered.
+    /// The publisher, which keeps the instance registered.
     publisher: String,
     /// The client behind the publisher; `null` if it has no connection.
     client: Option<String>,
@@ -84,7 +84,7 @@ struct Set<'a> {
     enabled: Option<bool>,
     weight: Option<f64>,
     metadata: Option<Entries<'a>>,
-    /// What `metadata` does with the registered entries: `merge`, `replace` or `remove`; `null` without it.
+    /// The effect of `metadata` on the registered entries: `merge`, `replace` or `remove`; `null` without `metadata`.
     metadata_change: Option<&'static str>,
     set_at: String,
 }
@@ -118,7 +118,7 @@ pub(super) struct Subscriber {
 /// Metadata as an object.
 struct Entries<'a>(&'a Metadata);
 
-/// As [`Entries`], for metadata that was put together for this answer.
+/// As [`Entries`], for metadata that this answer owns.
 struct Map(Arc<Metadata>);
 
 impl Serialize for Entries<'_> {

@@ -22,7 +22,7 @@ pub(super) struct Why {
     /// The evidence: the last signal.
     last_signal: &'static str,
     last_seen_at: String,
-    /// Whether this run of this collector received the signal itself, rather than another collector or an earlier run.
+    /// Whether this run of this collector received the signal, and not another collector or an earlier run.
     observed_here: bool,
     /// The member that received it; `null` if it is not known.
     observed_by: Option<String>,
@@ -32,7 +32,7 @@ pub(super) struct Why {
     peer: Option<String>,
     /// `open`, `closed` or `unknown`.
     connection_state: &'static str,
-    /// The end of the connection that the signal came on; `null` while it is open, or if it is not known here.
+    /// The end of the connection that carried the signal; `null` while it is open, or if its end is not known here.
     connection: Option<Connection>,
     /// How far the clock of its agent was ahead of this collector's, in milliseconds; `null` if no call carried its time.
     clock_skew_ms: Option<i32>,
@@ -40,7 +40,7 @@ pub(super) struct Why {
     clock_observed_at: Option<String>,
     /// The usual interval between signals of its agent, in milliseconds; `null` if not observed.
     usual_interval_ms: Option<u64>,
-    /// The signals that did not come since, by that interval; `null` if it is not observed.
+    /// The number of signals that are missing since then, by that interval; `null` if the interval is not observed.
     missed: Option<u64>,
     /// The rule: the time without a signal before it is silent and before it is down, in milliseconds.
     silent_after_ms: u64,
@@ -190,7 +190,7 @@ fn absent(status: &InstanceStatus, since: &str, last: &str) -> String {
     }
 }
 
-/// What the end of a connection means.
+/// The likely reason for the end of a connection.
 fn meaning(status: &InstanceStatus, cause: Cause) -> String {
     if let Some(peer) = intermediary(status) {
         return format!(
@@ -213,13 +213,13 @@ fn meaning(status: &InstanceStatus, cause: Cause) -> String {
     .to_owned()
 }
 
-/// The address of a proxy: that of the connection, if the agent reports addresses of its machine and this is none of them.
-/// Agents report IPv4 addresses only, so a connection over IPv6 shows nothing.
+/// The address of a proxy between the agent and this collector: the peer address of the connection, if the agent reports addresses
+/// of its machine and this is not one of them. Agents report only IPv4 addresses, so a connection over IPv6 gives no answer.
 fn intermediary(status: &InstanceStatus) -> Option<String> {
     let IpAddr::V4(peer) = status.peer?.ip().to_canonical() else {
         return None;
     };
-    // Another loopback address is that of a proxy on this machine.
+    // `127.0.0.1` is this machine itself; any other loopback address belongs to a proxy on it.
     let is_this_machine = peer == Ipv4Addr::LOCALHOST;
     let peer = peer.to_string();
     let addresses: Vec<_> = addresses(&status.instance.properties).collect();

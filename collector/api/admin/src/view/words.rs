@@ -23,7 +23,7 @@ use super::{millis, protocol, time};
 /// The most characters of a name in a sentence.
 const LONGEST: usize = 120;
 
-/// A name from outside on one line: control characters are replaced, and a long name is cut.
+/// A name from outside, on one line: control characters are replaced, and a long name is cut.
 pub(crate) fn plain(name: &str) -> String {
     let is_break = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let mut text: String = name
@@ -78,7 +78,7 @@ pub(super) const fn signal(signal: Signal) -> &'static str {
     }
 }
 
-/// The connection of a signal: `its connection`, with the other end where it is known.
+/// The connection of a signal: `its connection`, with the address of the other end if it is known.
 pub(super) fn connection(peer: Option<&str>) -> String {
     match peer {
         Some(peer) => format!("its connection from {peer}"),
@@ -86,8 +86,8 @@ pub(super) fn connection(peer: Option<&str>) -> String {
     }
 }
 
-/// The shortest interval that counts as one. Shorter pauses lie between calls that belong together, such as a registration and
-/// the first heartbeat: agents send a signal about every 20 to 30 seconds.
+/// The shortest pause that counts as an interval. Agents send a signal about every 20 to 30 seconds; shorter pauses are between
+/// calls that belong together, such as a registration and the first heartbeat.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often the agent sends signals; `None` if that was not observed.
@@ -141,7 +141,7 @@ pub(super) fn through(witness: &Witness, own: &str) -> String {
 /// A difference of clocks that a sentence mentions, in milliseconds.
 const SHOWN_SKEW: u64 = 5_000;
 
-/// How far a clock is off, if that is much: `90s ahead of this collector's`.
+/// The difference of a clock from this collector's, if it is large: `90s ahead of this collector's`.
 pub(super) fn skew(millis: Option<i32>) -> Option<String> {
     let millis = millis?;
     let difference = u64::from(millis.unsigned_abs());

@@ -1,7 +1,7 @@
-//! Checks passwords. A check is slow on purpose, so few run at a time.
+//! Checks passwords. A check is deliberately slow, so only a few run at a time.
 //!
 //! A client may send its name and password with every call, so the last correct password of each user is kept as a keyed digest.
-//! The key is drawn when the process starts and never leaves it.
+//! The key is generated when the process starts and never leaves it.
 
 use std::{
     collections::HashMap,
@@ -26,24 +26,24 @@ use tokio::{
 
 use super::{Denied, User};
 
-/// Passwords that are hashed at a time.
+/// The most passwords that are hashed at the same time.
 const AT_A_TIME: usize = 2;
-/// Calls that wait for a hash or are hashed; further ones are refused.
+/// The most calls whose password waits for hashing or is being hashed; further calls are refused.
 const WAITING: usize = 64;
-/// How many of them may come from one address.
+/// The most of these calls from one address.
 const WAITING_PER_PEER: usize = 8;
 /// The longest password. bcrypt reads 72 bytes, so a longer password matches no hash.
 const MAX_PASSWORD: usize = 1024;
-/// The cost of new hashes: the reference's.
+/// The cost of new hashes, as in the reference.
 const COST: u32 = 10;
 
 /// Checks passwords against hashes.
 pub(super) struct Passwords {
-    /// One permit for each call that may wait or be hashed.
+    /// One permit for each call whose password may wait or be hashed.
     admitted: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
     running: Arc<AtomicUsize>,
-    /// Calls that wait or are hashed, by their peer. It has no more entries than there are permits.
+    /// The number of such calls by peer. It has no more entries than there are permits.
     waiting: Arc<Mutex<HashMap<Peer, usize>>>,
     key: Option<hmac::Key>,
     /// The digest of the last correct password by user. Its size is bounded by the configured users.
@@ -81,7 +81,7 @@ impl Passwords {
         }
     }
 
-    /// Whether `hash` is the hash of `password`. `None` stands for a user who does not exist.
+    /// Whether `hash` is the hash of `password`. A `hash` of `None` stands for a user who does not exist.
     pub(super) async fn check(
         &self,
         peer: Option<IpAddr>,
@@ -100,7 +100,7 @@ impl Passwords {
         let turn = Arc::clone(&self.hashing).acquire_owned().await;
         let hash = hash.unwrap_or(&self.decoy).to_owned();
         let sent = password.to_owned();
-        // The place is held until the hash is done, even if the caller no longer waits for it.
+        // The hash keeps its place until it is done, even if the caller no longer waits for it.
         let running = Arc::clone(&self.running);
         let check = move || {
             let _held = (slot, turn);
@@ -118,7 +118,7 @@ impl Passwords {
         Ok(is_right)
     }
 
-    /// A place for one more call from this address or its /64 network; `None` if there is none.
+    /// A place for another call from this address or its /64 network; `None` if all places are taken.
     fn slot(&self, peer: Option<IpAddr>) -> Option<Slot> {
         let peer = peer.map(Peer::new);
         let permit = Arc::clone(&self.admitted).try_acquire_owned().ok()?;
@@ -151,7 +151,7 @@ impl Passwords {
     }
 }
 
-/// The place of a call that waits or is hashed.
+/// The place of a call whose password waits or is being hashed.
 struct Slot {
     _permit: OwnedSemaphorePermit,
     peer: Option<Peer>,

@@ -7,7 +7,7 @@ use rollcall_limits::Peer;
 
 /// The time between two lines about one peer, in seconds.
 const PAUSE: u64 = 10;
-/// The most peers with a line in that time; further ones have none.
+/// The most peers with a line in that time; failures of further peers are not logged.
 const MAX_PEERS: usize = 256;
 /// The most characters of a name in a line.
 const MAX_NAME: usize = 64;

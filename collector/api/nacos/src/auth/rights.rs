@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-/// Stands for all namespaces or all groups, in the rights of a user and in what a call touches. Only a right to all covers it.
+/// Stands for all namespaces or all groups, both in the rights of a user and in the names that a call touches. Only a right to all
+/// covers a call that touches all.
 pub const ALL: &str = "*";
 
 /// The effect of a call.
@@ -39,10 +40,10 @@ enum Pattern {
 }
 
 impl Rights {
-    /// Reads `admin`, or words such as `public=rw`, `dev/ORDERS=r` and `*=r`.
+    /// Parses the word `admin`, or words such as `public=rw`, `dev/ORDERS=r` and `*=r`.
     ///
     /// # Errors
-    /// A word is not one of these; the error is that word.
+    /// Returns the first word that is none of these.
     pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut rights = Vec::new();
         for word in words {

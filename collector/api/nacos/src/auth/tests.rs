@@ -112,7 +112,7 @@ async fn a_password_that_was_right_once_is_not_hashed_again_and_a_wrong_one_is_s
                 .unwrap();
         }
     };
-    // A thousand hashes take half a minute.
+    // Hashing all of them would take half a minute.
     timeout(Duration::from_secs(10), thousand).await.unwrap();
     assert!(
         auth.identify(None, inline("orders", "other"), 0)
@@ -139,7 +139,7 @@ async fn passwords_beyond_the_queue_are_refused_at_once() {
     assert!((100..=200 - 64).contains(&busy), "{busy}");
 }
 
-/// One address cannot keep the users of others from signing in.
+/// One address cannot prevent users at other addresses from signing in.
 #[tokio::test]
 async fn one_address_has_a_share_of_the_queue() {
     let auth = auth();
@@ -182,7 +182,7 @@ async fn a_network_of_ipv6_addresses_has_one_share() {
     assert!(denied.contains(&Denied::Busy), "{denied:?}");
 }
 
-/// A caller that gives up frees its place only when the work is done.
+/// If a caller gives up, its place is freed only when the hash is done.
 #[tokio::test]
 async fn callers_that_hang_up_do_not_multiply_the_work() {
     let hash = bcrypt::hash("s3cret", 10).unwrap();
@@ -190,7 +190,7 @@ async fn callers_that_hang_up_do_not_multiply_the_work() {
     let auth = Auth::new(users, &[7; 32], 1).unwrap();
     for _ in 0..100 {
         let call = auth.identify(None, inline("orders", "wrong"), 0);
-        // Polled once, so that the hash begins, and dropped.
+        // Polled once, so that the hash begins, and then dropped.
         assert!(timeout(Duration::ZERO, call).await.is_err());
     }
     let mut most = 0;

@@ -12,7 +12,7 @@ use super::Denied;
 pub const MIN_SECRET: usize = 32;
 /// The default time for which a token is valid, in seconds, as in the reference.
 pub(super) const DEFAULT_TTL: u64 = 18_000;
-/// `{"alg":"HS256"}`. No other header is accepted, so no token chooses its own algorithm.
+/// `{"alg":"HS256"}`. No other header is accepted, so a token cannot choose its algorithm.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiJ9";
 /// The longest token that is verified; a longer one is invalid.
 const MAX_TOKEN: usize = 4096;
@@ -60,7 +60,7 @@ impl Tokens {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// The user that a token was issued to. The signature is compared in constant time.
+    /// Verifies a token and returns its user. The signature is compared in constant time.
     pub(super) fn verify(&self, token: &str, now: u64) -> Result<String, Denied> {
         let claims = self.claims(token).ok_or(Denied::TokenInvalid)?;
         if claims.exp <= now {

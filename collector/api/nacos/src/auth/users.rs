@@ -6,7 +6,7 @@ use bcrypt::HashParts;
 
 use super::Rights;
 
-/// A hash of a higher cost takes seconds to check.
+/// The highest cost of a hash. A hash with a higher cost takes seconds to check.
 const MAX_COST: u32 = 14;
 
 /// A user who may sign in.
@@ -17,7 +17,7 @@ pub struct User {
     pub(super) rights: Rights,
 }
 
-/// A line of the file that names no user.
+/// An invalid line of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct Problem {
@@ -28,7 +28,7 @@ pub struct Problem {
 /// Reads every user of a file. Blank lines and lines that begin with `#` are left out.
 ///
 /// # Errors
-/// Every line that is wrong.
+/// Returns every invalid line.
 pub fn parse(text: &str) -> Result<Vec<User>, Vec<Problem>> {
     let (mut users, mut problems) = (Vec::<User>::new(), Vec::new());
     for (at, line) in text.lines().enumerate() {

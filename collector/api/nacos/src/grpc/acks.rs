@@ -1,9 +1,9 @@
 //! The pushes of one connection that the client has not acknowledged, and their repetitions.
 //!
-//! Only the latest push of each subscription is tracked. One that is not acknowledged in time is repeated with the current
-//! state, a limited number of times; a change of the service resets the count. Memory does not grow with the number of changes.
+//! Only the latest push of each subscription is tracked. A push that is not acknowledged in time is repeated with the current
+//! state, a limited number of times. A change of the service resets the count. Memory does not grow with the number of changes.
 //!
-//! Pure: the caller passes the time in milliseconds.
+//! It reads no clock: the caller passes the time in milliseconds.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -25,7 +25,7 @@ pub struct Retries {
     pub most: u32,
 }
 
-/// Pushes by service. `T` is what the caller needs to repeat one.
+/// Pushes by service. `T` is the handle with which the caller repeats a push.
 #[derive(Debug)]
 pub(super) struct Acks<K, T> {
     retries: Retries,
@@ -52,7 +52,7 @@ struct Latest<T> {
 pub(super) struct Lapsed {
     /// Pushes that were not acknowledged in time, or refused.
     pub(super) failed: usize,
-    /// Of these, the ones that are not repeated any more.
+    /// The number of these that are not repeated any more.
     pub(super) given_up: usize,
 }
 

@@ -1,6 +1,6 @@
 //! The JSON of answers and pushes, with the reference's keys, codes and texts. Nothing is ever null.
 //!
-//! Parts that many messages share (a service with its hosts) come last, so that they can be appended without a copy.
+//! The part that many messages share (a service with its hosts) comes last, so that it can be appended without a copy.
 
 use bytes::Bytes;
 
@@ -23,7 +23,7 @@ pub(super) mod code {
     pub(crate) const NO_HANDLER: i32 = 302;
     /// The server failed.
     pub(crate) const FAILED: i32 = 500;
-    /// This server does not implement this.
+    /// This server does not implement the request.
     pub(crate) const NOT_SERVED: i32 = 501;
     /// The message cannot be read, or is for members of a cluster only.
     pub(crate) const UNREADABLE: i32 = 502;
@@ -54,8 +54,8 @@ impl Refusal {
         }
     }
 
-    /// A refusal as an `ErrorResponse`. It makes every client retry, possibly at another server, so it is only for errors that
-    /// a retry can solve. All other refusals have the type of the answer, so that the caller reports its mistake at once.
+    /// A refusal as an `ErrorResponse`. It makes every client retry, possibly at another server, so it is only for errors that a
+    /// retry can solve. All other refusals have the type of the expected answer, so that the client reports the mistake at once.
     pub(super) fn general(code: i32, message: impl Into<String>) -> Self {
         Self {
             is_general: true,
@@ -93,7 +93,7 @@ pub(super) fn error(code: i32, message: &str) -> Frame {
     typed_error("ErrorResponse", code, message)
 }
 
-/// A refusal of this type.
+/// A refusal in an answer of this type.
 pub(super) fn typed_error(kind: &str, code: i32, message: &str) -> Frame {
     let message = quoted(message);
     let json =

@@ -1,6 +1,6 @@
 //! Checks of a request before it reaches the catalog, with the reference's texts, which clients and their tests expect.
 //!
-//! The rules are the reference's, except that a name may have any letters.
+//! The rules are the reference's, except that names may contain letters of any script.
 
 use rollcall_domain::catalog::{Endpoint, Kind, Metadata, Registration};
 
@@ -65,7 +65,7 @@ pub(super) fn present(request: &NamingRequest<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The registration that an instance of a message stands for.
+/// Converts an instance of a message to a registration.
 pub(super) fn instance(
     instance: &Instance<'_>,
     kind: Kind,
@@ -102,7 +102,7 @@ pub(super) fn instance(
     Ok(registration)
 }
 
-/// The checks that come first; returns the port.
+/// Makes the checks that the reference makes first. Returns the port.
 fn parameters(instance: &Instance<'_>) -> Result<u16, Refusal> {
     length("cluster", &instance.cluster_name, MAX_CLUSTER)?;
     characters("cluster", &instance.cluster_name, is_word)?;
@@ -133,7 +133,7 @@ fn is_printed(c: char) -> bool {
 }
 
 fn length(name: &str, value: &str, max: usize) -> Result<(), Refusal> {
-    // The length in bytes is known and bounds the number of characters.
+    // The length in bytes is an upper bound of the number of characters, and costs nothing.
     if value.len() > max && chars(value) > max {
         return Err(too_long(name, max));
     }

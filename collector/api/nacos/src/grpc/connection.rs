@@ -1,7 +1,7 @@
 //! The connection of one client: from the opening of its stream to its end.
 //!
-//! A connection is opened by its stream, set up by the first message on it, and ends with the stream: by the client, by the
-//! transport, or by this server ([`Reason`]). The server pushes the subscriptions that are due in its outbox. A client that is
+//! A connection is opened by its stream and set up by the first message on it. It ends with the stream, which the client, the
+//! transport or this server ends ([`Reason`]). The server pushes the subscriptions that are due in its outbox. A client that is
 //! silent for too long is probed ([`Connection::check_deadlines`]), and its connection is closed if it does not answer.
 //!
 //! Times are milliseconds on the face's monotonic clock, which the caller passes.
@@ -36,7 +36,7 @@ mod tests;
 
 pub(super) use reason::Reason;
 
-/// Messages that wait for a client that does not read.
+/// The most control messages that wait for a client that does not read.
 const MAX_CONTROL: usize = 16;
 
 /// The time limits of a connection.
@@ -52,7 +52,7 @@ pub struct Patience {
     pub pushes: Retries,
 }
 
-/// What a client reports about itself.
+/// The information that a client reports about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Client {
     /// Such as `Nacos-Java-Client:v2.5.1`.
@@ -100,7 +100,7 @@ struct State {
     ended: Option<Reason>,
 }
 
-/// A message without the fields that differ by connection.
+/// A message, without the fields whose values depend on the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Message {
     SetupAck,
@@ -122,8 +122,8 @@ pub(super) enum Due {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tick {
     pub(super) now: u64,
-    /// When this server last continued after a stall (a paused process or machine). It could not read what clients sent before,
-    /// so each client has its whole time again.
+    /// When this server last continued after a stall (a paused process or machine). It could not read the clients' messages during
+    /// the stall, so every time limit starts anew.
     pub(super) resumed: u64,
 }
 
@@ -134,7 +134,7 @@ impl Tick {
     }
 }
 
-/// What [`Connection::check_deadlines`] has done.
+/// The actions of [`Connection::check_deadlines`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Overdue {
     pub(super) pushes: Lapsed,
@@ -183,7 +183,7 @@ impl Connection {
         &self.text
     }
 
-    /// Its part in the catalog; `None` before the set-up.
+    /// Its session in the catalog; `None` before the set-up.
     pub(super) fn session(&self) -> Option<&Session> {
         self.session.get()
     }
@@ -221,12 +221,12 @@ impl Connection {
         }
     }
 
-    /// The reason of its end, if it has ended.
+    /// The reason for its end; `None` while it is open.
     pub(super) fn ended(&self) -> Option<Reason> {
         self.state.lock().ended
     }
 
-    /// Ends it; returns `false` if it had ended before. The first reason stays.
+    /// Ends the connection. Returns `false` if it had already ended; the first reason stays.
     pub(super) fn end(&self, reason: Reason) -> bool {
         let is_first = {
             let mut state = self.state.lock();

@@ -25,8 +25,8 @@ mod tests;
 
 /// How long a call waits for the set-up of a connection whose stream is open.
 const PARKED: Duration = Duration::from_secs(1);
-/// How long a call waits for the stream to be opened: the client opens the stream first, but the server may handle the call
-/// first.
+/// How long a call waits for the stream to be opened. The client opens the stream before it calls, but this server may handle the
+/// call first.
 const OVERTAKEN: Duration = Duration::from_millis(100);
 
 /// Every connection with an open stream.
@@ -48,7 +48,7 @@ pub(super) struct Full {
 }
 
 impl Connections {
-    /// With a limit of `most` connections.
+    /// An empty set with a limit of `most` connections.
     pub(super) fn new(most: usize) -> Self {
         Self {
             by_transport: HashMap::new(),
@@ -65,7 +65,7 @@ impl Connections {
         self.open.load(Relaxed)
     }
 
-    /// A connection for the stream that has just been opened on a transport. An earlier one on the same transport is ended.
+    /// Adds a connection for the stream that has just been opened on a transport. Ends an earlier connection of the same transport.
     pub(super) fn add(
         &self,
         transport: Transport,
@@ -108,8 +108,8 @@ impl Connections {
         self.by_transport.pin().get(&transport).map(Arc::clone)
     }
 
-    /// The connection of a transport, set up. A call that came before the set-up waits for it, or shorter if there is no stream
-    /// yet.
+    /// The connection of a transport, once it is set up. Waits up to [`PARKED`] for the set-up, or up to [`OVERTAKEN`] if there is
+    /// no stream yet.
     pub(super) async fn set_up(&self, transport: u64) -> Option<Arc<Connection>> {
         if let Some(connection) = self.of(transport)
             && connection.session().is_some()

@@ -1,7 +1,7 @@
 //! Reads the envelope of a message: its type, its headers, and its JSON body, all borrowed.
 //!
-//! A generated type would build a map of all headers, and a message of 10 MiB may consist of headers alone. Here the headers
-//! stay bytes, and a handler walks them when it needs one.
+//! A generated type would build a map of all headers, and a message of 10 MiB may consist only of headers. Here the headers stay
+//! encoded, and a handler searches them when it needs one.
 
 use bytes::Bytes;
 
@@ -39,7 +39,7 @@ const KEY: u64 = 1;
 const CLIENT_IP: u64 = 8;
 
 impl Envelope {
-    /// Reads a `Payload`. Of a repeated field the last one counts.
+    /// Reads a `Payload`. If a field is repeated, the last one counts.
     pub(super) fn read(message: &Bytes) -> Result<Self, Malformed> {
         let mut envelope = Self::default();
         let mut fields = Fields(message);

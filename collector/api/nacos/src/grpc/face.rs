@@ -36,11 +36,11 @@ pub(super) use patterns::Outrun;
 
 /// The interval of the checks of silent clients and unanswered pushes, and the pause between two listings for stale watches.
 const TICK: Duration = Duration::from_millis(500);
-/// A check this many milliseconds after the one before shows that this server stalled.
+/// A check that comes this many milliseconds after the previous one shows that this server stalled.
 const LATE: u64 = 1_500;
 /// The encoding of a service in this face, a key of the catalog's cache.
 const FORM: Form = Form(128);
-/// The longest text kept of what a client reports about itself, in characters.
+/// The most characters that are kept of a text which a client reports about itself.
 const MAX_LABEL: usize = 128;
 
 /// Limits of the face.
@@ -68,7 +68,7 @@ pub struct Face {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
     pub(super) auth: Auth,
-    /// Runs the reading of large requests, and limits its memory.
+    /// Runs the decoding of large requests, and limits its memory.
     pub(super) work: Work,
     pub(super) metrics: Metrics,
     pub(super) connections: Connections,
@@ -152,7 +152,7 @@ impl Face {
     /// Opens a connection for a stream.
     ///
     /// # Errors
-    /// The limit is reached; the text names it.
+    /// Returns a text that names the limit which is reached.
     pub(super) fn open(&self, transport: Transport) -> Result<Arc<Connection>, String> {
         let retries = self.config.patience.pushes;
         let opened = self.connections.add(transport, retries, self.now());
@@ -165,7 +165,7 @@ impl Face {
     /// Registers a connection in the catalog.
     ///
     /// # Errors
-    /// The catalog refuses it, and the text says why.
+    /// Returns the reason why the catalog refuses it.
     pub(super) fn announce(
         &self,
         connection: &Connection,
@@ -266,7 +266,7 @@ impl Face {
         Some(answer::notify(self.own_ip(), number, stamp, body.tail))
     }
 
-    /// A service as `selection` shows it, encoded, and the time for the answer.
+    /// The encoded list of a service for `selection`, and the time for the answer.
     pub(super) fn body(
         &self,
         service: &ServiceKey,

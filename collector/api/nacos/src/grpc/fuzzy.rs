@@ -1,11 +1,11 @@
-//! Watching all services whose names match a pattern, as 3.x clients do.
+//! Fuzzy watches: a 3.x client watches all services whose names match a pattern.
 //!
-//! A watch has two sets of services: those that match now, and those that the client has acknowledged. The difference is the
-//! next notification, computed when it can be sent: a service that appeared and vanished in between is never reported. A pattern
-//! is `namespace>>group>>service`; a service in a message is `namespace@@group@@service`.
+//! A watch has two sets of services: those that match now, and those that the client has acknowledged. The difference is the next
+//! notification. It is computed when it can be sent, so a service that appeared and vanished in between is never reported. A
+//! pattern is `namespace>>group>>service`; a service in a message is `namespace@@group@@service`.
 //!
-//! A watch holds a bounded number of services. It leaves out services that appear at the bound, and becomes stale when it has room
-//! again: the caller lists the services then.
+//! A watch has a limited number of services. At the limit it leaves out new services. When it has room again it becomes stale, and
+//! the caller lists the services again.
 //!
 //! Left out: I/O and time. The caller lists the services, reports changes, and supplies the time.
 
@@ -126,12 +126,12 @@ impl Pattern {
         &self.namespace
     }
 
-    /// The only group whose services match; `None` if those of several groups do.
+    /// The only group whose services can match; `None` if there may be several.
     pub(super) fn exact_group(&self) -> Option<&str> {
         self.group.exact()
     }
 
-    /// Whether it is for this namespace. The empty one is `public`.
+    /// Whether the pattern is for this namespace; the empty name stands for `public`.
     pub(super) fn is_of(&self, namespace: &str) -> bool {
         namespace_name(&self.namespace) == namespace_name(namespace)
     }
@@ -209,7 +209,7 @@ impl Watch {
         !self.pending.is_empty()
     }
 
-    /// A service of the namespace appeared or vanished; returns whether the watch has changed.
+    /// Records that a service of the namespace appeared or vanished. Returns whether the watch has changed.
     pub(super) fn change(&mut self, name: &Name, is_there: bool) -> bool {
         if !self.pattern.matches(&name.group, &name.service) {
             return false;
@@ -227,8 +227,8 @@ impl Watch {
         has_room
     }
 
-    /// Refreshes a stale watch from a listing, which need not be complete beyond the bound. Services that it has stay as long as
-    /// they exist, so that the client is not notified of an end that did not happen.
+    /// Refreshes a stale watch from a listing, which may leave out services beyond the limit. Services of the watch stay as long as
+    /// they exist, so that the client gets no notification of an end that did not happen.
     pub(super) fn refresh(&mut self, listed: &BTreeSet<Name>, exists: impl Fn(&Name) -> bool) {
         self.is_stale = false;
         self.present
@@ -280,7 +280,7 @@ impl Watch {
         Some(Message::Change(change))
     }
 
-    /// Records whether the client acknowledged the last message; without it the message is sent again.
+    /// Records whether the client acknowledged the last message. A message without an acknowledgement is sent again.
     pub(super) fn acknowledge(&mut self, is_accepted: bool) {
         for Change { service, is_added } in self.pending.drain(..) {
             if !is_accepted {
@@ -294,7 +294,7 @@ impl Watch {
         }
     }
 
-    /// The services that the client lacks, and those that it has and that do not match now.
+    /// The services that the client lacks, and those that it has although they no longer match.
     fn difference(&self) -> impl Iterator<Item = Change> {
         let change = |is_added| {
             move |service: &Name| Change {

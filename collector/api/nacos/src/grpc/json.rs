@@ -1,5 +1,5 @@
 //! JSON fields, read as leniently as the reference does: null and absent are the default, and scalars are converted. Items of a
-//! list or a map beyond its limit are skipped, so that no message takes more memory than its limit.
+//! list or a map beyond its limit are skipped, so that the memory of a message is bounded.
 
 use std::{borrow::Cow, fmt, marker::PhantomData, ops::Deref};
 
@@ -13,19 +13,19 @@ mod tests;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Text<'a>(Cow<'a, str>);
 
-/// A whole number, if there is one; text is parsed.
+/// An optional whole number; text is parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Whole(pub(super) Option<i64>);
 
-/// A number, if there is one; text is parsed.
+/// An optional number; text is parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Number(pub(super) Option<f64>);
 
-/// A flag, if there is one; text is parsed.
+/// An optional flag; text is parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Flag(pub(super) Option<bool>);
 
-/// Whether a field is there and is not null.
+/// Whether a field is present and not null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Present(pub(super) bool);
 
@@ -153,7 +153,7 @@ impl<'de, const MAX: usize> Visitor<'de> for PairsVisitor<MAX> {
             let Some(value) = map.next_value::<Option<Text<'de>>>()? else {
                 continue;
             };
-            // Each entry counts one byte more, so that empty entries count too.
+            // Each entry counts one extra byte, so that the number of empty entries is limited too.
             size += 1 + key.len() + value.len();
             if size > MAX {
                 read.is_cut = true;

@@ -35,7 +35,7 @@ pub(super) enum Naming {
 pub(super) enum Sent {
     /// Sets the connection up.
     Setup,
-    /// Acknowledges what the server pushed.
+    /// Acknowledges a push.
     Ack,
     /// Answers a probe, a set-up acknowledgement, or anything else: it shows that the client is alive.
     Other,
@@ -133,7 +133,7 @@ impl Naming {
 }
 
 impl Sent {
-    /// The message with this name. Every message shows that the client is alive.
+    /// The message with this name. A message of any type shows that the client is alive.
     pub(super) fn of(name: &str) -> Self {
         match name {
             "ConnectionSetupRequest" => Self::Setup,

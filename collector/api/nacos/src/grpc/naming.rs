@@ -85,9 +85,9 @@ impl Face {
         }
     }
 
-    /// Reads a body and charges its memory to the budget. A large body is read on a thread for large messages. While it waits for
-    /// that thread nothing is charged; while it is read, its largest possible cost; afterwards only the cost of its items. So
-    /// clients that reconnect at once with large batches wait for each other instead of being refused.
+    /// Reads a body and charges its memory to the budget. A large body is read on a thread for large messages. The body is charged
+    /// nothing while it waits for that thread, its largest possible cost while it is read, and afterwards only the cost of its
+    /// items. So clients that reconnect at once with large batches wait for each other instead of being refused.
     async fn read<'a>(
         &self,
         naming: Naming,
@@ -263,8 +263,8 @@ impl Face {
             call.connection.unsubscribed(&key);
             refused(error)
         })?;
-        // The state is read after the subscription, so that no change is missed. While the catalog is loading, the client is
-        // refused and gets the state later by a push.
+        // The state is read after the subscription is added, so that no change is missed. While the catalog is loading, the client
+        // is refused, and gets the state by a later push.
         let (body, stamp) = self.body(&key, &selection).map_err(|error| {
             call.connection.postpone(Arc::clone(&subscription));
             refusals::general(&error)

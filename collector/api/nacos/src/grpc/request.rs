@@ -9,7 +9,7 @@ mod tests;
 
 /// The most instances of one message.
 pub(super) const MAX_INSTANCES: usize = 10_000;
-/// The most service keys that a fuzzy watcher may report to have.
+/// The most service keys that a fuzzy watcher may report as known.
 pub(super) const MAX_RECEIVED: usize = 10_000;
 /// The most metadata of an instance that is read, in bytes.
 pub(super) const MAX_METADATA: usize = 64 << 10;
@@ -24,14 +24,14 @@ pub(super) struct NamingRequest<'a> {
     pub(super) group_name: Text<'a>,
     #[serde(borrow)]
     pub(super) service_name: Text<'a>,
-    /// What to do with the instance.
+    /// The change to make to the instance.
     #[serde(borrow)]
     pub(super) r#type: Text<'a>,
     #[serde(borrow)]
     pub(super) instance: Option<Instance<'a>>,
     #[serde(borrow)]
     pub(super) instances: List<Instance<'a>, MAX_INSTANCES>,
-    /// The clusters that a query asks for, separated by commas.
+    /// The clusters that a query requests, separated by commas.
     #[serde(borrow)]
     pub(super) cluster: Text<'a>,
     healthy_only: Flag,
@@ -40,7 +40,7 @@ pub(super) struct NamingRequest<'a> {
     pub(super) page_no: Whole,
     pub(super) page_size: Whole,
     pub(super) subscribe: Flag,
-    /// The clusters that a subscription asks for, separated by commas.
+    /// The clusters that a subscription requests, separated by commas.
     #[serde(borrow)]
     pub(super) clusters: Text<'a>,
     #[serde(borrow)]
@@ -116,7 +116,7 @@ impl<'a> NamingRequest<'a> {
 }
 
 impl NamingRequest<'_> {
-    /// The most memory that a body of `body` bytes needs when it is read. `has_lists`: its lists are read.
+    /// The most memory that reading a body of `body` bytes needs. `has_lists` is whether its lists are read.
     pub(super) fn cost(body: usize, has_lists: bool) -> usize {
         let texts = Self::texts_cost(body);
         if !has_lists {
@@ -127,7 +127,7 @@ impl NamingRequest<'_> {
         texts.saturating_add(items.saturating_mul(size_of::<Instance<'_>>()))
     }
 
-    /// The most memory that this request holds, which was read from a body of `body` bytes. With lists it is much less than
+    /// The most memory that this request, read from a body of `body` bytes, takes. If it has lists, this is much less than
     /// [`Self::cost`], which assumes the shortest items.
     pub(super) fn held(&self, body: usize) -> usize {
         let instances = self.instances.items.capacity() * size_of::<Instance<'_>>();
@@ -141,7 +141,7 @@ impl NamingRequest<'_> {
         body.saturating_mul(12)
     }
 
-    /// The same request, owned.
+    /// This request with owned texts.
     pub(super) fn into_owned(self) -> NamingRequest<'static> {
         NamingRequest {
             namespace: self.namespace.into_owned(),

@@ -1,6 +1,7 @@
 //! A service with its hosts as JSON: the part that all its consumers share.
 //!
-//! The text starts inside the object, after `lastRefTime`, which differs between messages, and runs to the end of the message.
+//! The text starts inside the object, after the field `lastRefTime`, whose value differs between messages. It runs to the end of
+//! the message.
 
 use std::io::Write as _;
 

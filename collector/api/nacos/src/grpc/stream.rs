@@ -1,10 +1,10 @@
 //! The stream of a connection: the client's messages, and the pushes of the server.
 //!
-//! The answer to the call is a body, which is polled while the client reads it. The same polls read the client's messages, so a
-//! connection needs no task, and no more is read from a client that does not read. Pushes are created when they can be sent, so
-//! a slow client gets the latest state and earlier states take no memory.
+//! The answer to the call is a body, which is polled while the client reads it. The same polls read the client's messages. So a
+//! connection needs no task, and the server stops reading from a client that does not read. Pushes are created when they can be
+//! sent, so a slow client gets the latest state and earlier states take no memory.
 //!
-//! The connection ends with this body, which is dropped when the client, the transport or the server ends it.
+//! The connection ends when this body is dropped. That happens when the client, the transport or the server ends the stream.
 
 use std::{
     convert::Infallible,
@@ -55,7 +55,7 @@ pub(super) struct Stream {
     /// Waits for the next subscription that is due; absent before the set-up.
     next: Option<BoxFuture<'static, Arc<Subscription>>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Runs from the moment when this server stops.
+    /// The time that the client has left; set when this server stops.
     farewell: Option<Pin<Box<Sleep>>>,
     /// Why the stream is refused, for the client.
     refusal: Option<String>,
@@ -88,7 +88,7 @@ impl Stream {
         }
     }
 
-    /// Reads what the client has sent.
+    /// Reads the messages that the client has sent.
     fn poll_inbound(&mut self, context: &mut Context<'_>) {
         for _ in 0..MOST_AT_ONCE {
             let Poll::Ready(message) = self.inbound.poll_next(context) else {
@@ -110,7 +110,7 @@ impl Stream {
         context.waker().wake_by_ref();
     }
 
-    /// Handles a message of the client. One that cannot be read is skipped, as in the reference.
+    /// Handles a message of the client. An unreadable message is skipped, as in the reference.
     fn take(&mut self, message: &Bytes) {
         let Ok(envelope) = Envelope::read(message) else {
             tracing::debug!(
@@ -141,7 +141,7 @@ impl Stream {
         }
     }
 
-    /// A second set-up changes nothing, and is acknowledged again.
+    /// Handles a set-up. A second set-up changes nothing, but is acknowledged again.
     fn set_up(&mut self, setup: &Setup<'_>, client_ip: &str) {
         if self.connection.session().is_none() {
             match self.face.announce(&self.connection, setup, client_ip) {
@@ -160,7 +160,8 @@ impl Stream {
         }
     }
 
-    /// Ends the connection. What the client and the transport did after this server closed the connection does not count as the reason.
+    /// Ends the connection. If this server has closed the connection, that is the reason, whatever the client and the transport did
+    /// afterwards.
     fn end(&self, reason: Reason) {
         let closing = self.link.as_ref().and_then(|link| link.closing());
         let reason = match (reason, closing) {
@@ -248,7 +249,8 @@ fn next_due(outbox: &rollcall_catalog::Outbox) -> BoxFuture<'static, Arc<Subscri
     Box::pin(async move { outbox.next().await })
 }
 
-/// Why the connection ended, from the error of its transport. hyper exports no type of HTTP/2 errors, so the text decides.
+/// Why the connection ended, from the error of its transport. hyper exports no type for HTTP/2 errors, so the text of the error is
+/// searched.
 fn reason_of(error: &axum::Error) -> Reason {
     let text = format!("{error:?}");
     // Most clients cancel their stream when they leave.

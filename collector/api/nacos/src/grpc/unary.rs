@@ -43,8 +43,8 @@ const NO_CONFIGURATION: &str = "this server serves naming and no configuration: 
                                 server that does, or turn it off (spring.cloud.nacos.config.enabled=false)";
 
 impl Face {
-    /// The calls of this face, without a fallback. `transport` returns the transport of a request; it is called while the
-    /// request is handled.
+    /// The calls of this face, without a fallback. `transport` returns the transport of a request. The router calls it while it
+    /// handles the request.
     pub fn router<T>(self: &Arc<Self>, transport: T) -> Router
     where
         T: Fn(&Extensions) -> Option<Transport> + Clone + Send + Sync + 'static,
@@ -77,7 +77,7 @@ impl Face {
         answer.unwrap_or_else(|(_, frame)| frame)
     }
 
-    /// Answers or refuses a message of a known type; a refusal has its code.
+    /// Answers a message of a known type. A refusal carries its code beside the answer.
     async fn answer_kind(
         &self,
         transport: &Transport,

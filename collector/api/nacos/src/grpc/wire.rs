@@ -1,7 +1,7 @@
 //! The messages of the wire and a client, generated from `proto/`.
 //!
-//! The face reads and writes the envelope without these types (`envelope`, `frame`): it borrows what it reads, and all
-//! subscribers share the body of a push. Only clients in tests use these types.
+//! The face itself does not use these types to read and write the envelope (`envelope`, `frame`), so that it can borrow the parts
+//! of a request, and share the body of a push among all subscribers. Only clients in tests use the types.
 
 #![allow(
     clippy::allow_attributes_without_reason,

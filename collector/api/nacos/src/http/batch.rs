@@ -87,7 +87,7 @@ async fn change(
     let entries = metadata::parse(request.params.required("metadata")?)?;
     let mut updated = Vec::new();
     let chosen = chosen(face, request, &key)?;
-    // The changes of a part share commits, and one call never fills the write queue.
+    // The changes of one part share commits. The size of a part keeps one call from filling the write queue.
     for part in chosen.chunks(CHANGES_AT_ONCE) {
         let changes = part.iter().map(|found| {
             let set = Override {

@@ -1,7 +1,7 @@
 //! Heartbeats of clients without a connection.
 //!
-//! The parameters identify the service, never the beat. A beat that describes an unknown instance registers it: Node, Python
-//! and old Java recover in this way, because they ignore the code of the answer.
+//! The parameters of the call identify the service; the beat itself does not. A beat that describes an unknown instance registers
+//! it. Node, Python and old Java clients rely on this to recover, because they ignore the code of the answer.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -117,8 +117,8 @@ fn known(request: &Request<'_>, interval: Duration, is_light: bool) -> Response<
     }))
 }
 
-/// Requests a registration from the client. As in 1.4, `lightBeatEnabled` is missing, so that Java's next beat describes the
-/// instance.
+/// Requests a registration from the client. As in 1.4, the answer lacks `lightBeatEnabled`, so that the next beat of a Java client
+/// describes the instance.
 fn unknown(face: &Face, request: &Request<'_>) -> Response<Body> {
     let switches = face.catalog.switches();
     let interval = switches.client_beat_interval;

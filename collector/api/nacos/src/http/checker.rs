@@ -29,7 +29,7 @@ const fn two_hundred() -> u16 {
     200
 }
 
-/// Reads a checker. As in the reference, one of an unknown type checks nothing.
+/// Parses a checker. As in the reference, a checker of an unknown type checks nothing.
 pub(super) fn parse(text: &str) -> Result<Checker, Fault> {
     let given: Given =
         serde_json::from_str(text).map_err(|error| Fault::Checker(error.to_string()))?;
@@ -50,8 +50,8 @@ pub(super) fn parse(text: &str) -> Result<Checker, Fault> {
     })
 }
 
-/// A checker without a password keeps the password that the cluster has for this user: consoles do not get the password, and
-/// send back what they got.
+/// Gives a checker without a password the password that the cluster has for the same user. Consoles do not get the password, and
+/// send the checker back as they got it.
 pub(super) fn keep_password(checker: Checker, before: Option<&Cluster>) -> Checker {
     match (checker, before.map(|cluster| &cluster.checker)) {
         (

@@ -33,7 +33,7 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-/// A client that a call names: a connection by its id, an address as `ip:port#ephemeral`.
+/// A client that a call names: a connection, named by its id, or an address, named as `ip:port#ephemeral`.
 enum Client {
     Connection(rollcall_domain::catalog::ConnectionId),
     Address { ip: String, port: u16, kind: Kind },

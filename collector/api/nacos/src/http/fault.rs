@@ -1,8 +1,8 @@
 //! The reasons for a refusal, and one table of answers for each generation.
 //!
-//! v1 answers with the status that the reference's exception carries and with the text of 1.4, `caused: <text>;`. The packaged
-//! 1.4.8 answers 500 to all of them by mistake, and 2.5 the status without `caused:`. Clients check for 404, for words within
-//! the text, or for any failure. v2 and v3 answer with a code and two texts in JSON.
+//! v1 answers with the status that the reference's exception carries, and with the text of 1.4, `caused: <text>;`. (The packaged
+//! 1.4.8 answers every refusal with 500 by mistake, and 2.5 sends the status and a text without `caused:`.) Clients check for 404,
+//! for words within the text, or for any failure. v2 and v3 answer with a code and two texts in JSON.
 
 use axum::{
     body::Body,
@@ -114,7 +114,7 @@ pub(super) enum Fault {
     Configuration,
 }
 
-/// The call that did not find its service. Each call has its own text.
+/// The call that did not find its service. Each call has its own text for this case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     Get,

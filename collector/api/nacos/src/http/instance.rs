@@ -63,7 +63,7 @@ async fn put(
     Ok(reply::done(request.generation))
 }
 
-/// Removes an instance: of the kind that the call names, or of either kind if the call names none.
+/// Removes an instance of the kind that the call names, or of either kind if it names none.
 async fn deregister(face: &Face, request: &Request<'_>) -> Reply {
     let (key, endpoint) = (request.service()?, request.endpoint()?);
     let kind = registration::kind(face, request);
@@ -81,7 +81,7 @@ async fn deregister(face: &Face, request: &Request<'_>) -> Reply {
 }
 
 /// Sets an operator's override on an instance, with only the values that the call names. As in 1.x, it registers an unknown
-/// instance unless the caller is Java's client, and then replaces the override of an earlier instance.
+/// instance unless the caller is the Java client; such a registration replaces the override of an earlier instance.
 async fn update(face: &Face, request: &Request<'_>) -> Reply {
     let key = request.service()?;
     let described = registration::read(face, request, &key)?;

@@ -80,8 +80,8 @@ async fn list(face: &Face, request: &Request<'_>) -> Reply {
     Ok(reply::in_parts([body.head, rest]))
 }
 
-/// Records the consumer. Returns its subscription if pushes reach it: it has a port for them, understands them, and
-/// acknowledges.
+/// Records the consumer. Returns its subscription if pushes reach it: it names a port for them, understands them, and acknowledges
+/// them.
 fn subscribe(
     face: &Face,
     request: &Request<'_>,
@@ -107,8 +107,8 @@ fn subscribe(
     let Some(peer) = request.peer else {
         return Ok(None);
     };
-    // Polls are recorded for operators only; a poller that cannot be recorded is answered too. A poller is the peer of the
-    // connection: the address that it reports can be any text, and another one in each call.
+    // Polls are recorded only for operators, so a poller that cannot be recorded is still answered. A poller is recorded by the
+    // peer address of its connection, because the address that it reports can be any text, and a different one in each call.
     let ip = peer.to_canonical().to_string().into();
     let poller = interest(Subscriber::Poller { ip });
     if let Err(error) = face.catalog.subscribe(poller, &Outbox::default()) {
@@ -163,7 +163,7 @@ async fn list_v3(face: &Face, request: &Request<'_>) -> Reply {
     array(face, &request.service()?, request, false)
 }
 
-/// As [`list_v3`], for operators: an unknown service is an error.
+/// As [`list_v3`], but for operators: an unknown service is an error.
 async fn list_admin(face: &Face, request: &Request<'_>) -> Reply {
     let key = request.service()?;
     if face.catalog.service(&key).is_none() {
@@ -197,7 +197,7 @@ fn array(face: &Face, key: &ServiceKey, request: &Request<'_>, with_disabled: bo
 mod tests {
     use super::*;
 
-    /// Reports of unusable pushes: clients in containers and behind NAT name addresses that cannot be reached.
+    /// Users reported pushes that did not arrive: clients in containers and behind NAT report addresses that cannot be reached.
     #[test]
     fn datagrams_go_to_the_named_address_only_if_it_leads_to_the_client() {
         for (client, peer, expected) in [

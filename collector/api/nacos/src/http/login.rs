@@ -1,5 +1,5 @@
-//! Signing in: three paths, one call. Java sends the name in the query and the password in the form, Go both in the form, Rust
-//! and Python both in the query.
+//! Signing in: one call under three paths. Java clients send the name in the query and the password in the form; Go sends both in
+//! the form; Rust and Python send both in the query.
 
 use axum::http::StatusCode;
 use serde_json::json;

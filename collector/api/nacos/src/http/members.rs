@@ -34,7 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-/// The instances of a cluster with their true health, disabled ones too.
+/// The instances of a cluster with their true health, including disabled ones.
 async fn instances(face: &Face, request: &Request<'_>) -> Reply {
     let key = existing(face, request)?;
     request.params.required("pageNo")?;
@@ -121,7 +121,7 @@ fn shown(face: &Face, instance: &Instance, service: &str) -> Value {
     shown
 }
 
-/// The values that an operator set on an instance, and when. The key is our own; consoles ignore it.
+/// The values that an operator set on an instance, and when. The reference has no such key; its consoles ignore it.
 fn overridden(set: &Override) -> Value {
     let metadata = set.metadata.as_ref().map(|change| match change {
         MetadataChange::Replace(all) => json!({ "replace": AsMap(all) }),

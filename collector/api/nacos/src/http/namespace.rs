@@ -100,14 +100,14 @@ async fn get(face: &Face, request: &Request<'_>) -> Reply {
     ))
 }
 
-/// How many namespaces have this id.
+/// The number of namespaces with this id: 0 or 1.
 async fn check(face: &Face, request: &Request<'_>) -> Reply {
     let id = request.params.required("namespaceId")?;
     let count = u32::from(face.catalog.namespace(id).is_some());
     Ok(reply::success(&count))
 }
 
-/// Creates a namespace. v1 answers `false` where the later generations answer with an error code.
+/// Creates a namespace. If it fails, v1 answers `false`, and the later generations answer with an error code.
 async fn create(face: &Face, request: &Request<'_>) -> Reply {
     let id = match request.generation {
         Generation::V3 => request

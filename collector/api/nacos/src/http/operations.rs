@@ -1,6 +1,6 @@
 //! A log line for each change that an operator makes over HTTP: services, settings, and switches.
 //!
-//! Clients register, deregister, and beat. Those calls have no line: instances have events of their own.
+//! The calls of clients (register, deregister, beat) have no line here, because instances have events of their own.
 
 use std::{fmt::Write as _, net::IpAddr};
 

@@ -53,7 +53,7 @@ async fn show(face: &Face, request: &Request<'_>) -> Reply {
 async fn set(face: &Face, request: &Request<'_>) -> Reply {
     let entry = request.params.required("entry")?.to_owned();
     let value = request.params.required("value")?.to_owned();
-    // Checked first, so that a wrong value is answered; the catalog checks it again on the switches at that time.
+    // Checked first, so that a wrong value is refused. The update checks it again on the switches as they are then.
     if switches::changed(&face.catalog.switches(), &entry, &value)?.is_some() {
         let update = move |present: &mut rollcall_catalog::Switches| {
             if let Ok(Some(changed)) = switches::changed(present, &entry, &value) {

@@ -34,7 +34,7 @@ struct Shown<'a> {
     weight: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<AsMap<'a>>,
-    /// What `metadata` does with the registered entries: `merge`, `replace` or `remove`.
+    /// The effect of `metadata` on the registered entries: `merge`, `replace` or `remove`.
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata_change: Option<&'static str>,
     /// Milliseconds since 1970.

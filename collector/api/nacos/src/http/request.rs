@@ -20,8 +20,8 @@ const MAX_AGENT: usize = 128;
 /// The longest name of an application.
 const MAX_APP: usize = 128;
 
-/// The services that a call reads or changes. Its handler takes their names from the same function of the request as the check
-/// of rights.
+/// The services that a call reads or changes. Its handler and the check of rights take their names from the same function of the
+/// request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Touches {
     /// The service that its parameters name: [`Request::service`].
@@ -56,7 +56,7 @@ impl<'a> Request<'a> {
         u64::try_from(self.now_millis / 1000).unwrap_or_default()
     }
 
-    /// The user agent of the client; of a long text the beginning.
+    /// The user agent of the client, cut to [`MAX_AGENT`] bytes.
     pub(super) fn agent_text(&self) -> &'a str {
         let header = |name: &str| self.headers.get(name)?.to_str().ok();
         header(USER_AGENT.as_str())
@@ -87,7 +87,7 @@ impl<'a> Request<'a> {
         self.params.text("namespaceId")
     }
 
-    /// The service and its group: `group@@name` wins over `groupName`. v1 also reads the old `dom`.
+    /// The service and its group. A group in `group@@name` has precedence over `groupName`. v1 also reads the old parameter `dom`.
     pub(super) fn service(&self) -> Result<ServiceKey, Fault> {
         let (group, name) = self.fold(self.service_name()?)?;
         Ok(ServiceKey::new(self.namespace(), group, name)?)
@@ -168,7 +168,7 @@ impl<'a> Request<'a> {
         Ok(Clusters::new(self.params.short("clusters", MAX_CLUSTERS)?))
     }
 
-    /// The clusters of a list of 2.x and 3.x: of [`Request::cluster`], which may name several here.
+    /// The clusters of a list of 2.x and 3.x, from the parameters of [`Request::cluster`], which may name several clusters here.
     pub(super) fn listed_clusters(&self) -> Result<Clusters, Fault> {
         for name in ["clusterName", "cluster"] {
             self.params.short(name, MAX_CLUSTERS)?;

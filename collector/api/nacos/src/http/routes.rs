@@ -14,7 +14,7 @@ use super::{
 };
 use crate::auth::Action;
 
-/// What a handler returns.
+/// The future that a handler returns.
 pub(super) type Answering<'a> = Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
 
 /// One call: a function of the face and the request.
@@ -25,18 +25,18 @@ pub(super) type Handler = for<'a> fn(&'a Face, &'a Request<'a>) -> Answering<'a>
 pub(super) enum Access {
     /// Every caller: signing in, and probes.
     Open,
-    /// Callers with this right to all that the call touches.
+    /// Callers that have this right to everything the call touches.
     Right(Action, Touches),
     /// Callers with all rights.
     Admin,
 }
 
-/// Whether a call is answered while the collector does not know all instances yet.
+/// Whether a call is answered before the collector knows all instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum While {
-    /// It reads instances, so an early answer could be a false empty list.
+    /// Answered only once all instances are known. The call reads instances, so an early answer could be a wrongly empty list.
     Complete,
-    /// It changes something, or reads no instances.
+    /// Always answered. The call changes something, or reads no instances.
     Always,
 }
 
@@ -114,7 +114,7 @@ impl Routes {
         Ok((known, rest))
     }
 
-    /// A route that ends with a parameter is in the table as `/*`.
+    /// Finds a route that ends with a parameter. The table has it with `/*` in place of the parameter.
     fn find_parent<'a>(&self, path: &'a str) -> Option<(&Vec<Known>, &'a str)> {
         let (parent, rest) = path.rsplit_once('/')?;
         let parent = PARENTS
@@ -126,7 +126,7 @@ impl Routes {
 
 /// Routes that end with a parameter.
 const PARENTS: [&str; 1] = ["/v2/ns/instance/statuses/*"];
-/// Every method without a route of its own on the path.
+/// Stands for every method that has no route of its own on the path.
 const ANY: &str = "*";
 
 /// Whether a path belongs to the configuration centre.

@@ -19,7 +19,7 @@ mod filter;
 
 use filter::Filter;
 
-/// The most services in a list of names. Services beyond it are in no count.
+/// The most services in a list of names. Further services are not counted either.
 const MAX_NAMES: usize = 10_000;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -185,8 +185,8 @@ async fn summaries_v3(face: &Face, request: &Request<'_>) -> Reply {
     Ok(reply::success(&page::v3(page, found.total, items)))
 }
 
-/// The services of a namespace whose name and group contain the requested texts. If the call names an instance's address, only
-/// services with such an instance; `without_empty` leaves out services without instances.
+/// The services of a namespace whose name and group contain the requested texts. If the call names an instance's address, it
+/// selects only services with such an instance. `without_empty` leaves out services without instances.
 async fn search(
     face: &Face,
     request: &Request<'_>,

@@ -1,7 +1,7 @@
 //! The switches of the reference: settings that an operator changes while the server runs.
 //!
-//! All of them are kept, shown and stored, so consoles and scripts work. Those that are fields of the catalog's [`Switches`]
-//! have an effect; the others belong to the reference's own cluster protocol.
+//! All switches are kept, shown and stored, so that consoles and scripts work. The switches that are fields of the catalog's
+//! [`Switches`] have an effect; the others belong to the reference's own cluster protocol.
 
 use rollcall_catalog::Switches;
 use serde_json::{Map, Value, json};
@@ -76,7 +76,7 @@ pub(super) fn shown_v3(switches: &Switches) -> Map<String, Value> {
     renamed.collect()
 }
 
-/// The switches with one changed; `None` if `entry` names no switch, which the reference ignores.
+/// The switches with one of them changed; `None` if `entry` names no switch, which the reference ignores.
 ///
 /// # Errors
 /// The value is not valid for the switch.
@@ -231,7 +231,7 @@ fn push_version(values: &mut Map<String, Value>, text: &str) -> Result<bool, Fau
     Ok(true)
 }
 
-/// Checks a value as the switch of its own does.
+/// Checks a value as the call that sets this one switch does.
 fn check(name: &str, value: &Value) -> Result<(), Fault> {
     let entry = match name {
         "defaultPushCacheMillis" => "pushCacheMillis",
@@ -252,7 +252,7 @@ fn check(name: &str, value: &Value) -> Result<(), Fault> {
     set(&mut Map::new(), entry, &text).map(drop)
 }
 
-/// All switches at once, as JSON. Every known one keeps its type and its range.
+/// Sets several switches at once from JSON. The value of every known switch must have its type and range.
 fn batch(values: &mut Map<String, Value>, text: &str) -> Result<bool, Fault> {
     let Ok(Value::Object(given)) = serde_json::from_str(text) else {
         return Err(Fault::Switch("json param invalid.".to_owned()));

@@ -46,7 +46,7 @@ impl Server {
         Self::on(Memory::default(), Config::default(), auth)
     }
 
-    /// A face over what a store holds.
+    /// A face over the contents of a store.
     fn on(store: Memory, config: Config, auth: Auth) -> Self {
         let running = Running::with(config, store, Arc::new(NoEvents));
         let router = Self::router(&running.catalog, auth, Ipv4Addr::LOCALHOST);
@@ -73,12 +73,12 @@ impl Server {
         self.send(call, "", &[]).await
     }
 
-    /// Sends it as Java's client does.
+    /// Sends the call as Java's client does.
     async fn java(&self, call: &str) -> Answered {
         self.send(call, "", &[JAVA]).await
     }
 
-    /// Sends it with a form.
+    /// Sends the call with a form.
     async fn form(&self, call: &str, form: &str) -> Answered {
         self.send(call, form, &[]).await
     }

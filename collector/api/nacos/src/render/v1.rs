@@ -13,7 +13,7 @@ use super::{AsMap, grouped, instance_id};
 /// The part of a list that belongs to one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rest<'a> {
-    /// When the client polls next, in milliseconds.
+    /// The time until the client polls again, in milliseconds.
     pub(crate) cache_millis: u64,
     /// When the list was read, in milliseconds since 1970.
     pub(crate) now_millis: i64,

@@ -120,7 +120,7 @@ pub(crate) fn hosts<'a>(view: &'a ServiceView, grouped: &'a str) -> Vec<Instance
     hosts.map(|host| InstanceJson::of(host, grouped)).collect()
 }
 
-/// The answer with a view, in two parts; the time, in milliseconds since 1970, comes between them.
+/// The answer with a view, in two parts, between which the time is written, in milliseconds since 1970.
 pub(crate) fn info(view: &ServiceView) -> (Vec<u8>, &'static [u8]) {
     let name = grouped(&view.key);
     let info = Info {

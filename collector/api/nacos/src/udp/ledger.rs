@@ -1,8 +1,9 @@
 //! The pushes that are not acknowledged yet, and the addresses that do not acknowledge.
 //!
-//! A push that is not acknowledged within [`RESEND_AFTER`] is repeated with the current list; after the same time again it has
-//! failed. A newer push of the same subscription replaces it, so no older list arrives after a newer one. An address whose push
-//! failed gets no pushes for a while. The time doubles with each failure, and the first acknowledgement resets it.
+//! A push that is not acknowledged within [`RESEND_AFTER`] is repeated with the current list. If the repetition is not acknowledged
+//! within the same time, the push has failed. A newer push of the same subscription replaces it, so an older list never arrives
+//! after a newer one. An address whose push failed gets no pushes for a while. The time doubles with each failure, and the first
+//! acknowledgement resets it.
 //!
 //! Memory is bounded by the subscriptions: one push each, and one record for each failing address.
 
@@ -15,7 +16,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The longest time until an acknowledgement.
+/// The longest time to wait for an acknowledgement.
 pub(super) const RESEND_AFTER: Duration = Duration::from_secs(10);
 /// The time without pushes after the first failure of an address.
 const FIRST_SILENCE: Duration = Duration::from_secs(20);
@@ -40,9 +41,9 @@ pub(super) struct Ledger<K> {
 pub struct Counts {
     /// Pushes that were sent, without repetitions.
     pub sent: u64,
-    /// Those that were acknowledged.
+    /// Pushes that were acknowledged.
     pub acknowledged: u64,
-    /// Those that were sent twice and not acknowledged.
+    /// Pushes that were sent twice and not acknowledged.
     pub failed: u64,
 }
 
@@ -153,7 +154,7 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         self.failing.len()
     }
 
-    /// Removes addresses whose pause ended long ago: they no longer subscribe, or their next push shows their state again.
+    /// Removes addresses whose pause ended long ago. Either they no longer subscribe, or their next push shows whether they answer.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.failing
             .retain(|_, failing| now < failing.until + LONGEST_SILENCE);

@@ -29,7 +29,7 @@ impl Metrics {
         );
         registry.register(
             "nacos_udp_addresses_left_out",
-            "Addresses of Nacos 1.x clients whose pushes fail, so that they are pushed to less often and have to poll",
+            "Addresses of Nacos 1.x clients whose pushes fail; they get fewer pushes and must poll",
             self.left_out.clone(),
         );
     }

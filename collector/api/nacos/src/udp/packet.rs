@@ -1,7 +1,7 @@
 //! Datagrams: pushes, and their acknowledgements.
 //!
-//! A datagram is a shared part, built and compressed once for each revision of a service, and a short rest of its own with the
-//! time and the id. In a compressed datagram the rest is a stored block, which needs no compression. The checksum of the whole
+//! A datagram consists of a shared part, built and compressed once for each revision of a service, and a short rest of its own with
+//! the time and the id. In a compressed datagram the rest is a stored block, which needs no compression. The checksum of the whole
 //! is computed from that of the shared part.
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use rollcall_catalog::{Body, Encoded};
 use serde_json::Value;
 
-/// Texts from this size on are compressed, in bytes; clients detect it by the first two bytes.
+/// The size in bytes from which texts are compressed. Clients recognise a compressed text by its first two bytes.
 const GZIP_FROM: usize = 1024;
 /// The largest payload of a datagram. Java's client reads 64 KiB.
 const MAX_DATAGRAM: usize = 65_507;

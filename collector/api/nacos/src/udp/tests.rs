@@ -59,7 +59,7 @@ impl Scene {
             .unwrap();
     }
 
-    /// The next push, and where it came from.
+    /// The next push, and the address from which it came.
     async fn receive(&self) -> (Value, Value, SocketAddr) {
         let mut datagram = vec![0; 65_536];
         let received = timeout(PATIENCE, self.client.recv_from(&mut datagram)).await;
@@ -107,7 +107,7 @@ fn service() -> ServiceKey {
     ServiceKey::new("", "", "a").unwrap()
 }
 
-/// Firewalls admit one port; the reference takes any.
+/// Firewalls can admit one port; the reference pushes from any port.
 #[tokio::test]
 async fn a_change_is_pushed_from_the_one_port_that_reads_the_answers() {
     let scene = Scene::start().await;

@@ -56,7 +56,7 @@ impl Handler {
         Ok(work::convert(codes.len(), || convert::mappings(codes, ids)))
     }
 
-    /// A 5.x server returns one mapping, that of the last code, and its agents send one code. So only the last one counts.
+    /// A 5.x server returns only the mapping of the last code, and its agents send only one. So only the last code is registered.
     async fn map_last(
         &self,
         mut codes: Vec<String>,

@@ -25,7 +25,8 @@ pub(super) enum Refusal {
     Message(Refused),
 }
 
-/// The end of a call. The metrics count the outcome, which the status alone does not show: a successful answer may lack ids.
+/// The end of a call. The metrics count the outcome, which the status alone does not determine: an answer with the status OK may
+/// lack ids.
 #[derive(Debug)]
 pub(super) struct Ended<T> {
     pub(super) outcome: Outcome,
@@ -86,7 +87,7 @@ pub(super) fn end<T>(result: Result<T, Refusal>) -> Ended<T> {
     }
 }
 
-/// Ends a call for one key, whose answer has a form for "no id yet": `unassigned`.
+/// Ends a call for one key. If there is no id yet, the answer is `unassigned`.
 pub(super) fn end_one<T>(result: Result<T, Refusal>, unassigned: T) -> Ended<T> {
     match result {
         Err(Refusal::Register(error)) if error.is_unassigned() => {
@@ -96,7 +97,7 @@ pub(super) fn end_one<T>(result: Result<T, Refusal>, unassigned: T) -> Ended<T> 
     }
 }
 
-/// Ends a call for `requested` keys, whose answer leaves out keys without an id.
+/// Ends a call for `requested` keys. The answer leaves out keys without an id.
 pub(super) fn end_some<M, T>(
     requested: usize,
     result: Result<Vec<M>, Refusal>,
@@ -122,7 +123,7 @@ const fn of_message(refused: Refused) -> Outcome {
     }
 }
 
-/// The outcome of a failed stream: broken off by the transport, whose error has a source, or ended by an invalid message.
+/// The outcome of a failed stream. Either the transport broke it off, and the status has a source, or an invalid message ended it.
 fn of_stream(status: &Status) -> Outcome {
     if status.source().is_some() {
         Outcome::BrokenOff

@@ -58,8 +58,8 @@ pub(super) fn agent_version(metadata: &MetadataMap) -> Option<&str> {
     metadata.get(AGENT_VERSION)?.to_str().ok()
 }
 
-/// Whether the agent drops its ids on the command `ServiceMetadataReset`. Java agents do so since 6.3, the release that also
-/// began to send the version.
+/// Whether the agent drops its ids on the command `ServiceMetadataReset`. Java agents do so since 6.3, and they send their version
+/// since the same release.
 pub(super) fn is_resettable(metadata: &MetadataMap) -> bool {
     metadata.contains_key(AGENT_VERSION)
 }
@@ -94,7 +94,8 @@ pub(super) fn process(
     })
 }
 
-/// The generation stays unknown: 3.2.6 agents make this call, and so does rollcall-agent, which otherwise uses the calls of 5.x.
+/// Converts a recovery. It carries no generation, because both 3.2.6 agents and rollcall-agent, which otherwise uses the calls of
+/// 5.x, make this call.
 pub(super) fn recovery(recover: ApplicationInstanceRecover) -> Result<Recovery, Fault> {
     Ok(Recovery {
         application: application_id(recover.application_id)?,
@@ -132,8 +133,8 @@ pub(super) fn operation(element: &ServiceNameElement) -> Result<OperationRef<'_>
     })
 }
 
-/// An endpoint is on the called side or on the calling side. 6.x servers register only the called side and always leave the
-/// other one out of the answer, so 6.x agents keep requesting it.
+/// Converts an endpoint of the called side or of the calling side. 6.x servers register only the called side and leave the other
+/// side out of every answer, so 6.x agents keep requesting it.
 pub(super) fn endpoint(endpoint: &Endpoint) -> Result<OperationRef<'_>, Fault> {
     let application = service_id(endpoint.service_id)?;
     let span_type = match DetectPoint::try_from(endpoint.from) {
@@ -153,7 +154,7 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> Result<OperationRef<'_>, Fault> {
     })
 }
 
-/// Removes the elements that have a fault. It is an error only if all have one.
+/// Removes the elements that have a fault. Fails only if every element has one.
 pub(super) fn retain_usable<T>(
     elements: &mut Vec<T>,
     fault: impl Fn(&T) -> Option<Fault>,

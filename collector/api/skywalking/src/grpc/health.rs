@@ -1,7 +1,7 @@
 //! `grpc.health.v1.Health`: the result of `/readyz` for probes over gRPC.
 //!
-//! All services of a collector are ready together: each has the status of the whole (the empty name). The name [`LIVENESS`]
-//! belongs to no service: it is serving as long as the process answers, for supervisors that restart a process which does not.
+//! All services of a collector are ready together: each has the status of the whole, whose name is empty. The name [`LIVENESS`]
+//! belongs to no service. It is serving as long as the process answers, for supervisors that restart a process that does not.
 
 use std::{collections::HashSet, pin::Pin, sync::Arc};
 
@@ -43,7 +43,7 @@ struct Place {
     watchers: Gauge,
 }
 
-/// What a stream of [`WATCH`] holds.
+/// The state of a stream of [`WATCH`].
 struct Watcher {
     is_ready: watch::Receiver<bool>,
     /// The status that was sent last.
@@ -53,7 +53,7 @@ struct Watcher {
     _place: Place,
 }
 
-/// What the status of a name follows.
+/// The source of the status of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Follows {
     Readiness,
@@ -62,7 +62,7 @@ enum Follows {
 }
 
 impl Handler {
-    /// Reports on the services with these names, to `max_watchers` streams at most, which end with `stop`.
+    /// Reports on the services with these names. At most `max_watchers` streams follow a status; they end with `stop`.
     pub(super) fn new(
         services: &Services,
         names: impl Iterator<Item = &'static str>,
@@ -133,7 +133,7 @@ fn response(status: ServingStatus) -> HealthCheckResponse {
 impl Health for Handler {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
-    /// The status of a service; `NOT_FOUND` if this collector has none of this name.
+    /// The status of a service. Refused with `NOT_FOUND` if this collector has no service of this name.
     async fn check(
         &self,
         request: Request<HealthCheckRequest>,
@@ -148,8 +148,8 @@ impl Health for Handler {
         Ok(Response::new(response(serving(is_serving))))
     }
 
-    /// The status of a service, now and after every change, until the collector drains. A name that this collector does not have
-    /// is `SERVICE_UNKNOWN`, as the health checking protocol demands.
+    /// The status of a service, now and after every change, until the collector drains. The status of an unknown name is
+    /// `SERVICE_UNKNOWN`, as the health checking protocol requires.
     async fn watch(
         &self,
         request: Request<HealthCheckRequest>,

@@ -70,7 +70,7 @@ impl Handler {
     }
 }
 
-/// An agent executes each serial number once, so each ping gets a new one.
+/// The command to register again. An agent executes each serial number only once, so each command gets a new one.
 fn reset(ping: &ServiceInstancePingPkg) -> Command {
     Command {
         command: "ServiceMetadataReset".to_owned(),

@@ -1,8 +1,8 @@
 //! `grpc.reflection`: the services and their messages, for tools such as `grpcurl`.
 //!
-//! Each answer is made when the client reads it, from descriptors that are encoded once, so a stream holds one small request.
-//! The stream ends with its client, with the collector, and after the time of a unary call. tonic's own handler is not used: it
-//! runs a detached task for each stream and accepts messages of 4 MiB.
+//! Each answer is built when the client reads it, from descriptors that are encoded once, so a stream holds one small request. The
+//! stream ends with its client, with the collector, or after the time limit of a unary call, whichever comes first. tonic's own
+//! handler is not used: it runs a detached task for each stream and accepts messages of 4 MiB.
 
 mod index;
 
@@ -40,7 +40,7 @@ pub(super) const PATHS: [&str; 2] = [
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// A request only has the name of a symbol or a file, and that of a host, in bytes.
+/// The largest request, in bytes. It contains only the name of a symbol or a file, and the name of a host.
 const MAX_MESSAGE_SIZE: usize = 4 << 10;
 
 /// Describes the services with these names. Streams end with `stop`.
@@ -120,7 +120,7 @@ impl Index {
                     service: services.collect(),
                 });
             }
-            // No file has extensions. Tools expect an empty answer.
+            // No file has extensions, and tools expect an empty answer then.
             Some(MessageRequest::AllExtensionNumbersOfType(name)) => {
                 return MessageResponse::AllExtensionNumbersResponse(ExtensionNumberResponse {
                     base_type_name: name.clone(),

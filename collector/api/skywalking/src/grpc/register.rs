@@ -83,7 +83,7 @@ impl Handler {
         Ok(work::convert(names.len(), || convert::mappings(names, ids)))
     }
 
-    /// Registers the usable instances. It is an error only if none is usable.
+    /// Registers the usable instances. Fails only if none is usable.
     async fn map_instances(
         &self,
         mut instances: Vec<ServiceInstance>,
@@ -107,8 +107,8 @@ impl Handler {
         }))
     }
 
-    /// After a reset an agent still requests names that it used before, with the old service id. If no service has that id now,
-    /// the endpoint is left out, so that the request does not create it.
+    /// Registers endpoints. After a reset, an agent still requests names that it used before, with its old service id. If no
+    /// service has that id now, the endpoint is left out of the answer and not registered.
     async fn map_endpoints(
         &self,
         mut endpoints: Vec<Endpoint>,
@@ -182,8 +182,7 @@ impl Handler {
         end_some(requested, mappings, reply)
     }
 
-    /// The mapping of addresses to services is topology, which the collector does not build. It only renews the instance's
-    /// lease.
+    /// Renews the lease of the instance. The mapping of addresses to services is topology, which the collector does not build.
     fn do_service_and_network_address_mapping_register(
         &self,
         request: Request<ServiceAndNetworkAddressMappings>,

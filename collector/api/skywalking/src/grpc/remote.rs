@@ -1,9 +1,9 @@
 //! `RemoteCommonService`: registrations forwarded by other members. A stream is answered once all its registrations are durable.
 //!
-//! Upstream's collectors use the same service to send registrations and metrics of their own inventory. Such a stream is refused
-//! as a whole. After a message that cannot be executed, the rest of a member's stream is refused too: a success answer would
-//! lose its registrations. The member then commits the refused registrations itself. Each refusal is counted and degrades
-//! readiness for a while.
+//! Upstream's collectors use the same service to send registrations and metrics of their own inventory. Such a stream is refused as
+//! a whole. In the stream of a member, a message that cannot be executed ends the stream with a refusal, because a success answer
+//! would lose the remaining registrations. The member then commits the refused registrations itself. Each refusal is counted and
+//! degrades readiness for a while.
 
 use std::time::Duration;
 
@@ -33,10 +33,10 @@ use crate::remote::{MEMBER, columns};
 pub(super) const MAX_MESSAGE_SIZE: usize = 1 << 20;
 /// The most registrations that are collected before a commit.
 const BATCH: usize = 1024;
-/// The most bytes of their messages.
+/// The most bytes of messages that are collected before a commit.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// How long a refusal degrades readiness: a collector that keeps sending is refused again before that.
+/// How long a refusal degrades readiness. A collector that keeps sending is refused again within this time.
 const REMEMBERED: Duration = Duration::from_secs(120);
 /// The most characters shown of a sender's `user-agent`.
 const MAX_SHOWN: usize = 100;

@@ -1,7 +1,7 @@
 //! The structure of every call's messages, from the descriptors of the generated types.
 //!
-//! A message is counted on the wire before it is decoded: elements of repeated fields at any depth, numbers in packed fields,
-//! and fields. Fields that no generated type has are not decoded and count as fields. The reader follows the wire format exactly
+//! A message is counted on the wire before it is decoded: elements of repeated fields at any depth, numbers in packed fields, and
+//! fields. Fields that no generated type has are not decoded, and count only as fields. The reader follows the wire format exactly
 //! as the decoder does, except that it refuses groups, which no agent sends.
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -17,7 +17,7 @@ mod tests;
 /// The messages of every service in the descriptors.
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
-    /// Messages refer to each other by their index. `None`: the descriptors name the message and do not have it.
+    /// Messages refer to each other by their index. `None` for a message that the descriptors name but do not contain.
     messages: Vec<Option<Shape>>,
     /// The index of each message, by its name.
     names: HashMap<String, Index>,
@@ -29,7 +29,7 @@ pub(super) struct Shapes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Index(usize);
 
-/// The fields of a message that count as more than one field, by their number.
+/// The fields of a message that count as more than a plain field, by their number.
 #[derive(Clone, Debug, Default)]
 struct Shape(Vec<(u32, Field)>);
 
@@ -57,7 +57,7 @@ pub(super) enum Refused {
     Work(work::Error),
 }
 
-/// The deepest nesting of messages; every schema has less.
+/// The deepest nesting of messages that is accepted. No schema nests as deep.
 const MAX_DEPTH: usize = 16;
 
 // Numbers of descriptor.proto.
@@ -226,7 +226,7 @@ impl Shapes {
         Ok(())
     }
 
-    /// The index of the message with this name, which may be read later.
+    /// The index of the message with this name. Its descriptor may be read later.
     fn index(&mut self, name: &str) -> Index {
         if let Some(index) = self.names.get(name) {
             return *index;

@@ -1,10 +1,11 @@
 //! Serves the agents' other calls: telemetry, and polls for commands.
 //!
 //! Every message is accepted, counted and dropped. It renews the leases of the instances that it names. The answer is one empty
-//! message, which carries no command. An error answer would make the agent write to its log every few seconds. One handler
-//! serves every call of the [`table`]; a unary call is a stream of one message.
+//! message, which carries no command. It is not an error, because an error would make the agent write to its log every few seconds.
+//! One handler serves every call of the [`table`]; a unary call is a stream of one message.
 //!
-//! Nothing is decoded. A message is scanned for its senders ([`evidence`]); a large one, off the runtime's threads.
+//! Nothing is decoded. A message is scanned for its senders ([`evidence`]). A large message is scanned on a thread outside the
+//! runtime.
 
 use axum::Router;
 use bytes::Bytes;
@@ -34,7 +35,8 @@ mod evidence;
 mod sender;
 mod table;
 
-/// The memory kept for an element that names a sender or an id, in bytes, and the fewest bytes of such an element on the wire.
+/// The memory that is kept for an element that names a sender or an id, in bytes; and below, the fewest bytes of such an element on
+/// the wire.
 const KEPT: usize = 128;
 const SHORTEST: usize = 8;
 
@@ -139,7 +141,7 @@ impl Handler {
             let evidence = reader.read(&messages)?;
             let clock = self.read_clock(&messages, &evidence);
             let is_renewed = self.record(evidence).await?;
-            // An id that the sender cannot have received belongs to another process.
+            // The clock is reported only if the sender was not refused: a refused id belongs to another process.
             if let Some((sender, skew)) = clock.filter(|_| is_renewed) {
                 sender.report_clock(&self.heartbeat, skew);
             }
@@ -169,7 +171,7 @@ impl Handler {
         Some((evidence.sender()?, skew))
     }
 
-    /// Renews the leases of the senders, and adopts ids that the inventory does not hold. Returns whether no sender was refused.
+    /// Renews the leases of the senders, and adopts ids that the inventory does not have. Returns `true` if no sender was refused.
     async fn record(&self, evidence: Evidence<'_>) -> Result<bool, Refusal> {
         self.dropped.inc_by(evidence.messages);
         self.undecodable.inc_by(evidence.undecodable);
@@ -178,7 +180,7 @@ impl Handler {
             return fault.map_or(Ok(false), |fault| Err(fault.into()));
         }
         let signal = self.row.signal;
-        // The agent drops an unknown id with its next ping, so the id needs no reservation.
+        // These agents drop an unknown id with their next ping, so the id is not adopted.
         let mut is_renewed = true;
         for sign in evidence.resettable.into_values() {
             is_renewed &= self.heartbeat.renew_known(sign);
@@ -204,7 +206,7 @@ impl Handler {
         Ok(is_renewed)
     }
 
-    /// Ignores a failure, unless the agent can react to it.
+    /// Ignores a failure that the agent cannot react to.
     fn skip_failed(&self, taken: Result<(), register::Error>) -> Result<(), Refusal> {
         match taken {
             // An unusable segment does not affect the others of its stream.

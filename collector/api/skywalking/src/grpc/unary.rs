@@ -1,9 +1,9 @@
 //! Serves calls of one message and one answer, for every service that names something.
 //!
-//! There is one path from the wire to a handler: the message is counted, charged to the budget `work`, and decoded; a large one,
-//! off the runtime's threads. So no call can be added without a limit on its elements. A call that the descriptors lack cannot
-//! be counted and is not served. Every call is counted in one place, with the outcome of its answer or refusal, including calls
-//! that are refused before their handler runs.
+//! There is one path from the wire to a handler: the message is counted, charged to the budget `work`, and decoded. A large message
+//! is decoded on a thread outside the runtime. So no call can be added without a limit on its elements. A call without a descriptor
+//! cannot be counted and is not served. Every call is counted in one place, with the outcome of its answer or refusal, including
+//! calls that are refused before their handler runs.
 
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ fn generation(path: &str) -> &'static str {
     }
 }
 
-/// Reads a whole request, whose message is not decoded yet.
+/// Reads a whole request without decoding its message.
 async fn read(request: HttpRequest<Body>, max: usize) -> Result<HttpRequest<Bytes>, Refusal> {
     let (head, body) = request.into_parts();
     stream::refuse_encoded(&head.headers)?;

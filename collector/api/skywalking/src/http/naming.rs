@@ -1,7 +1,7 @@
 //! Serves the list of collectors, which agents request often.
 //!
-//! A list is encoded when the view changes, never for a request. [`FastPath`] answers `GET` in front of the router. The router
-//! has the same routes for all other methods, and for listeners without a fast path.
+//! A list is encoded when the view changes, not for each request. [`FastPath`] answers `GET` in front of the router. The router has
+//! the same routes, for all other methods and for listeners without a fast path.
 
 use std::{
     future::{Ready, ready},
@@ -61,7 +61,7 @@ async fn answer(State(route): State<Arc<Route>>) -> Response<Full<Bytes>> {
     route.answer()
 }
 
-/// Like Jetty's servlets, answers with the methods of the path.
+/// Answers `OPTIONS` with the methods of the path, as Jetty's servlets do.
 async fn options() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let methods = HeaderValue::from_static("GET,HEAD,OPTIONS");
@@ -69,9 +69,8 @@ async fn options() -> Response<Body> {
     response
 }
 
-/// Answers the `GET`s of the naming face itself and forwards all other requests. So a `GET` does not pay for the router that a
-/// listener shares among its faces: neither for its clone nor for a boxed body, which together would take 13 % of its processor
-/// time (tests/benches/RESULTS.md).
+/// Answers the `GET`s of the naming face itself and forwards all other requests. So a `GET` does not pay for a clone of the shared
+/// router and for a boxed body, which together take 13 % of its processor time (tests/benches/RESULTS.md).
 #[derive(Clone, Debug)]
 pub struct FastPath<S> {
     inner: S,
@@ -79,7 +78,7 @@ pub struct FastPath<S> {
 }
 
 impl<S> FastPath<S> {
-    /// Wraps `inner` with the naming face below `context_path`; without a path, this listener has no naming face.
+    /// Wraps `inner` with the naming face below `context_path`. `None` means that this listener has no naming face.
     pub fn new(services: &Services, context_path: Option<&str>, inner: S) -> Self {
         Self {
             inner,

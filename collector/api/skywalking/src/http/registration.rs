@@ -1,8 +1,8 @@
 //! Registration over HTTP (proto/docs/skywalking.md section 2.3). [`v2`] has the calls of 6.x and 7.0, [`named`] those of 8.0
 //! and later.
 //!
-//! A batch is answered in part: a key that is unusable, or has no id in time, does not affect the others. The call is refused
-//! only if no key can be answered. Timestamps of agents (`rt`, `ht`) decide nothing.
+//! A batch may be answered in part: a key that is unusable, or has no id in time, does not affect the others. The call is refused
+//! only if no key can be answered. Timestamps of agents (`rt`, `ht`) are evidence only; no decision depends on them.
 
 use std::sync::Arc;
 
@@ -53,8 +53,8 @@ use routes::Routes;
 /// An answer, and its outcome in the metrics.
 type Handled = Result<(Outcome, Response), Refusal>;
 
-/// The registration face below `context_path`. With a token, callers have to send it in the header `authentication`; others get
-/// 403.
+/// The registration face below `context_path`. If a token is configured, callers must send it in the header `authentication`; other
+/// callers get 403.
 pub fn router(
     services: &Services,
     limits: &json::Limits,
@@ -192,8 +192,8 @@ impl Face {
         Ok((outcome, input.reply(reply).await?))
     }
 
-    /// Segments renew the leases of their instances and are otherwise dropped. The ids in them were assigned before, so unknown
-    /// ones are adopted. A segment whose ids are refused does not affect the others; one that lacks a key refuses the whole body.
+    /// Segments renew the leases of their instances and are otherwise dropped. Their ids were assigned earlier, so unknown ids are
+    /// adopted. A segment whose ids are refused does not affect the others. If a segment lacks a key, the whole body is refused.
     async fn segments(self: Arc<Self>, input: Input) -> Handled {
         let evidence: segments::Evidence = input.parse().await?;
         let sign = |(instance, application)| Sign {
@@ -223,7 +223,7 @@ fn named_operations(body: &[u8]) -> Result<Vec<(Box<RawValue>, wire::ServiceName
     elements.into_iter().enumerate().map(element).collect()
 }
 
-/// The operations that can be registered, and their positions among the elements. It is an error only if none can.
+/// The operations that can be registered, and their positions among the elements. Fails only if none can be registered.
 fn usable(
     elements: &[(Box<RawValue>, wire::ServiceName)],
 ) -> Result<(Vec<usize>, Vec<OperationRef<'_>>), Refusal> {
@@ -243,7 +243,7 @@ fn usable(
     }
 }
 
-/// The ids of a batch; empty if none was durable in time, like upstream's answer.
+/// The ids of a batch; empty if none was durable in time, as in upstream's answer.
 fn in_time<I: Copy>(
     ids: Result<Vec<Option<I>>, Error>,
     count: usize,

@@ -52,7 +52,7 @@ async fn the_duration_of_a_call_counts_for_the_generation_of_its_path() {
     }
 }
 
-/// A call added without a limit fails here.
+/// This test fails for a call that is added without a limit.
 #[tokio::test]
 async fn every_call_refuses_a_body_with_too_many_elements_or_bytes() {
     let fixture = Fixture::start();

@@ -30,17 +30,17 @@ mod tests;
 /// Settings of the clients.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The most registrations queued for one member or on the way to it. One more is refused at once.
+    /// The most registrations that are queued for one member or on the way to it. Further ones are refused at once.
     pub buffer_size: usize,
     /// The timeout of a member for a connection and for the answer to one stream.
     pub patience: Duration,
-    /// The certificate for connections over TLS; `None` for plain ones.
+    /// The certificate for connections over TLS; `None` for plain connections.
     pub certificates: Option<Certificates>,
     /// The agents' token, which members require with every call; `None` if none is configured.
     pub token: Option<AsciiMetadataValue>,
 }
 
-/// The backoff after a failure of a member, so that few callers wait for an unavailable one.
+/// The backoff after a failure of a member, so that few callers wait for an unavailable member.
 const REST: Duration = Duration::from_secs(1);
 
 /// Forwards registrations to one member. Dropping it closes the connection and fails all waiting callers.
@@ -127,12 +127,12 @@ pub(super) fn open(
 // === impl Client ===
 
 impl Client {
-    /// Has the member commit these registrations, and returns once the member confirms. Registrations that arrive while it works
-    /// go into the next stream together.
+    /// Requests that the member commit these registrations, and returns once it confirms. Registrations that arrive while the
+    /// member works on a stream go into the next stream together.
     ///
     /// # Errors
     ///
-    /// The commit is not confirmed; see [`Error`].
+    /// The member did not confirm the commit; see [`Error`].
     pub fn commit(
         &self,
         registrations: Vec<Registration>,
@@ -238,8 +238,8 @@ impl Link {
         }
     }
 
-    /// Begins the backoff. Logs the first failure, and the reason why TLS fails as soon as it is known: an operator has to replace
-    /// a certificate.
+    /// Begins the backoff. Logs the first failure. Also logs the reason for a TLS failure as soon as it is known, because an
+    /// operator then has to replace a certificate.
     fn record_failure(&mut self, status: &Status) {
         let until = Instant::now() + REST;
         let is_first = self.rests_until.replace(until).is_none();

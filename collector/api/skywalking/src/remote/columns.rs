@@ -9,12 +9,12 @@
 //! | operation | 202 | 10000 | 3 | id, service name | | application id, service id |
 //! | address | 203 | 206 | 9 | id, network address | | address id, span layer, server type |
 //!
-//! 3.2.6 has no addresses. Graph, node and columns are therefore those of 5.x. The data type is the first one that 3.2.6 lacks,
-//! so that a 3.2.6 receiver skips the message; with 5.x's type, 3, it would read a service name.
+//! 3.2.6 has no addresses, so their graph, node and columns are those of 5.x. Their data type is the first one that 3.2.6 lacks, so
+//! that a 3.2.6 receiver skips the message; with the type of 5.x, which is 3, it would read a service name.
 //!
 //! Values without a column in 3.2.6 are in fields 6 and 9, lists of strings and of integers, which 3.2.6 skips as unknown. They
-//! cannot be additional columns: a receiver copies all columns into an array with room for those that it knows, and one more
-//! fails the stream. Messages of a 3.2.6 collector lack these fields.
+//! cannot be additional columns, because a receiver copies all columns into an array with room only for those that it knows, and a
+//! further column fails the stream. Messages of a 3.2.6 collector lack these fields.
 //!
 //! | | lists of strings | lists of integers |
 //! |---|---|---|

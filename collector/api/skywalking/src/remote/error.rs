@@ -1,6 +1,7 @@
 //! Why registrations were not forwarded.
 
-/// Why registrations were not forwarded. Except after the first two errors, the member may have committed them nevertheless.
+/// Why registrations were not forwarded. After `Full` and `Resting` the member has not received them; after the other errors it may
+/// have committed them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
     /// The queue for this member is full.

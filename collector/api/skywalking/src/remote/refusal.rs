@@ -1,5 +1,5 @@
-//! Why TLS with another collector failed. With TLS 1.3 a server checks the certificate of its client after the client's handshake
-//! has ended, so its refusal arrives with the first read.
+//! Why TLS with another collector failed. With TLS 1.3 a server checks its client's certificate after the handshake has ended for
+//! the client, so a refusal arrives with the client's first read.
 
 use std::{
     io::{self, IoSlice},
@@ -32,7 +32,7 @@ impl Refusal {
         self.0.lock().take()
     }
 
-    /// Keeps the reason if this is an error of TLS.
+    /// Keeps the reason if the error is an error of TLS.
     pub(super) fn keep(&self, error: &io::Error) {
         if let Some(reason) = explain_tls(error, Side::Server) {
             *self.0.lock() = Some(reason);

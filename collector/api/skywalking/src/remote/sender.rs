@@ -19,7 +19,7 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// Selects the owner of new registrations as upstream's `RemoteSenderService` does: the first member. Cheap to clone.
+/// Selects the owner of new registrations: the first member, as upstream's `RemoteSenderService` does. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sender {
     own: Arc<str>,
@@ -33,7 +33,7 @@ struct Peers {
     clients: HashMap<Arc<str>, Arc<Client>>,
 }
 
-/// Keeps a client for every other member while it is in the view. It is a task to run.
+/// The task that keeps a client for every other member as long as it is in the view.
 #[derive(Debug)]
 pub struct Clients {
     config: client::Config,
@@ -45,8 +45,8 @@ pub struct Clients {
     links: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
-/// The sender of the collector that the members list as `own`, and the task to run for it. Until the task runs, all work is
-/// local.
+/// The sender of the collector that the members list as `own`, and the task to run for it. Until the task runs, all registrations
+/// are committed locally.
 #[must_use]
 pub fn build(
     config: client::Config,

@@ -44,8 +44,8 @@ impl Registry {
         })
     }
 
-    /// A registration with what it does not change on an existing instance: the health of a persistent one, and its id if the
-    /// registration names none.
+    /// Completes a registration with the values that it does not change on an existing instance: the health of a persistent
+    /// instance, and the id if the registration names none.
     #[must_use]
     pub fn kept(&self, key: &ServiceKey, mut registration: Registration) -> Registration {
         let known = self.known(key, &registration);

@@ -44,8 +44,8 @@ impl Registry {
         })
     }
 
-    /// Makes these instances the only ones of a service that the connection holds. Of two at the same endpoint the later one
-    /// counts. Returns the revision of the service.
+    /// Makes these instances the only ones of a service that the connection holds. If two have the same endpoint, the later one is
+    /// kept. Returns the revision of the service.
     ///
     /// # Errors
     /// A registration is not valid, or there is no room for all.
@@ -99,7 +99,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether the changed values of an instance are valid, and the share that it is charged to has room for them.
+    /// Checks that the changed values of an instance are valid and fit into the share that the instance is charged to.
     ///
     /// # Errors
     /// As [`Registry::patch`].
@@ -158,8 +158,8 @@ impl Registry {
         published.len()
     }
 
-    /// Removes up to `limit` of the instances that a connection still holds, and returns whether none is left. The caller repeats
-    /// this until it is true.
+    /// Removes up to `limit` of the instances that a connection still holds. Returns whether none is left; the caller repeats the
+    /// call until it returns `true`.
     pub fn end(
         &mut self,
         connection: ConnectionId,
@@ -190,7 +190,7 @@ impl Registry {
         self.records.get(instance).is_some() && self.remove_at(instance.index, what, now, effects)
     }
 
-    /// Records the health of an instance, and what decided about it. Returns whether it changed.
+    /// Records the health of an instance and its cause. Returns whether the health changed.
     pub fn set_health(
         &mut self,
         instance: InstanceRef,
@@ -233,7 +233,7 @@ impl Registry {
         }
     }
 
-    /// Makes the client that sent a beat, which has no connection, the owner of an instance restored from an earlier run.
+    /// Makes the client that sent a beat the owner of an instance restored from an earlier run. Such a client has no connection.
     pub fn claim(&mut self, instance: InstanceRef, effects: &mut Effects) {
         let record = self.records.get(instance);
         if let Some(record) = record.filter(|record| record.owner == Owner::Restored) {
@@ -242,7 +242,7 @@ impl Registry {
         }
     }
 
-    /// Whether a registration is valid and there is room for it.
+    /// Checks that a registration is valid and that there is room for it.
     ///
     /// # Errors
     /// As [`Registry::register`].

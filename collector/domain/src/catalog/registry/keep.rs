@@ -26,7 +26,7 @@ impl Registry {
         self.service(key).map_or(0, |(_, service)| service.revision)
     }
 
-    /// Whether there is room for an instance once the other instances of the publisher, `replaced`, are removed.
+    /// Checks that there is room for an instance once `replaced`, the other instances of the publisher, are removed.
     pub(super) fn room_for(
         &self,
         by: &Registrant,
@@ -65,9 +65,9 @@ impl Registry {
         self.find(service, &registration.endpoint, registration.kind)
     }
 
-    /// Whether there is room for a batch that removes these other instances of the publisher from the service. Only what the batch
-    /// adds is counted: a client that connects again repeats its batch while its earlier connection still holds the
-    /// instances. Completes the registrations of known instances.
+    /// Checks that there is room for a batch that removes these other instances of the publisher from the service. Only the
+    /// additions of the batch count: a client that reconnects repeats its batch while its earlier connection still holds the
+    /// instances. Also completes the registrations of known instances.
     pub(super) fn room_for_batch(
         &self,
         by: &Registrant,
@@ -101,7 +101,7 @@ impl Registry {
         self.room_in_bytes(bytes)
     }
 
-    /// Whether there is room for the instances in their service, and for the service if it is new. Returns the bytes of a new
+    /// Checks that there is room for the instances in their service, and for the service if it is new. Returns the bytes of a new
     /// service.
     fn room_in_service(
         &self,
@@ -140,7 +140,7 @@ impl Registry {
         Full::check(Resource::InstancesPerConnection, after, limit)
     }
 
-    /// Whether there is room for these bytes. A change that adds none is always admitted.
+    /// Checks that there is room for these bytes. A change that adds no bytes is always admitted.
     pub(super) fn room_in_bytes(&self, added: usize) -> Result<(), Full> {
         if added == 0 {
             return Ok(());

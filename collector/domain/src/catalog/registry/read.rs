@@ -28,7 +28,7 @@ pub struct Beaten {
     pub is_leased: bool,
     /// Whether it was restored from an earlier run, and no client has registered it since.
     pub is_restored: bool,
-    /// The terms that the instance registered with.
+    /// The beat terms with which the instance registered.
     pub beats: Beats,
 }
 
@@ -141,7 +141,7 @@ impl Registry {
         self.instances_from(key, 0, usize::MAX)
     }
 
-    /// As [`Registry::instances`], `limit` of them from place `from` on. The time depends on `limit` alone.
+    /// As [`Registry::instances`], but at most `limit` instances, starting at position `from`. The time depends on `limit` alone.
     #[must_use]
     pub fn instances_from(
         &self,

@@ -98,7 +98,7 @@ impl Service {
         Self::base_cost(&self.key) + self.settings_cost() + overrides.sum::<usize>()
     }
 
-    /// What is charged to the peer of the service.
+    /// The service, and the bytes, that are charged to its peer.
     pub(super) fn share(&self) -> Held {
         Held {
             services: 1,
@@ -171,8 +171,8 @@ impl Record {
         instance_cost(&self.endpoint, &self.metadata, id, app)
     }
 
-    /// Adds what a registration does not change: the health that a probe of a persistent instance found, and the id if the client
-    /// names none.
+    /// Adds the values that a registration does not change: the health that a probe of a persistent instance found, and the id if
+    /// the client names none.
     pub(super) fn complete(&self, registration: &mut Registration) {
         if !self.kind.is_ephemeral() {
             registration.healthy = self.healthy;

@@ -21,8 +21,8 @@ pub enum NotRemoved {
 }
 
 impl Registry {
-    /// Sets the settings of a service, and creates it if it is unknown. It then stays even without instances. The room for the
-    /// settings is checked by [`Registry::admits_settings`] only: stored settings are restored whatever they take.
+    /// Sets the settings of a service, and creates it if it is unknown. It then stays even without instances. Only
+    /// [`Registry::admits_settings`] checks the room for the settings, so that stored settings are restored whatever their size.
     ///
     /// # Errors
     /// There is no room for another service, or its metadata is too large.
@@ -166,7 +166,7 @@ impl Registry {
         self.touch(id, effects);
     }
 
-    /// Sets the override at an endpoint; an empty override removes it, also where the instance has ended.
+    /// Sets the override at an endpoint. An empty override removes it, even if the instance has ended.
     ///
     /// # Errors
     /// The service has no instance at the endpoint, and no override that could be removed.

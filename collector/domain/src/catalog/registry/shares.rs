@@ -1,8 +1,8 @@
 //! The shares of peers: how many services and bytes each peer has added to the registry.
 //!
 //! A service and an instance are charged to the peer that registered them, until they are removed. An instance that another peer
-//! registers again is charged to that peer. Such a registration adds nothing, so it is admitted even if the share is used up. What
-//! an operator adds or a store restores is charged to no peer until a peer registers it again.
+//! registers again is charged to that peer. Such a registration adds nothing, so it is admitted even if the share is used up. Items
+//! that an operator adds or a store restores are charged to no peer until a peer registers them again.
 //!
 //! Settings and overrides are charged to the peer of their service. A service that is charged to no peer is charged to the first
 //! peer that sets some.
@@ -118,7 +118,7 @@ impl Shares {
         Payer(slot.checked_add(1).and_then(NonZeroU32::new))
     }
 
-    /// Releases what was charged. A share without a charge is removed.
+    /// Releases a charge. A share without a charge is removed.
     pub(super) fn release(&mut self, payer: Payer, removed: Held) {
         let Some(slot) = payer.slot() else {
             return;
@@ -155,7 +155,8 @@ impl Held {
 }
 
 impl Registry {
-    /// The most services and the most bytes that are charged to one peer, of one part of the peers; `None` beyond the last part.
+    /// The largest number of services and the largest number of bytes charged to any one peer, among one part of the peers; `None`
+    /// beyond the last part.
     #[must_use]
     pub fn largest_shares_in(&self, part: usize) -> Option<Held> {
         let shares = self.shares.shares.chunk(part)?;
@@ -200,7 +201,7 @@ impl Registry {
         }
     }
 
-    /// Whether the share of a peer has room for another service.
+    /// Checks that the share of a peer has room for another service.
     pub(super) fn share_in_services(&self, peer: Option<IpAddr>) -> Result<(), Full> {
         let wanted = self.shares.of(peer).services + 1;
         let limit = self.limits.services_per_peer;
@@ -210,7 +211,7 @@ impl Registry {
         }
     }
 
-    /// Whether the share of a peer has room for these bytes.
+    /// Checks that the share of a peer has room for these bytes.
     pub(super) fn share_in_bytes(&self, peer: Option<IpAddr>, added: usize) -> Result<(), Full> {
         let wanted = self.shares.of(peer).bytes.saturating_add(added);
         let limit = self.limits.bytes_per_peer;
@@ -220,7 +221,7 @@ impl Registry {
         }
     }
 
-    /// Whether the share that an existing item is charged to has room for these bytes.
+    /// Checks that the share that an existing item is charged to has room for these bytes.
     pub(super) fn share_of_payer(&self, payer: Payer, added: usize) -> Result<(), Full> {
         let wanted = self.shares.of_payer(payer).bytes.saturating_add(added);
         let limit = self.limits.bytes_per_peer;

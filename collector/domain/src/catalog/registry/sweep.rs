@@ -1,4 +1,4 @@
-//! Removes what has expired: empty services, overrides without an instance, tombstones.
+//! Removes expired items: empty services, overrides without an instance, tombstones.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ pub struct Swept {
 }
 
 impl Registry {
-    /// Removes what has expired: services that were not created explicitly and have been empty for `empty_after`, overrides
-    /// whose term has ended, and tombstones. Each call removes a bounded number.
+    /// Removes expired items: services that were not created explicitly and have been empty for `empty_after`, overrides whose term
+    /// has ended, and tombstones. Each call removes a bounded number of each.
     pub fn sweep(&mut self, now: Moment, empty_after: Duration, effects: &mut Effects) -> Swept {
         self.tombstones.expire(now);
         let mut swept = Swept::default();
@@ -81,7 +81,7 @@ mod tests {
         (key, endpoint, registration)
     }
 
-    /// The queue grew with each deregistration, and faster than a sweep empties it.
+    /// A regression test: the queue once grew with each deregistration, faster than a sweep empties it.
     #[test]
     fn an_empty_service_is_queued_once_and_one_with_instances_never() {
         let term = Duration::from_secs(60);
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!((swept.services, registry.empty.len()), (vec![key], 0));
     }
 
-    /// The queue got an entry with each deregistration of an instance with an override.
+    /// A regression test: each deregistration of an instance with an override once added an entry to the queue.
     #[test]
     fn an_override_without_an_instance_is_queued_once_and_one_with_an_instance_never() {
         let term = Duration::from_secs(60);

@@ -227,7 +227,7 @@ fn an_instance_that_a_connection_takes_over_counts_for_its_limit() {
     assert_eq!(owner, &Publisher::Operator);
 }
 
-/// The bytes of the removed instances were not subtracted, so the swap was refused.
+/// A regression test: the bytes of the removed instances were not subtracted, so the swap was refused.
 #[test]
 fn a_swap_of_instances_at_the_limit_of_bytes_is_admitted() {
     let swap = |fixture: &mut Fixture, ips: [&str; 3]| {
@@ -300,7 +300,7 @@ fn settings_and_overrides_are_charged_and_given_back() {
     assert_eq!(registry.counts(), before);
 }
 
-/// A refusal promises that nothing was changed.
+/// After a refusal nothing has changed.
 #[test]
 fn a_refused_registration_leaves_the_tombstone_and_reports_no_service() {
     let mut fixture = small();

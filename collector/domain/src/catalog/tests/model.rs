@@ -202,7 +202,7 @@ fn overrule(
             .contains_key(&(service, endpoint.clone(), *kind))
     });
     let done = registry.set_override(&name(service), &endpoint, set.clone(), effects);
-    // An override is removed also where its instance has ended.
+    // An override can be removed even if its instance has ended.
     let is_removal = set.is_empty() && model.overrides.contains_key(&(service, endpoint.clone()));
     assert_eq!(done.is_ok(), is_known || is_removal);
     if set.is_empty() {
@@ -218,7 +218,7 @@ fn compare(model: &mut Model, fixture: &mut Fixture, before: &[(u64, Vec<Host>)]
     for ended in &effects.ended {
         assert!(model.leased.remove(ended), "a lease ends that was granted");
     }
-    // One that was granted and ended in one step is listed in both.
+    // An instance that was granted and ended in one step is in both lists.
     model.leased.extend(effects.granted.iter().copied());
     model
         .leased

@@ -189,7 +189,7 @@ fn a_registration_that_adds_nothing_is_admitted_and_charged_to_its_peer() {
     );
 }
 
-/// Another collector that shares the store admitted the change, and this one has to apply it.
+/// Another collector that shares the store admitted the change, so this collector must apply it.
 #[test]
 fn a_registration_of_no_peer_is_limited_by_no_share() {
     let mut fixture = Fixture::with(Limits {

@@ -77,7 +77,7 @@ fn pollers_have_a_part_of_the_limit_and_each_has_a_limit_of_its_own() {
     }
     assert_eq!(all.add(&key("a"), of(poller(200)), (), 4_000), Err(full));
     assert!(all.add(&key("a"), of(udp(1)), (), 4_000).is_ok());
-    // Those that end make room.
+    // Subscriptions that end make room.
     assert_eq!(all.end(&poller(1)).len(), 256);
     all.add(&key("a"), of(poller(200)), (), 4_000).unwrap();
     let renewed = all.renewed(None).count();

@@ -67,8 +67,8 @@ proptest! {
         prop_assert_eq!(after(&ids, Sequence::ZERO_CENTRED).next(), Some(expected));
     }
 
-    /// A sequence restored from the assigned ids alone, in any order, continues where the running one, which skipped the
-    /// adopted ids, would have continued.
+    /// A sequence that is restored from the assigned ids alone, in any order, continues like the running sequence, which skipped
+    /// the adopted ids.
     #[test]
     fn a_restored_sequence_continues_where_the_running_one_stands(
         adopted in prop::collection::hash_set(-30_i32..30, 0..30),

@@ -10,7 +10,7 @@ use super::*;
 const BATCHES: usize = 400;
 const PER_BATCH: usize = 20;
 
-/// At every moment the ids that a key, a listing or another entry leads to have entries.
+/// At every moment, an id that a reader finds through a key, a listing or another entry has an entry.
 #[test]
 fn every_id_that_a_reader_finds_resolves() {
     let mut allocator = allocator();

@@ -59,7 +59,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         true
     }
 
-    /// Counts a lease in its group, if that has become known.
+    /// Counts a lease in its group if the group has become known.
     pub fn learn_group(&self, key: K) {
         let mut ledger = self.ledger.lock();
         if !ledger.tallies.is_unknown(key) {

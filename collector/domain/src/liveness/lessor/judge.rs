@@ -16,12 +16,13 @@ const DECAY: u32 = 16;
 /// it back. Calls that are under way together are processed in any order, so a heartbeat that an agent sent before its goodbye may
 /// be processed after it. A process that continues sends another heartbeat later.
 const GOODBYE_GRACE: Duration = Duration::from_secs(10);
-/// Two collectors may date one signal this differently, because their wall clocks are adjusted.
+/// The largest difference between the times that two collectors give one signal. Their wall clocks are adjusted, so the times
+/// differ.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 impl<K: Key, G: Group> Lessor<K, G> {
     /// Marks the instances whose signals are overdue, and appends the transitions. Checks up to `limit` leases; renewals that
-    /// change a state wait for that long. Returns whether the caller has to call again to check the rest.
+    /// change a state wait while it does. Returns whether the caller must call again to check the remaining leases.
     pub fn expire(&self, now: Moment, limit: usize, changed: &mut Vec<Transition<K>>) -> bool {
         let leases = self.leases.pin();
         let mut ledger = self.ledger.lock();
@@ -76,7 +77,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         self.bring_back(key, lease, now)
     }
 
-    /// Brings back an instance of which a signal was just recorded. Returns `None` if the lease was removed.
+    /// Brings back an instance whose signal was just recorded. Returns `None` if the lease was removed.
     pub(super) fn bring_back(&self, key: K, lease: &Lease, now: Moment) -> Option<Renewal<K>> {
         let mut ledger = self.ledger.lock();
         let (from, last_signal) = (lease.standing(), lease.last_signal());

@@ -36,7 +36,7 @@ pub struct Counts {
     pub silent: usize,
     /// Leases that are down.
     pub down: usize,
-    /// Leases whose holder left.
+    /// Leases of instances that left.
     pub left: usize,
     /// Down or left for [`Terms::forget_after`], or forgotten before; not in the other counts.
     pub forgotten: usize,
@@ -123,7 +123,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
         lease.enter(removed);
     }
 
-    /// Removes a lease from the count of the state that it leaves.
+    /// Removes a lease from the count of its state `from`.
     fn discount(&mut self, key: K, from: Standing) {
         if from.has(Flag::Forgotten) {
             self.forgotten -= 1;
@@ -237,7 +237,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
         }
     }
 
-    /// Leaves a lease out of the counts of its state.
+    /// Marks a lease as forgotten and removes it from the count of its state.
     fn leave_out(&mut self, key: K, lease: &Lease, standing: Standing) {
         self.discount(key, standing);
         self.forgotten += 1;

@@ -38,8 +38,8 @@ impl<K: Key, G: Group> Lessor<K, G> {
 
     /// Removes a lease that is down or left. Returns `false` if there is none, or if a signal has brought it back.
     ///
-    /// An owner that drops instances which are down calls it for each transition to down, and drops the instance if it returns
-    /// true. A later signal finds no lease.
+    /// An owner that drops down instances calls this for each transition to down, and drops the instance if the result is `true`. A
+    /// later signal finds no lease.
     pub fn remove_expired(&self, key: K) -> bool {
         self.remove_if(key, |state| state >= State::Down)
     }

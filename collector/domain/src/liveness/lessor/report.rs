@@ -36,7 +36,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         self.ledger.lock().slow()
     }
 
-    /// The record of an instance that this collector has to report. `None` if the instance has no lease, or is up on the evidence
+    /// The record of an instance, if this collector must report it. `None` if the instance has no lease, or is up on the evidence
     /// of another collector, which reports it itself.
     #[must_use]
     pub fn record(&self, key: K) -> Option<LeaseRecord<K>> {

@@ -83,7 +83,7 @@ fn an_agent_slower_than_the_term_is_silent_at_most_once() {
     assert_eq!((slow.count, slow.example), (1, id(1)));
     let usual = lessor.view(id(1)).unwrap().usual;
     assert!(usual > Duration::from_secs(150), "{usual:?}");
-    // It stops sending, and becomes silent and down nevertheless.
+    // The instance stops sending, and still becomes silent and then down.
     let ended = expire_until(&lessor, 50 * INTERVAL, 60 * INTERVAL);
     let states: Vec<_> = ended.iter().map(|one| one.to).collect();
     assert_eq!(states, [State::Silent, State::Down]);

@@ -145,7 +145,7 @@ fn only_an_instance_that_is_down_or_left_is_forgotten_early() {
         ..Counts::default()
     };
     assert_eq!(lessor.counts(), all);
-    // Neither its regular time nor a removal counts an instance twice.
+    // An instance is not counted twice, either at its regular time or by a removal.
     expire(&lessor, 2 * FORGET);
     assert_eq!(lessor.counts(), all);
     let back = lessor.renew(id(1), Signal::Heartbeat, at(2 * FORGET));
@@ -188,7 +188,7 @@ fn a_forgotten_instance_stays_forgotten_after_a_restart_and_at_other_collectors(
         [&new, &lists, &later].map(is_forgotten),
         [true, true, false]
     );
-    // An instance is not lost because the store refuses the change.
+    // If the store refuses the change, the instance is listed again.
     lists.recall(id(1));
     assert!(!is_forgotten(&lists));
     assert_eq!(lists.counts().left, 1);

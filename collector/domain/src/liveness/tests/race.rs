@@ -145,7 +145,7 @@ fn renew_every_round(lessor: &Lessor<InstanceId>, round: &Round) -> Vec<Transiti
     }
 }
 
-/// Polls often enough to miss no change, and yields now and then.
+/// Polls often enough to detect every change, and yields from time to time.
 fn wait(until: impl Fn() -> bool) {
     while !until() {
         (0..100)

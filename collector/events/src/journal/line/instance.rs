@@ -43,7 +43,7 @@ pub(super) struct InstanceLine {
     usual: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     term: Option<u64>,
-    /// Members: 0 stands for another, unknown one; left out, this collector.
+    /// The tag of a member; 0 stands for another, unknown member. Absent for this collector.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What a crash of the machine leaves, and what the files take on the disk.
+//! The files after a crash of the machine, and their size on the disk.
 
 use super::*;
 

@@ -2,14 +2,14 @@
 
 use rollcall_limits::{Count, work::Error};
 
-/// The depth up to which items of arrays count as elements. No face decodes deeper ones; they count as fields.
+/// The depth up to which items of arrays count as elements. Deeper items, which no face decodes, count as fields.
 const DECODED_DEPTH: u32 = 4;
 
 /// The deepest nesting that the parser accepts; nothing below it is decoded.
 const MAX_DEPTH: u32 = u128::BITS;
 
-/// Counts the items of arrays, and the keys of objects as fields. Leaves invalid JSON to the parser: both read the same up to
-/// the first error.
+/// Counts the items of arrays as elements and the keys of objects as fields. Leaves invalid JSON to the parser: both agree on the
+/// text before the first error.
 ///
 /// # Errors
 /// The body exceeds a limit of `count`.

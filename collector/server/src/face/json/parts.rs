@@ -1,8 +1,8 @@
 //! A received body, in blocks whose memory is proportional to its bytes.
 //!
-//! A body may arrive in very many small parts, and each part costs more than its bytes. So all parts but a single one are
-//! copied into blocks that double in size up to 64 KiB. [`Parts::join`] joins the blocks of a complete body. That copies all of
-//! it, so it is done where large bodies are decoded, and the copy is charged.
+//! A body may arrive in very many small parts, and each part costs more than its bytes. So all parts are copied into blocks that
+//! double in size up to 64 KiB, unless the body has a single part. [`Parts::join`] joins the blocks of a complete body. That copies
+//! the whole body, so it is done where large bodies are decoded, and the copy is charged.
 
 use axum::body::{Body, Bytes};
 use bytes::{Buf as _, BytesMut};
@@ -51,7 +51,7 @@ impl Parts {
         self.length == 0
     }
 
-    /// The bytes that [`Parts::join`] allocates besides the parts: none for a body received in one part.
+    /// The bytes that [`Parts::join`] allocates besides the parts; 0 for a body received in one part.
     #[must_use]
     pub fn copied(&self) -> usize {
         match (&*self.full, self.block.is_empty()) {

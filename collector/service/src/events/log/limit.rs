@@ -20,7 +20,7 @@ impl Limit {
         self.lines.fetch_add(1, Relaxed) < LINES_PER_SECOND
     }
 
-    /// How many lines were suppressed, once their second is over; resets the count.
+    /// The number of lines that were suppressed in a past second, and resets it; 0 during that second.
     #[must_use]
     pub fn left_out(&self, second: i64) -> usize {
         if self.second.swap(second, Relaxed) == second {

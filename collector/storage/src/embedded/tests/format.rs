@@ -1,4 +1,4 @@
-//! The bytes of values: every later release must read what this one writes.
+//! The bytes of values: every later release must be able to read the values of this one.
 
 use rollcall_domain::{
     inventory::{Address, Application, Generation, Row, SpanType},

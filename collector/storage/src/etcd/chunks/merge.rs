@@ -12,12 +12,12 @@ use crate::{
     codec::{Invalid, row},
 };
 
-/// Two members may date one signal this differently, because their wall clocks are adjusted.
+/// The largest difference between the times that two members give one signal. Their wall clocks are adjusted, so the times differ.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 type Contents = BTreeMap<InstanceId, LastSeen>;
 
-/// The value of a chunk merged with reports; `None` if it is unchanged, unless `in_any_case` is set.
+/// The value of a chunk merged with reports. `None` if the merge changes nothing and `in_any_case` is not set.
 pub(super) fn merged(
     key: &str,
     value: &[u8],
@@ -38,9 +38,10 @@ pub(super) fn merged(
             forgotten: is_forgotten(known, seen),
             ..*seen
         };
-        // A fast clock reported a time in the future. It must not win until then.
+        // A fast clock reported a time in the future. That report must not have precedence until then.
         let is_early = known.last_seen > now;
-        // Two reports may have the same signal. A silent or down state is derived from it, so such a report is the later one.
+        // Two reports may be about the same signal. The states silent and down are derived from it later, so a report with such a
+        // state is the later one.
         if is_early || (known.last_seen, known.state) < (seen.last_seen, seen.state) {
             is_changed |= *known != seen;
             *known = seen;
@@ -63,8 +64,8 @@ pub(super) fn merged(
     Some(value::seal(key, &message).into())
 }
 
-/// Whether an instance is out of counts and lists after a report. A member that has not read yet that another one forgot the
-/// instance reports the same signal again.
+/// Whether an instance is forgotten after a report. It stays forgotten if the report repeats a known signal: its member may not
+/// have read yet that another one forgot the instance.
 fn is_forgotten(known: &LastSeen, seen: &LastSeen) -> bool {
     let is_same_signal = seen.last_seen.since(known.last_seen) <= SAME_SIGNAL;
     seen.forgotten || (known.forgotten && seen.state >= State::Down && is_same_signal)

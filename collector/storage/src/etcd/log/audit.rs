@@ -12,7 +12,7 @@ use super::{Log, index};
 use crate::{Damage, Record, error::Error, etcd::Remote};
 
 impl Log {
-    /// Lists the keys and reports the first that is missing or was overwritten. Reports the repair once none is.
+    /// Lists the keys and reports the first one that is missing or was overwritten. Reports the repair once all keys are intact.
     ///
     /// # Errors
     /// Those of the calls to etcd.

@@ -6,7 +6,7 @@ use crate::{Record, error::Error, etcd::Remote};
 /// Why reading the log stops early.
 pub(super) enum Stop {
     Error(Error),
-    /// The next entry is not in the log, and a later one is.
+    /// The log has a later entry, but not the next one.
     Hole,
 }
 
@@ -17,7 +17,7 @@ impl From<Error> for Stop {
 }
 
 impl Log {
-    /// Emits all new rows: those of the log, and those of the snapshot where the log has a hole.
+    /// Emits all new rows: those of the log, and those of the snapshot for entries that the log no longer has.
     pub(in crate::etcd) fn read(
         &mut self,
         remote: &Remote,

@@ -1,11 +1,11 @@
 //! The snapshot: the rows of the oldest entries of the log, in parts.
 //!
-//! A part replaces consecutive entries: one transaction creates the part and deletes them, only if the first and the last of
-//! them are unchanged since they were read. So a part is never incomplete, only one of two collectors that shorten the log at
-//! once succeeds, and the rows after any entry that a collector knows are always in entries or in parts.
+//! A part replaces consecutive entries. One transaction creates the part and deletes the entries, on the condition that the first
+//! and the last of them are unchanged since they were read. So a part is never incomplete, and of two collectors that shorten the
+//! log at once only one succeeds. The rows after any entry that a collector knows are always in entries or in parts.
 //!
-//! The first entry is never replaced, and neither are the last [`Extent::kept`] entries. A collector that was paused appends
-//! after an entry that it names, or creates the first entry: etcd refuses both, however many entries were replaced meanwhile.
+//! The first entry is never replaced, and neither are the last [`Extent::kept`] entries. A collector that was paused appends after
+//! an entry that it names, or creates the first entry. etcd refuses both, no matter how many entries were replaced meanwhile.
 //!
 //! A part keeps the checksums of its entries. A collector whose last known entry was replaced finds its checksum in a part and
 //! continues with the rows after it. After a rollback of etcd the checksum differs or no such part exists.
@@ -30,9 +30,9 @@ use crate::{
 /// How much of the log the snapshot replaces.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::etcd) struct Extent {
-    /// Entries that stay at the end of the log, for collectors that read it. At least one.
+    /// The number of entries, at least one, that stay at the end of the log for collectors that read it.
     pub(in crate::etcd) kept: u64,
-    /// Entries that one part replaces, if their rows fit into it.
+    /// The number of entries that one part replaces, if their rows fit into it.
     pub(in crate::etcd) part: usize,
 }
 
@@ -65,8 +65,8 @@ struct Replaced {
 }
 
 impl Log {
-    /// Replaces the oldest entries by a part of the snapshot, if enough entries follow them. If another collector does so
-    /// first, nothing changes.
+    /// Replaces the oldest entries by a part of the snapshot, if enough entries follow them. Changes nothing if another collector
+    /// does so first.
     ///
     /// # Errors
     /// Those of the calls to etcd, or an entry to replace cannot be read.
@@ -111,7 +111,7 @@ impl Log {
         Ok(())
     }
 
-    /// The first entry after the last part; the first entry of the log is in none.
+    /// The index of the first entry after the last part. The first entry of the log is in no part.
     pub(super) fn first_unreplaced(&self) -> u64 {
         self.parts.last().copied().unwrap_or(1).saturating_add(1)
     }

@@ -1,4 +1,4 @@
-//! Keeping the store small, without the loss of anything that a collector knows.
+//! The snapshot keeps the store small, and no collector loses data that it has read.
 
 use rollcall_domain::inventory::Generation;
 

@@ -1,6 +1,6 @@
-//! Executes the commands of standard input with the unmodified Nacos client for Rust, until the input ends.
+//! Executes commands from standard input with the unmodified Nacos client for Rust, until the input ends.
 //!
-//! The commands and answers are those of every driver: see `tests/src/nacos.rs`. The client's log goes to standard error.
+//! The commands and answers are the same for every driver: see `tests/src/nacos.rs`. The client's log goes to standard error.
 
 use std::{collections::HashMap, error::Error, sync::Arc};
 

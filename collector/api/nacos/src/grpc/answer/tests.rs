@@ -1,4 +1,4 @@
-//! The answers are compared with what real servers sent: `golden`, where each file is one recorded message.
+//! Compares the answers with those of real servers. Each file in `golden` is one recorded message.
 
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn read(frame: &Frame) -> (String, Value) {
     (payload.metadata.unwrap().r#type, body)
 }
 
-/// No message holds a null, which some clients cannot read.
+/// No message contains a null, which some clients cannot read.
 fn has_null(value: &Value) -> bool {
     match value {
         Value::Null => true,

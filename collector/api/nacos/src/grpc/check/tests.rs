@@ -108,7 +108,7 @@ fn metadata_counts_characters_of_keys_and_values() {
     assert!(of("x".repeat(1 << 20)).is_err());
 }
 
-/// A subscription keeps the list of clusters. Only the length of each name was limited.
+/// A regression test: a subscription keeps the list of clusters, but only the length of each name was limited.
 #[test]
 fn a_list_of_clusters_has_a_limit() {
     let list = |names: usize| vec!["abc"; names].join(",");

@@ -1,4 +1,4 @@
-//! The messages that a connection has to send: pushes of its subscriptions, and messages of its watches.
+//! The outstanding messages of a connection: pushes of its subscriptions, and messages of its watches.
 
 use std::sync::Arc;
 

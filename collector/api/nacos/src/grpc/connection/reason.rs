@@ -74,7 +74,7 @@ impl Reason {
         }
     }
 
-    /// What the events of the connection's instances carry.
+    /// The end that the events of the connection's instances carry.
     pub(in crate::grpc) const fn evidence(self) -> ConnectionEnd {
         match self {
             Self::Client => ConnectionEnd::Closed,
@@ -84,7 +84,7 @@ impl Reason {
             Self::Unread => ConnectionEnd::Unread,
             Self::OverLimit => ConnectionEnd::OverLimit,
             Self::Replaced => ConnectionEnd::Superseded,
-            // The latter two end connections that were not set up, so they have no instances.
+            // The latter two end connections that are not set up, which have no instances.
             Self::Garbage | Self::NoSetup | Self::Refused => ConnectionEnd::Violation,
             Self::Stop => ConnectionEnd::CollectorStops,
         }

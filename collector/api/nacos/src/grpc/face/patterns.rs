@@ -29,7 +29,7 @@ pub(in crate::grpc) struct Matching {
     catalog: Catalog,
 }
 
-/// More services appeared and vanished during a listing than are kept for it.
+/// More services appeared and vanished during a listing than the channel of changes keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::grpc) struct Outrun;
 
@@ -37,7 +37,7 @@ impl Matching {
     /// The services that match now.
     ///
     /// # Errors
-    /// The listing is out of date, and has to be repeated.
+    /// The listing is out of date and must be repeated.
     pub(in crate::grpc) fn now(&mut self) -> Result<&BTreeSet<Name>, Outrun> {
         loop {
             match self.changes.try_recv() {
@@ -63,9 +63,9 @@ impl Matching {
 }
 
 impl Face {
-    /// The services that match a pattern: at most `max_matches` of them, and one more if there are more.
+    /// The services that match a pattern: at most `max_matches`, plus one if there are more.
     pub(in crate::grpc) async fn matching(&self, pattern: &Pattern) -> Result<Matching, Error> {
-        // Subscribed before the listing begins, so that no change falls between.
+        // Subscribed before the listing begins, so that no change is missed.
         let changes = self.catalog.service_changes();
         let most = self.config.max_matches.saturating_add(1);
         let found = self
@@ -122,7 +122,8 @@ impl Face {
         }
     }
 
-    /// Applies what is true now: changes of one service that were made at the same time may arrive in the other order.
+    /// Applies the present state of the service, not the change itself, because two changes made at about the same time may arrive
+    /// in the wrong order.
     fn apply(&self, change: &Change) {
         let key = change.service();
         let is_there = self.catalog.contains(key);
@@ -137,7 +138,8 @@ impl Face {
         }
     }
 
-    /// Lists the services of stale watches again: those that missed changes, and those whose limit left services out.
+    /// Lists the services of stale watches again. A watch is stale if it missed changes, or if it has room again for services that
+    /// its limit left out.
     pub(super) async fn refresh_watches(&self) {
         loop {
             self.stale.notified().await;
@@ -145,7 +147,7 @@ impl Face {
             for connection in watchers {
                 self.refresh(&connection).await;
             }
-            // Changes of this time share the next listings.
+            // Changes that arrive during this pause share the next listings.
             sleep(TICK).await;
         }
     }

@@ -171,7 +171,7 @@ fn a_watch_is_bounded_and_has_all_again_when_there_is_room() {
     assert!(!watch.change(&name(5), true), "left out");
     assert!(watch.change(&name(0), false));
     assert!(watch.is_stale, "there is room again");
-    // The listing ends at the bound; a service that the watch already has is beyond it and still exists.
+    // The listing ends at the limit. A service of the watch is beyond the limit, and still exists.
     watch.refresh(&names([1, 5, 6]), |found| *found == name(7));
     assert_eq!(watch.present, names([1, 5, 7]));
     assert!(watch.is_cut && !watch.is_stale);

@@ -56,7 +56,7 @@ impl Watches {
         }
     }
 
-    /// Makes every watch stale: changes were missed.
+    /// Makes every watch stale, because changes were missed.
     pub(in crate::grpc) fn expire(&mut self) {
         for watching in &mut self.0 {
             watching.watch.is_stale = true;

@@ -36,7 +36,7 @@ fn scalars_are_converted() {
     assert_eq!(read.flag, Flag(Some(true)));
 }
 
-/// Java's reader keeps the fraction, too, as does the collector for metadata over HTTP.
+/// Java's reader also keeps the fraction, and so does the collector for metadata over HTTP.
 #[test]
 fn a_number_with_a_fraction_keeps_it_as_a_text() {
     for (json, expected) in [(r#"{"text":1.0}"#, "1.0"), (r#"{"text":-2.50}"#, "-2.5")] {

@@ -1,6 +1,7 @@
 //! The rights that a naming request needs.
 //!
-//! The handlers take the names of services from the functions of this module, so that rights are checked for the same names.
+//! The handlers take the names of services from the functions of this module, so that rights are checked for exactly the names that
+//! they use.
 
 use std::borrow::Cow;
 
@@ -60,7 +61,7 @@ struct Touched<'a> {
     group: Cow<'a, str>,
 }
 
-/// What rights are checked for: the names that the handler uses.
+/// The names for which rights are checked, as the handler uses them.
 fn touched<'a>(naming: Naming, request: &'a NamingRequest<'_>) -> Result<Touched<'a>, Refusal> {
     Ok(match naming {
         Naming::Instance

@@ -11,7 +11,7 @@ use crate::grpc::{
     request::NamingRequest,
 };
 
-/// The pattern that a request names. It has a namespace of its own, which counts instead of the field `namespace`.
+/// The pattern that a request names. The pattern contains a namespace, which is used instead of the field `namespace`.
 pub(super) fn pattern_of(request: &NamingRequest<'_>) -> Result<Pattern, Refusal> {
     Pattern::parse(&request.group_key_pattern).ok_or_else(|| {
         let text = format!("Illegal pattern {}", cut(&request.group_key_pattern));
@@ -51,7 +51,7 @@ impl Face {
         let most = self.config.max_matches;
         call.connection
             .with_watches(|watches| self.room(watches, &pattern))?;
-        // The connection is reported later changes from here on; those during the listing are in its result.
+        // From here on, changes are reported to the connection. Changes during the listing are part of its result.
         self.watch(call.connection);
         let mut matching = self
             .matching(&pattern)
@@ -80,7 +80,7 @@ impl Face {
         })
     }
 
-    /// Whether the connection may watch this pattern.
+    /// Checks that the connection may watch another pattern, or watches this one already.
     fn room(&self, watches: &Watches, pattern: &Pattern) -> Result<(), Refusal> {
         let most = self.config.max_patterns;
         if watches.contains(pattern) || watches.len() < most {

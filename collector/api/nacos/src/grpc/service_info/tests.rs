@@ -18,7 +18,7 @@ fn host(ip: &str, cluster: &str) -> Host {
     }
 }
 
-/// What is encoded, in an object of its own.
+/// The encoded text, completed to an object and parsed.
 fn read(view: &ServiceView) -> Value {
     let tail = String::from_utf8(encode(view)).unwrap();
     let whole: Value = serde_json::from_str(&format!("{{\"s\":{{{tail}")).unwrap();
@@ -87,7 +87,7 @@ fn every_text_is_escaped() {
     assert_eq!(derived["serviceName"], "DEFAULT_GROUP@@s\"\\");
 }
 
-/// Go's client refuses a whole list for one number that does not fit.
+/// Go's client refuses the whole list if one number does not fit its type.
 #[test]
 fn the_terms_of_a_host_are_those_that_the_collector_applies() {
     let mut host = host("10.0.0.1", "");

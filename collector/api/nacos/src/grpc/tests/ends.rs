@@ -82,7 +82,7 @@ impl Wire {
                         server.set_zero_linger().unwrap();
                     }
                     drop(server);
-                    // The client stays connected, so that it has no part in the end.
+                    // The client stays connected, so that it does not cause the end.
                     sleep(PATIENCE).await;
                 }
             }

@@ -258,7 +258,7 @@ async fn a_large_batch_is_read_on_the_threads_for_large_messages() {
     assert_eq!(client.query("s").await.len(), 2_000);
 }
 
-/// One address cannot keep the users of others from signing in, over either protocol.
+/// One address cannot prevent users at other addresses from signing in, over either protocol.
 #[tokio::test]
 async fn one_address_has_a_share_of_the_passwords_that_are_checked() {
     let hash = crate::auth::hash("secret").unwrap();

@@ -134,7 +134,7 @@ async fn an_unsubscribed_service_is_not_pushed() {
     consumer.receives_nothing().await;
 }
 
-/// The listeners of the later clusters would otherwise get no change.
+/// Otherwise the listeners of the later clusters would get no changes.
 #[tokio::test]
 async fn a_subscription_outlives_the_end_of_an_earlier_one_for_other_clusters() {
     let server = Server::start().await;
@@ -163,7 +163,7 @@ async fn to_deregister_removes_what_the_connection_holds_and_nothing_else() {
     let (mut one, mut other) = (server.client().await, server.client().await);
     one.register("s", 1).await;
     other.register("s", 2).await;
-    // The address does not matter, and there need not be anything.
+    // The address does not matter, and there may be no instance at it.
     for _ in 0..2 {
         one.ok("InstanceRequest", instance("s", "deregisterInstance", 99))
             .await;

@@ -1,4 +1,4 @@
-//! Every naming request, as users send it whose rights end at one namespace or one group.
+//! Every naming request, sent by users whose rights are limited to one namespace or one group.
 
 use rollcall_catalog::testing::Running;
 use rollcall_domain::catalog::{Endpoint, Kind, Publisher, Registration, ServiceKey};

@@ -112,7 +112,7 @@ async fn a_watch_finds_services_whose_appearance_it_missed() {
         "FINISH_FUZZY_WATCH_INIT_NOTIFY"
     );
     let publisher = Publisher::Operator;
-    // More changes than are kept, before the face reads the first.
+    // More changes than the channel keeps, before the face reads the first one.
     for number in 0..3_000 {
         let name = if number % 1_000 == 0 {
             "order"
@@ -140,7 +140,7 @@ async fn a_watch_finds_services_whose_appearance_it_missed() {
     );
 }
 
-/// A watch kept every text in the client's list of known services, of any length.
+/// A regression test: a watch kept every text in the client's list of known services, whatever its length.
 #[tokio::test]
 async fn only_names_of_services_count_as_received() {
     let server = Server::start().await;

@@ -79,7 +79,7 @@ fn all_switches_can_be_set_at_once() {
     assert_eq!(switches.check_times, 4);
     assert_eq!(shown(&switches)["pushGoVersion"], "9.9.9");
     assert!(!shown(&switches).contains_key("unknown"));
-    // A console sends back what it was shown.
+    // A console sends back the switches that it received.
     let all = serde_json::to_string(&shown(&switches)).unwrap();
     assert_eq!(changed(&switches, "batch", &all), Ok(Some(switches)));
 }

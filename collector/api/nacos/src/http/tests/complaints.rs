@@ -1,4 +1,4 @@
-//! What users of the reference complain about (proto/docs/nacos-http.md, section 14), each as a promise.
+//! The complaints of the reference's users (proto/docs/nacos-http.md, section 14), each as a promise.
 
 use std::time::Duration;
 

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::*;
 
-/// A Go client's update after its instance has gone: the override of the earlier one does not hide it.
+/// If a Go client updates an instance that has ended, the update registers it again, and the override of the earlier instance does
+/// not hide its values.
 #[tokio::test(start_paused = true)]
 async fn an_update_that_registers_wins_over_the_override_that_an_earlier_instance_left() {
     let server = Server::start();

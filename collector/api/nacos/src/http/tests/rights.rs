@@ -1,4 +1,4 @@
-//! Every call, as users make it whose rights end at one namespace or one group.
+//! Every call, made by users whose rights are limited to one namespace or one group.
 
 use rollcall_catalog::{Interest, Outbox};
 use rollcall_domain::{
@@ -28,7 +28,8 @@ const WITHOUT_EFFECT: [&str; 3] = [
     "GET /v3/admin/ns/client/distro",
 ];
 
-/// A new call needs a line in the list, with what it touches, and its attacks must have an effect with all rights.
+/// A new call needs a line in the list with the services that it touches, and its attacks must have an effect for a user with all
+/// rights.
 #[test]
 fn every_call_is_listed_with_what_it_touches() {
     let listed = include_str!("rights/calls.txt");

@@ -25,7 +25,7 @@ async fn every_list_limits_its_clusters() {
     }
 }
 
-/// A cluster that only had instances counted as one with settings.
+/// A regression test: a cluster that only had instances counted as one with settings.
 #[tokio::test]
 async fn at_most_64_clusters_have_settings_whatever_instances_there_are() {
     let server = Server::start();

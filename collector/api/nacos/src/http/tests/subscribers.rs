@@ -60,7 +60,7 @@ async fn clients_that_poll_are_listed_as_subscribers() {
     );
 }
 
-/// A client that named another address in each call took all subscriptions.
+/// A regression test: a client that named a different address in each call used up all subscriptions.
 #[tokio::test]
 async fn a_poller_is_the_peer_of_the_connection_and_has_a_limit_of_its_own() {
     let server = Server::start();

@@ -88,7 +88,7 @@ fn add_message(symbols: &mut Vec<String>, scope: &str, message: &DescriptorProto
     symbols.push(name);
 }
 
-/// The values of an enumeration are in the scope of the enumeration itself.
+/// Adds an enumeration and its values. The values are in the scope that contains the enumeration.
 fn add_enum(symbols: &mut Vec<String>, scope: &str, values: &EnumDescriptorProto) {
     let names = values.value.iter().map(|value| below(scope, value.name()));
     symbols.extend(names);

@@ -69,7 +69,7 @@ fn repeated_scalars_and_unknown_fields_are_bounded_too() {
 #[test]
 fn bytes_that_hide_elements_from_the_count_are_refused() {
     let path = "Register/doServiceInstanceRegister";
-    // A group, which prost skips; a truncated field; a key that does not end.
+    // A group, which prost skips; a truncated field; an incomplete key.
     for message in [&b"\x0b\x0c\x0a\x00"[..], b"\x0a\x05\x0a", b"\xff"] {
         assert_eq!(count(path, message, 100), Err(Refused::Malformed));
     }

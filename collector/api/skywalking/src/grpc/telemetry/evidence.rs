@@ -1,7 +1,7 @@
-//! Extracts the evidence in telemetry messages: which instances live, and which ids their senders hold.
+//! Extracts the evidence in telemetry messages: which instances are alive, and which ids their senders hold.
 //!
-//! It reads only the fields with that evidence and decodes nothing. Each message is counted while it is read, so a message with
-//! too many elements is refused even if they are tiny.
+//! It reads only the fields with that evidence and decodes nothing. Each message is counted while it is read, so a message with too
+//! many elements is refused, however small they are.
 
 use std::{
     borrow::Cow,
@@ -28,11 +28,11 @@ use crate::{event::Announcement, grpc::shape::Refused};
 pub(super) struct Evidence<'a> {
     /// The service and the instance of senders that are identified by names.
     pub(super) names: HashSet<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The same for senders that announce their stop.
+    /// The names of senders that announce their stop.
     pub(super) goodbyes: HashSet<(Cow<'a, str>, Cow<'a, str>)>,
     /// Signs of life of senders identified by ids.
     pub(super) signs: HashMap<InstanceId, Sign>,
-    /// The same for senders that will drop their unknown ids, so the ids are not adopted.
+    /// Signs of life of senders that drop unknown ids. So these ids are not adopted.
     pub(super) resettable: HashMap<InstanceId, Sign>,
     /// Other ids that the senders hold.
     pub(super) held: HashSet<ForeignId>,
@@ -42,7 +42,7 @@ pub(super) struct Evidence<'a> {
     pub(super) undecodable: u64,
 }
 
-/// A [`Sender`], independent of its message.
+/// A [`Sender`] that owns its names.
 #[derive(Debug)]
 pub(super) enum OwnedSender {
     Id(InstanceId),
@@ -102,7 +102,7 @@ const V5: Layout = Layout {
     held_peer: |raw| AddressId::new(raw).map(ForeignId::Address),
 };
 
-/// The field that distinguishes the layouts: 3.2.6 has the spans there, later generations the application.
+/// The field that distinguishes the layouts. It contains the spans in 3.2.6, and the application in later generations.
 const DISTINGUISHING: u32 = 3;
 
 impl Reader {
@@ -220,7 +220,7 @@ impl Reader {
 }
 
 impl Evidence<'_> {
-    /// The same evidence, independent of the messages' memory.
+    /// This evidence with owned names.
     pub(super) fn into_owned(self) -> Evidence<'static> {
         let own = |(service, instance): (Cow<'_, str>, Cow<'_, str>)| {
             (
@@ -239,7 +239,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// The sender of one message. With several senders it returns any of them.
+    /// The sender of one message. If there are several senders, any of them.
     pub(super) fn sender(&self) -> Option<OwnedSender> {
         let id = self.signs.keys().chain(self.resettable.keys()).next();
         let id = id.map(|instance| OwnedSender::Id(*instance));

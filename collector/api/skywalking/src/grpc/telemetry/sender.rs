@@ -26,7 +26,7 @@ pub(super) enum Sender<'a> {
 }
 
 impl SenderFields {
-    /// Passes every sender in a message to `add`. Bytes that are not a message have no sender.
+    /// Passes every sender in a message to `add`. Malformed bytes have no sender.
     ///
     /// # Errors
     /// The message has too many elements.
@@ -117,8 +117,8 @@ pub(super) fn segment<'a>(
     Ok(segment)
 }
 
-/// The segment inside an `UpstreamSegment` of 6.x and 7.0; `None` for a `SegmentObject`, which 8.x sends in the same call and
-/// which has the service name in field 4.
+/// The segment inside an `UpstreamSegment` of 6.x and 7.0; `None` for a `SegmentObject`. 8.x agents send the latter in the same
+/// call; it has the service name in field 4.
 ///
 /// # Errors
 /// The message has too many elements.
@@ -139,7 +139,8 @@ pub(super) fn segment_of_6x<'a>(
 }
 
 /// The time of the agent's clock in a message of JVM metrics; `None` if it has several metrics. An agent collects one metric a
-/// second and sends all that it has. So a single metric is at most a second old, and several come from an outage.
+/// second and sends all that it has collected. So a single metric is at most a second old, while several may have waited for an
+/// outage to end.
 pub(super) fn time_of_jvm(message: &[u8]) -> Option<Timestamp> {
     let mut metrics = Fields::of(message).filter_map(|field| match field {
         Ok((1, Value::Bytes(metric))) => Some(metric),
@@ -155,13 +156,13 @@ pub(super) fn time_of_jvm(message: &[u8]) -> Option<Timestamp> {
     agent_time(time?)
 }
 
-/// The announcement in an `Event`; `None` if an agent does not send it about itself.
+/// The announcement in an `Event`; `None` for an event that is not an agent's announcement about itself.
 pub(super) fn announcement(message: &[u8]) -> Option<Announcement> {
     let names = Fields::of(message).filter_map(|field| match field {
         Ok((3, Value::Bytes(name))) => Some(name),
         _ => None,
     });
-    // The last value of a field that is repeated by mistake counts.
+    // If a field is repeated by mistake, the last value counts.
     names.last().and_then(Announcement::named)
 }
 

@@ -19,7 +19,7 @@ pub(super) struct TelemetryCall {
     pub(super) payload: Payload,
     /// Whether the request is a stream; otherwise it is one message.
     pub(super) is_streamed: bool,
-    /// Whether its agents are 3.x or 5.x. They get retryable failures, so that they try another collector.
+    /// Whether 3.x and 5.x agents make the call. They are sent retryable failures, so that they try another collector.
     pub(super) is_of_5x: bool,
 }
 
@@ -58,7 +58,7 @@ const fn within(field: u32, service: u32, instance: u32) -> SenderFields {
     }
 }
 
-/// Messages of 8.x and later; in 6.x and 7.0 the same call has the instance's id.
+/// Messages of 8.x and later, which name the sender. In 6.x and 7.0 the messages of the same call have the instance's id instead.
 const fn at_or_id(service: u32, instance: u32, id: u32) -> SenderFields {
     SenderFields {
         id: Some(id),

@@ -49,7 +49,7 @@ fn the_calls_are_those_of_every_generation() {
     }
 }
 
-/// A call added without a limit fails here.
+/// This test fails for a call that is added without a limit.
 #[tokio::test]
 async fn every_call_refuses_a_message_with_too_many_elements() {
     let collector = Collector::start();

@@ -34,7 +34,7 @@ async fn with_one() -> Collector {
     collector
 }
 
-/// Waits until a signal is no longer taken for one that was sent before a goodbye.
+/// Waits until a signal no longer counts as sent before the goodbye.
 async fn long_after_a_goodbye() {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(11)).await;

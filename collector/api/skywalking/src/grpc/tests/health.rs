@@ -40,7 +40,7 @@ async fn a_watched_health_follows_readiness_until_the_collector_drains() {
     let first = unknown.next().await.unwrap().unwrap();
     assert_eq!(first.status(), ServingStatus::ServiceUnknown);
 
-    // Each stream has a place, which it gives back.
+    // Each stream takes a place and frees it at its end.
     let mut open = Vec::new();
     let refused = loop {
         match watch("").await {

@@ -1,4 +1,4 @@
-//! What is counted of a call: its outcome, which the status does not always show, and the time from its complete request.
+//! The metrics of a call: its outcome, which the status does not always show, and the time since its request was complete.
 
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ fn application(code: &str) -> Registration {
     Registration::Application(code.into())
 }
 
-/// One of each kind.
+/// One registration of each kind.
 fn registrations() -> [Registration; 5] {
     let id = ApplicationId::new(-1).unwrap();
     [

@@ -1,4 +1,4 @@
-//! The token that agents have to send.
+//! The token that agents must send.
 
 use rollcall_proto::management::InstancePingPkg;
 use rollcall_server::face::Token;
@@ -7,7 +7,7 @@ use tonic::Code;
 
 use super::fixture::{self, Collector, frame};
 
-/// One call of each generation, with a message that means nothing.
+/// One call of each generation, with a meaningless message.
 const CALLS: [&str; 6] = [
     "/ApplicationRegisterService/register",
     "/ApplicationRegisterService/applicationCodeRegister",

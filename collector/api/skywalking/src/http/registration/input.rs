@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 /// A body whose elements are counted and charged, and the use cases for the peer that sent it.
 ///
-/// Large bodies are decoded and encoded off the runtime's threads.
+/// Large bodies are decoded, and large answers encoded, on threads outside the runtime.
 pub(super) struct Input {
     body: Bytes,
     pub(super) register: register::Handle,
@@ -32,7 +32,7 @@ impl Input {
         let work = services.work.clone();
         let (meter, length) = (work.clone(), parts.len());
         let count = move || {
-            // Charged while both the parts and their copy are held.
+            // The copy is charged as long as both the parts and the copy are in memory.
             let copy = meter.charge_bytes(parts.copied())?;
             let body = parts.join();
             drop(copy);
@@ -78,7 +78,7 @@ impl Input {
         parsed.map_err(refusal)?
     }
 
-    /// An answer of about the body's size.
+    /// Encodes an answer, which is about as large as the body.
     ///
     /// # Errors
     /// The runtime is stopping.

@@ -1,4 +1,4 @@
-//! The time of an agent's clock in a body, which is only evidence: any other value counts as none.
+//! The time of an agent's clock in a body. It is only evidence, so a value that is not a time counts as absent.
 
 use std::fmt;
 

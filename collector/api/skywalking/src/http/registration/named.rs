@@ -49,8 +49,8 @@ pub(super) fn add(routes: Routes<'_>) -> Routes<'_> {
     routes
 }
 
-/// Drops segments of web pages without reading them: their instance is the page's version, not a process. A request with
-/// an `Origin` header comes from a browser.
+/// Drops segments of web pages unread, because their instance is the page's version and not a process. A request with an `Origin`
+/// header comes from a browser.
 async fn drop_of_browsers(
     State(reports): State<Counter>,
     request: Request,
@@ -85,7 +85,7 @@ enum Payload {
     BrowserReports,
 }
 
-/// The body of `/v3/management/reportProperties`; that of the keep-alive has a part of it.
+/// The body of `/v3/management/reportProperties`. The body of the keep-alive has some of the same keys.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Instance {
@@ -171,7 +171,7 @@ impl Face {
     }
 }
 
-/// Renews the lease of every instance that has started, and ends that of every one that stops.
+/// Renews the lease of every instance that announces its start, and ends the lease of every instance that announces its stop.
 async fn announce(input: &Input, events: &[Event]) {
     // The last announcement of an instance counts.
     let last: HashMap<_, _> = events.iter().filter_map(Event::announcement).collect();
@@ -234,7 +234,7 @@ fn answer(registered: Result<(), Error>) -> Handled {
     }
 }
 
-/// Reads `null` as the default, like an absent key: the JSON form of protobuf.
+/// Reads `null` as the default, like an absent key, as the JSON form of protobuf requires.
 fn null_or<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
@@ -246,7 +246,7 @@ where
 // === impl Event ===
 
 impl Event {
-    /// The instance in its source, and what it announces; `None` if an agent does not send it about itself.
+    /// The instance in its source, and the announcement; `None` for an event that is not an agent's announcement about itself.
     fn announcement(&self) -> Option<(InstanceName<'_>, Announcement)> {
         let Object(source) = self.source.as_ref()?;
         let announcement = Announcement::named(self.name.as_bytes())?;

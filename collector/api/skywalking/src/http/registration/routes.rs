@@ -1,5 +1,5 @@
-//! The only way to add a call to this face, so every call has limits: its body is read within the limits on bytes and time, and
-//! its elements are counted before a handler gets it ([`Input`]).
+//! Adds calls to this face. There is no other way to add one, so every call has limits: its body is read within the limits on bytes
+//! and time, and its elements are counted before a handler gets it ([`Input`]).
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{Face, Handled, Input};
 
-/// What is counted of one call.
+/// The counters of one call.
 #[derive(Clone)]
 struct Counts {
     call: Call,
@@ -41,7 +41,7 @@ impl<'a> Routes<'a> {
         }
     }
 
-    /// Adds a `POST`. Its body is read whatever its content type; `handle` answers it, and the outcome is counted.
+    /// Adds a `POST`. Its body is read whatever its content type, `handle` answers it, and the outcome is counted.
     pub(super) fn post<F, A>(self, call: &'static str, handle: F) -> Self
     where
         F: FnOnce(Arc<Face>, Input) -> A + Clone + Send + Sync + 'static,
@@ -50,7 +50,7 @@ impl<'a> Routes<'a> {
         self.post_layered(call, handle, |method| method)
     }
 
-    /// The same, behind the layers that `layer` adds.
+    /// As [`Routes::post`], behind the layers that `layer` adds.
     pub(super) fn post_layered<F, A>(
         mut self,
         call: &'static str,

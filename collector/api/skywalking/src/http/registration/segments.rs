@@ -1,4 +1,4 @@
-//! Extracts the evidence in trace segments: which instances live and which ids are in use. Reads one segment at a time.
+//! Extracts the evidence in trace segments: which instances are alive, and which ids are in use. Reads one segment at a time.
 
 use std::{
     collections::{BTreeMap, HashSet},

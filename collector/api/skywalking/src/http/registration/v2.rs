@@ -1,8 +1,8 @@
 //! The HTTP calls of 6.x and 7.0 agents, such as nginx-lua 0.1.0: the JSON form of the messages of `Register` and
 //! `ServiceInstancePing`, with the same meaning as over gRPC. (nginx-lua 0.2.0 uses `/v3`.)
 //!
-//! Agents of this face ignore the command to register again. So a ping with an unknown id reserves the id for its sender, as for
-//! gRPC agents that do not send their version.
+//! Agents of this face ignore the command to register again. So an unknown id in a ping is adopted for its sender, as for gRPC
+//! agents that do not send their version.
 
 use std::sync::Arc;
 
@@ -221,7 +221,7 @@ impl Face {
     }
 }
 
-/// The instances that can be registered, and their positions. It is an error only if none can.
+/// The instances that can be registered, and their positions. Fails only if none can be registered.
 fn usable(instances: &[Object<Instance>]) -> Result<(Vec<usize>, Vec<NewInstance>), Refusal> {
     let process = |(at, Object(instance)): (usize, &Object<Instance>)| {
         instance.process().map(|process| (at, process))

@@ -13,7 +13,7 @@ use tonic::{Response, Streaming, async_trait, service::Routes};
 
 use super::*;
 
-/// Longer than any expected event takes, even on a busy machine.
+/// The longest wait for an expected event, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A timeout that a test waits for.
 const SHORT: Duration = Duration::from_millis(100);
@@ -108,7 +108,7 @@ impl Member {
         stream.codes
     }
 
-    /// Takes the next stream and dies without an answer.
+    /// Accepts the next stream, and ends without an answer.
     async fn dies(mut self) {
         let _unanswered = self.streams.recv().await.unwrap();
         self.stop.cancel();

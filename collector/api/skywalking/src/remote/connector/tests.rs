@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// A collector with this certificate that requires one of its clients.
+/// A collector with this certificate that requires client certificates.
 async fn member(certificates: Certificates) -> std::net::SocketAddr {
     let listening = bind("127.0.0.1", 0).await.unwrap().listen().unwrap();
     let address = listening.address();

@@ -1,4 +1,4 @@
-//! The bodies of requests and of what is answered.
+//! The bodies of requests and of answers.
 
 use serde_json::{Value, json};
 

@@ -16,8 +16,8 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * Executes the commands of standard input with the unmodified Nacos client for Java on the class path, until the input ends.
- * The commands and answers are those of every driver: see {@code tests/src/nacos.rs}.
+ * Executes commands from standard input with the unmodified Nacos client for Java on the class path, until the input ends.
+ * The commands and answers are the same for every driver: see {@code tests/src/nacos.rs}.
  */
 public final class Driver {
     private static final String GROUP = "DEFAULT_GROUP";

@@ -13,15 +13,18 @@ import org.apache.skywalking.apm.agent.core.context.trace.SpanLayer;
 import org.apache.skywalking.apm.agent.core.plugin.loader.AgentClassLoader;
 
 /**
- * An application observed by an unmodified agent of any version since 5.0.0. It executes the commands of standard
+ * An application observed by an unmodified agent of any version since 5.0.0. It executes commands from standard
  * input until the input ends.
  *
- * <p>Under the whole agent ({@code -javaagent}) the agent is there before this starts. Where only the agent's core is published, the argument
- * {@code boot} starts its services the way the agent's {@code premain} does, without the bytecode instrumentation.
+ * <p>With the whole agent ({@code -javaagent}) the agent starts before this application. If only the agent's core is
+ * published, the argument {@code boot} starts the agent's services as its {@code premain} does, but without the bytecode
+ * instrumentation.
  *
- * <p>Input, one command a line: {@code call OPERATION PEER} serves one request named OPERATION that calls PEER ({@code host:port}) once.
+ * <p>Each line of the input is one command: {@code call OPERATION PEER} serves one request named OPERATION that calls
+ * PEER ({@code host:port}) once.
  *
- * <p>Output: {@code started}, and the lines of {@link Reporter} where that is loaded. The agent's own early log goes to the same stream.
+ * <p>The output is {@code started}, and the lines of {@link Reporter} if the agent has loaded it. The agent's own early
+ * log goes to the same stream.
  */
 public final class Application {
     static final Set<String> OPERATIONS = ConcurrentHashMap.newKeySet();
@@ -49,7 +52,7 @@ public final class Application {
         System.exit(0);
     }
 
-    /** All versions have the same three steps in the same order. The first step has had three signatures, the second two. */
+    /** All versions have the same three steps in the same order. The first step has had three signatures, and the second two. */
     private static void boot() throws ReflectiveOperationException {
         for (Method step : SnifferConfigInitializer.class.getMethods()) {
             if (step.getName().equals("initialize") || step.getName().equals("initializeCoreConfig")) {

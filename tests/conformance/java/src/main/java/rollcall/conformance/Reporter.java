@@ -16,7 +16,7 @@ import org.apache.skywalking.apm.agent.core.remote.GRPCChannelManager;
 import org.apache.skywalking.apm.agent.core.remote.GRPCChannelStatus;
 
 /**
- * Prints what an agent 5.0.0-GA has received, one line per change; the agent loads it like any of its own services.
+ * Prints what an agent 5.0.0-GA has received, one line per change. The agent loads this class like one of its own services.
  *
  * <p>The lines, each starting with {@code report}: {@code application ID}, {@code instance ID}, {@code channel connected|disconnect},
  * and for the calls of {@link Application} {@code entry NAME ID}, {@code exit NAME ID}, {@code address PEER ID}. An id is reported again when it changes.

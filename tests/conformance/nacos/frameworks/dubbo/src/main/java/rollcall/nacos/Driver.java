@@ -10,8 +10,9 @@ import org.apache.dubbo.config.ServiceConfig;
 import org.apache.dubbo.config.bootstrap.DubboBootstrap;
 
 /**
- * An application of Dubbo with its Nacos registry: with the second argument {@code provider} it provides a {@link Greeter}, with
- * {@code consumer} it calls one for each line {@code call NAME} of standard input and answers {@code ok call GREETING}.
+ * An application with Dubbo and its Nacos registry. If the second argument is {@code provider}, it provides a {@link Greeter}.
+ * If it is {@code consumer}, it calls a {@link Greeter} for each input line {@code call NAME}, and answers
+ * {@code ok call GREETING}.
  */
 public final class Driver {
     private Driver() {

@@ -1,6 +1,6 @@
 package rollcall.nacos;
 
-/** The service that one process provides and another one calls. */
+/** The service that one process provides and another process calls. */
 public interface Greeter {
     String greet(String name);
 }

@@ -11,8 +11,9 @@ import org.springframework.cloud.client.discovery.DiscoveryClient;
 import org.springframework.context.ConfigurableApplicationContext;
 
 /**
- * An application of Spring Cloud Alibaba, which registers itself under the name that is its second argument, and does what standard
- * input says until that ends: {@code list SERVICE}. The answers are those of every driver: see {@code tests/src/nacos.rs}.
+ * An application with Spring Cloud Alibaba. It registers itself under the name in its second argument, and executes the commands
+ * {@code list SERVICE} from standard input until the input ends. The answers are the same for every driver: see
+ * {@code tests/src/nacos.rs}.
  */
 @SpringBootApplication
 public class Driver {
