@@ -11,7 +11,7 @@
 //!   slot.)
 //! * If the file is removed, renamed or replaced while the store is open, the next commit fails. So no write is acknowledged that
 //!   the next start would not find.
-//! * A commit that finds the disk full is written again by [`Embedded::catch_up`] once there is room ([`resume`]). After any other
+//! * A commit that finds the disk full is written again by [`Embedded::catch_up`] once there is room (`embedded/resume.rs`). After any other
 //!   failure of a commit the store accepts no more, because it cannot know what is on the disk.
 //!
 //! Like every local store, it trusts the disk to keep synced data. It cannot detect that the file was replaced by an older copy of
