@@ -20,6 +20,7 @@ use rollcall_proto::{
         ApplicationInstance, ApplicationInstanceHeartbeat, ApplicationInstanceMapping,
         ApplicationInstanceRecover, InstanceDiscoveryService, InstanceDiscoveryServiceServer,
     },
+    jvm::{JvmMetrics, JvmMetricsService, JvmMetricsServiceServer},
 };
 use tokio::{net::TcpListener, task};
 use tonic::{Status, transport::server::TcpIncoming};
@@ -52,12 +53,13 @@ pub(crate) async fn hyper(reply: &Reply) {
     }
 }
 
-/// Serves the two services that the scenarios call with tonic.
+/// Serves the services that the scenarios call with tonic.
 pub(crate) async fn tonic() {
     let incoming = TcpIncoming::from(listen().await).with_nodelay(Some(true));
     tonic::transport::Server::builder()
         .add_service(ApplicationRegisterServiceServer::new(Bare))
         .add_service(InstanceDiscoveryServiceServer::new(Bare))
+        .add_service(JvmMetricsServiceServer::new(Bare))
         .serve_with_incoming_shutdown(incoming, end_of_input())
         .await
         .expect("serving");
@@ -138,6 +140,13 @@ impl InstanceDiscoveryService for Bare {
         &self,
         _: tonic::Request<ApplicationInstanceRecover>,
     ) -> CallResult<Downstream> {
+        Ok(Downstream::default().into())
+    }
+}
+
+#[tonic::async_trait]
+impl JvmMetricsService for Bare {
+    async fn collect(&self, _: tonic::Request<JvmMetrics>) -> CallResult<Downstream> {
         Ok(Downstream::default().into())
     }
 }

@@ -4,8 +4,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use rollcall_tests::{
     bench::{
+        Rounds,
         load::{self, Load},
-        naming, registration,
+        naming,
+        pace::Delays,
+        registration,
     },
     process,
 };
@@ -18,6 +21,8 @@ use crate::{
 
 /// The time under load before a measurement.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// The time under a paced load.
+const PACED: Duration = Duration::from_secs(5);
 
 /// The measurement of one server in one round.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +39,8 @@ pub(crate) struct Comparison {
     pub(crate) scenario: Scenario,
     /// One pair for each round: the collector and the bare server.
     pub(crate) rounds: Vec<(Sample, Sample)>,
+    /// The delays of the collector at half of its median rate, if the scenario is durable.
+    pub(crate) delays: Option<Delays>,
 }
 
 /// Measures the collector and a bare server one after the other, round by round.
@@ -55,9 +62,16 @@ pub(crate) async fn run(scenario: &Scenario, options: &Options) -> Comparison {
         let bare = bare.measure(options.round()).await;
         rounds.push((collector, bare));
     }
+    let delays = if scenario.is_durable() {
+        let rates: Rounds = rounds.iter().map(|(collector, _)| collector.rate).collect();
+        Some(collector.pace(rates.median() / 2.0).await)
+    } else {
+        None
+    };
     Comparison {
         scenario: *scenario,
         rounds,
+        delays,
     }
 }
 
@@ -87,6 +101,11 @@ impl Side {
             cpu: cpu.as_secs_f64() * 1e6 / calls,
             rate: calls / seconds,
         }
+    }
+
+    /// Loads the server with `rate` calls a second, and measures their delays.
+    async fn pace(&mut self, rate: f64) -> Delays {
+        load::pace(&mut self.callers, rate, PACED).await
     }
 }
 

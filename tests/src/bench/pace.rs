@@ -68,7 +68,7 @@ impl Load {
 }
 
 impl Delays {
-    fn of(mut delays: Vec<Duration>) -> Self {
+    pub(super) fn of(mut delays: Vec<Duration>) -> Self {
         delays.sort_unstable();
         let at = |part: usize| {
             let place = (delays.len() * part / 1000).min(delays.len().saturating_sub(1));

@@ -7,6 +7,10 @@ use rollcall_proto::{
     instance::{
         ApplicationInstance, ApplicationInstanceHeartbeat, InstanceDiscoveryServiceClient, OsInfo,
     },
+    jvm::{
+        Cpu, Gc, GcPhrase, JvmMetric, JvmMetrics, JvmMetricsServiceClient, Memory, MemoryPool,
+        PoolType,
+    },
 };
 use tonic::Status;
 
@@ -23,6 +27,8 @@ pub enum Call {
     Heartbeat,
     /// `heartbeat` of the instances 1 to this number, one after another, in a scattered order.
     HeartbeatOf(u32),
+    /// JVM metrics of the same instance, with what a Java agent measures in a second.
+    JvmMetrics,
     /// `applicationCodeRegister` of a new code.
     NewApplication,
     /// `registerInstance` of a new process.
@@ -41,6 +47,7 @@ pub struct Caller {
     call: Call,
     applications: ApplicationRegisterServiceClient<Connection>,
     instances: InstanceDiscoveryServiceClient<Connection>,
+    metrics: JvmMetricsServiceClient<Connection>,
     known: Known,
     /// The number of the next new name. No two callers use the same numbers.
     next: u64,
@@ -120,7 +127,11 @@ impl Caller {
                 connection.clone(),
                 origin.clone(),
             ),
-            instances: InstanceDiscoveryServiceClient::with_origin(connection, origin),
+            instances: InstanceDiscoveryServiceClient::with_origin(
+                connection.clone(),
+                origin.clone(),
+            ),
+            metrics: JvmMetricsServiceClient::with_origin(connection, origin),
             known: Known::default(),
             next: 0,
         }
@@ -134,6 +145,10 @@ impl Caller {
             Call::HeartbeatOf(fleet) => {
                 let instance = scattered(self.fresh(), fleet);
                 self.heartbeat(instance).await
+            }
+            Call::JvmMetrics => {
+                let request = measurement(self.known.instance);
+                self.metrics.collect(request).await.map(drop)
             }
             Call::NewApplication => {
                 let code = format!("application-{:013x}", self.fresh());
@@ -206,6 +221,47 @@ fn process(application: i32, number: u64) -> ApplicationInstance {
             process_no: 17,
             ipv4s: vec![format!("10.{}.{}.{}", octet(2), octet(1), octet(0))],
         }),
+    }
+}
+
+/// The measurement of a JVM with a heap of generations, as a Java agent of 5.x sends it every second.
+fn measurement(instance: i32) -> JvmMetrics {
+    const MIB: i64 = 1024 * 1024;
+    let memory = |is_heap| Memory {
+        is_heap,
+        init: 256 * MIB,
+        max: 4096 * MIB,
+        used: 180 * MIB,
+        committed: 300 * MIB,
+    };
+    let pool = |kind: PoolType| MemoryPool {
+        r#type: kind.into(),
+        init: 16 * MIB,
+        max: 1024 * MIB,
+        used: 12 * MIB,
+        commited: 32 * MIB,
+    };
+    let gc = |phrase: GcPhrase| Gc {
+        phrase: phrase.into(),
+        count: 1,
+        time: 12,
+    };
+    let pools = [
+        PoolType::CodeCacheUsage,
+        PoolType::NewgenUsage,
+        PoolType::OldgenUsage,
+        PoolType::SurvivorUsage,
+        PoolType::MetaspaceUsage,
+    ];
+    JvmMetrics {
+        metrics: vec![JvmMetric {
+            time: 1_527_811_260_000,
+            cpu: Some(Cpu { usage_percent: 1.5 }),
+            memory: vec![memory(true), memory(false)],
+            memory_pool: pools.map(pool).into(),
+            gc: vec![gc(GcPhrase::New), gc(GcPhrase::Old)],
+        }],
+        application_instance_id: instance,
     }
 }
 
