@@ -15,7 +15,7 @@
 //!   failure of a commit the store accepts no more, because it cannot know what is on the disk.
 //!
 //! Like every local store, it trusts the disk to keep synced data. It cannot detect that the file was replaced by an older copy of
-//! itself while no collector had it open.
+//! itself while no collector had it open, or that such a copy was written into it while the disk was full.
 //!
 //! # Why redb
 //!
@@ -167,14 +167,20 @@ fn open_for(config: &Config, purpose: Purpose, companions: &[&str]) -> Result<Em
         Some(file) => file,
         None => create(&mut directory, companions)?,
     };
-    if file.metadata().map_err(at_store)?.len() == 0 {
-        // The engine would treat an empty file as a new store; a store of Rollcall is never empty.
-        return Err(failure::corrupt(&store, "the file is empty".into()));
-    }
+    refuse_empty(&file, &store)?;
     let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
     let opened = open_backend(backend, store, Box::new(directory), purpose)?;
     namespace::claim(&opened, &config.namespace, purpose)?;
     Ok(opened)
+}
+
+/// Refuses an empty file: the engine would treat it as a new store, and a store of Rollcall is never empty.
+fn refuse_empty(file: &File, store: &Path) -> Result<(), Error> {
+    let metadata = file.metadata().map_err(|error| failure::io(store, error))?;
+    match metadata.len() {
+        0 => Err(failure::corrupt(store, "the file is empty".into())),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a new, empty store and opens its file.

@@ -90,7 +90,7 @@ pub enum Error {
 
     /// The disk or quota is full. Nothing is lost: a later write may succeed.
     #[error(
-        "no room left to write {} ({error}): free some space or raise the limit; until then new names get no ids",
+        "no room left to write {} ({error}): free some space or raise the limit",
         path.display()
     )]
     Full {

@@ -10,7 +10,7 @@ use std::{
 
 use redb::{Database, backends::FileBackend};
 
-use super::{Medium, failure, open_engine};
+use super::{Medium, failure, open_engine, refuse_empty};
 use crate::Error;
 
 const LOCK: &str = "lock";
@@ -22,9 +22,16 @@ const UNFINISHED: &str = "rollcall.redb.new";
 pub(super) struct Directory {
     path: PathBuf,
     /// The file that was opened as the store.
-    opened: Option<Identity>,
+    opened: Option<Opened>,
     /// Held locked; the operating system releases it however the process ends.
     _lock: File,
+}
+
+/// A file that was opened as the store. It stays open while the engine is closed: otherwise another file could get its inode.
+#[derive(Debug)]
+struct Opened {
+    identity: Identity,
+    _file: File,
 }
 
 /// The identity of a file, whatever its name.
@@ -80,14 +87,32 @@ impl Directory {
 
     /// Opens the store for reading and writing; `None` if there is none yet.
     pub(super) fn open_store(&mut self) -> io::Result<Option<File>> {
+        let Some((file, identity)) = self.find_store()? else {
+            return Ok(None);
+        };
+        self.opened = Some(Opened {
+            identity,
+            // A clone of `file` would hold the engine's locks.
+            _file: File::open(self.store())?,
+        });
+        Ok(Some(file))
+    }
+
+    fn find_store(&self) -> io::Result<Option<(File, Identity)>> {
         match options().open(self.store()) {
             Ok(file) => {
-                self.opened = Some(Identity::of(&file.metadata()?));
-                Ok(Some(file))
+                let identity = Identity::of(&file.metadata()?);
+                Ok(Some((file, identity)))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether this is the file that was opened as the store.
+    fn is_opened(&self, found: Identity) -> bool {
+        let opened = self.opened.as_ref();
+        opened.is_some_and(|opened| opened.identity == found)
     }
 
     /// Whether the directory has a file of one of these names.
@@ -122,13 +147,11 @@ impl Directory {
 
 impl Medium for Directory {
     fn reopen(&mut self) -> Result<Database, Error> {
-        let (store, before) = (self.store(), self.opened);
-        let at_store = |error| failure::io(&store, error);
-        let file = self.open_store().map_err(at_store)?;
-        let found = self.opened;
-        self.opened = before;
-        match file {
-            Some(file) if found == before => {
+        let store = self.store();
+        let found = self.find_store();
+        match found.map_err(|error| failure::io(&store, error))? {
+            Some((file, identity)) if self.is_opened(identity) => {
+                refuse_empty(&file, &store)?;
                 let backend = FileBackend::new(file).map_err(|e| failure::engine(&store, e))?;
                 open_engine(backend, &store)
             }
@@ -138,7 +161,7 @@ impl Medium for Directory {
 
     fn holds_store(&self) -> io::Result<bool> {
         match fs::metadata(self.store()) {
-            Ok(metadata) => Ok(self.opened == Some(Identity::of(&metadata))),
+            Ok(metadata) => Ok(self.is_opened(Identity::of(&metadata))),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
                 _ => Err(error),

@@ -226,14 +226,29 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_was_emptied_meanwhile_is_not_taken_for_a_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut store, ..) = full(directory.path().join("data"));
+        fs::File::create(&store.store).unwrap();
+        let emptied = resumed(&mut store);
+        assert!(matches!(emptied, Err(Error::Corrupt { .. })), "{emptied:?}");
+    }
+
+    #[test]
     fn a_store_that_was_moved_or_replaced_meanwhile_is_not_written() {
-        let changes: [fn(&Path); 3] = [
+        let changes: [fn(&Path); 4] = [
             |file| fs::remove_file(file).unwrap(),
             |file| fs::rename(file, file.with_extension("moved")).unwrap(),
             |file| {
                 let copy = file.with_extension("copy");
                 fs::copy(file, &copy).unwrap();
                 fs::rename(copy, file).unwrap();
+            },
+            // Some file systems give a new file the inode of one that was just removed, unless that is open.
+            |file| {
+                let copy = fs::read(file).unwrap();
+                fs::remove_file(file).unwrap();
+                fs::write(file, copy).unwrap();
             },
         ];
         for change in changes {
