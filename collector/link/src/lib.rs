@@ -95,7 +95,8 @@ pub struct Seen {
     /// How far the clock of the peer was ahead at that comparison, in milliseconds.
     clock_skew: AtomicI32,
     closing: OnceLock<Closing>,
-    instances: Mutex<Vec<InstanceId>>,
+    /// `None` once the link is dropped.
+    instances: Mutex<Option<Vec<InstanceId>>>,
 }
 
 /// A service whose calls run within a link.
@@ -133,7 +134,7 @@ impl Links {
             clock_read: AtomicI64::new(NEVER),
             clock_skew: AtomicI32::new(0),
             closing: OnceLock::new(),
-            instances: Mutex::default(),
+            instances: Mutex::new(Some(Vec::new())),
         };
         self.open.fetch_add(1, Ordering::Relaxed);
         Link {
@@ -196,7 +197,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        let instances = std::mem::take(&mut *self.seen.instances.lock());
+        let instances = self.seen.instances.lock().take().unwrap_or_default();
         if let (Some(observer), false) = (&self.observer, instances.is_empty()) {
             let Seen {
                 connection, remote, ..
@@ -253,12 +254,18 @@ impl Seen {
     }
 
     /// Records an instance, so that the end of the connection is reported for it. Call it only if the instance was last seen on
-    /// another connection, not for every call.
-    pub fn remember(&self, instance: InstanceId) {
+    /// another connection, not for every call. Returns `false` if the connection has ended already: its end was reported without
+    /// this instance.
+    #[must_use]
+    pub fn remember(&self, instance: InstanceId) -> bool {
         let mut instances = self.instances.lock();
+        let Some(instances) = &mut *instances else {
+            return false;
+        };
         if instances.len() < RECORDED && !instances.contains(&instance) {
             instances.push(instance);
         }
+        true
     }
 }
 
