@@ -11,7 +11,7 @@
 //! an HTTP/1 connection abandons its unanswered requests.
 //!
 //! [`Budgets`] limits the memory of all listeners together: the bytes of request bodies, the bytes of answers, and the cost of
-//! each connection and stream. One peer may hold three quarters of each of them. The faces decide how long a call may take.
+//! each connection and stream. One peer may hold at most three quarters of each. The faces decide how long a call may take.
 
 #![warn(missing_docs)]
 

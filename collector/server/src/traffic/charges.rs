@@ -148,7 +148,9 @@ impl Traffic {
         if self.protocol == Protocol::Http2 && self.under_way() == 0 {
             self.arrived.store(self.gone(), Relaxed);
         }
-        if self.pay_for_waiting().is_err() {
+        // The body of an HTTP/1 request in progress has a budget of its own, and a refusal of that budget is an answer.
+        let is_served = self.is_http1() && self.under_way() > 0;
+        if self.pay_for_waiting().is_err() && !is_served {
             self.refuse_all();
         }
         let paid = self.paid.load(Relaxed);
