@@ -10,7 +10,7 @@ use tokio::{
 use crate::{peer::Peer, random};
 
 /// Each address of a host gets at least a quarter of the time for all of them, even if the host has more than four addresses.
-const SMALLEST_PART: u32 = 4;
+const MOST_PARTS: u32 = 4;
 
 /// Tries the addresses of `peer` in random order until one of them accepts. The addresses share the time `limit`, after which the
 /// caller gives up. So an address that drops packets leaves time for others. The next attempt has another order.
@@ -24,7 +24,7 @@ async fn first_of(mut addresses: Vec<SocketAddr>, limit: Duration) -> io::Result
         return Err(io::Error::other("the host has no address"));
     };
     let parts = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-    let share = limit / parts.saturating_add(1).min(SMALLEST_PART);
+    let share = limit / parts.saturating_add(1).min(MOST_PARTS);
     for address in addresses {
         match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),

@@ -327,10 +327,11 @@ async fn clients_that_never_finish_a_header_are_dropped() {
 
 #[tokio::test]
 async fn large_bodies_from_many_clients_stay_within_the_memory_limit() {
-    let collector = Collector::options()
+    let mut collector = Collector::options()
         .env("SW_SERVER_INBOUND_MEMORY", "64MiB")
         .start()
         .await;
+    collector.expect_log("a peer has used up its share of a memory budget");
     let at_rest = collector.resident_bytes();
     let body = raw::frame(40 * MIB as u32, &vec![0; 40 * MIB - 1]);
     let mut clients = JoinSet::new();

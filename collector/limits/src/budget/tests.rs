@@ -229,7 +229,7 @@ fn threads_that_open_and_drop_shares_leave_none_behind() {
             scope.spawn(move || {
                 for _ in 0..10_000 {
                     let share = budget.share(peer(number % 2));
-                    let charge = share.try_charge(300).unwrap();
+                    let charge = share.try_charge(200).unwrap();
                     drop(share);
                     drop(charge);
                 }
