@@ -8,7 +8,7 @@ use rollcall_nacos::auth;
 use crate::{FAILURE, system};
 
 /// The longest password, in bytes; bcrypt ignores further bytes.
-const MOST: usize = 72;
+const MAX_PASSWORD_BYTES: usize = 72;
 
 /// Reads a password up to the end of the line, and prints its hash. The password is not an argument, because other users of the
 /// machine can read arguments.
@@ -19,10 +19,11 @@ pub(crate) fn hash_password() -> ExitCode {
         return system::complain(&format!("cannot read a password: {error}"), FAILURE);
     }
     let password = text.lines().next().unwrap_or_default();
-    if password.is_empty() || password.len() > MOST {
+    if password.is_empty() || password.len() > MAX_PASSWORD_BYTES {
         let length = password.len();
-        let problem =
-            format!("the password on standard input has {length} bytes; 1 to {MOST} are allowed");
+        let problem = format!(
+            "the password on standard input has {length} bytes; 1 to {MAX_PASSWORD_BYTES} are allowed"
+        );
         return system::complain(&problem, system::BAD_USAGE);
     }
     let hash = auth::hash(password).map_err(|error| error.to_string());

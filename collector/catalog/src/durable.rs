@@ -204,7 +204,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
                         self.jobs.close();
                         self.jobs.recv().await
                     }
-                    () = write.news(is_stale) => {
+                    () = write.wait_for_foreign_changes(is_stale) => {
                         is_stale = !write.catch_up(is_stale).await;
                         continue;
                     }
@@ -218,7 +218,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
                 waiting.push_back(job);
             }
             is_stale |= !write.next(&mut waiting).await?;
-            if is_stale || write.has_news().await {
+            if is_stale || write.has_foreign_changes().await {
                 is_stale = !write.catch_up(is_stale).await;
             }
         }
@@ -235,7 +235,7 @@ struct Write<'a, S> {
 
 impl<S: Send + Sync + 'static> Write<'_, S> {
     /// Completes when there are changes of other processes to apply. If the last attempt failed, completes after a pause.
-    async fn news(&self, is_stale: bool) {
+    async fn wait_for_foreign_changes(&self, is_stale: bool) {
         if is_stale {
             sleep(PAUSE).await;
         } else {
@@ -244,7 +244,7 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
     }
 
     /// Whether there are changes of other processes to apply now.
-    async fn has_news(&self) -> bool {
+    async fn has_foreign_changes(&self) -> bool {
         tokio::select! {
             biased;
             () = self.stores.durable.changed() => true,

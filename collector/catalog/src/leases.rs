@@ -23,7 +23,7 @@ const STALL: Duration = Duration::from_secs(5);
 pub(crate) struct Leases {
     /// By the slot of the instance.
     lessor: Lessor<u32>,
-    looked_at: Mutex<Option<Moment>>,
+    last_judged_at: Mutex<Option<Moment>>,
 }
 
 /// The verdict on a lease.
@@ -44,7 +44,7 @@ impl Default for Leases {
                 spread: SPREAD,
                 forget_after: FORGET,
             }),
-            looked_at: Mutex::default(),
+            last_judged_at: Mutex::default(),
         }
     }
 }
@@ -81,7 +81,7 @@ impl Leases {
     /// verdict counts only if [`Leases::is_silent`] or [`Leases::remove_expired`] confirms it under the lock of the registry,
     /// because another instance may have the slot by then.
     pub(crate) fn judge(&self, now: Moment, limit: usize) -> (Vec<(u32, Verdict)>, bool) {
-        let before = self.looked_at.lock().replace(now);
+        let before = self.last_judged_at.lock().replace(now);
         if before.is_some_and(|before| now.since(before) > STALL) {
             self.lessor.resume(now);
         }

@@ -49,7 +49,7 @@ pub use name::{
 pub use overrides::Override;
 pub use publisher::{ConnectionId, Publisher, Subscriber};
 pub use registry::{
-    Beaten, Counts, Held, Missing, NotRemoved, Refused, Registered, Registrant, Registry, Swept,
+    BeatTarget, Counts, Held, Missing, NotRemoved, Refused, Registered, Registrant, Registry, Swept,
 };
 pub use selection::{Clusters, Host, Rules, Selection, ServiceView, select};
 pub use selector::{BadSelector, Selector};

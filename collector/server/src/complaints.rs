@@ -13,12 +13,12 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// The warnings of one listener.
 #[derive(Debug)]
-pub(super) struct Complaints {
+pub(super) struct RefusalWarnings {
     listener: SocketAddr,
     last: Mutex<Option<Instant>>,
 }
 
-impl Complaints {
+impl RefusalWarnings {
     pub(super) fn new(listener: SocketAddr) -> Self {
         Self {
             listener,

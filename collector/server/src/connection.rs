@@ -28,12 +28,12 @@ use tracing::debug;
 use super::accept::Seat;
 use super::acknowledged;
 use super::calls::Calls;
-use super::complaints::Complaints;
+use super::complaints::RefusalWarnings;
 use super::drain::{CHECK_INTERVAL, Drained, drained};
 use super::exchange::Exchanging;
 use super::frames::Frames;
 use super::inbound::Inbound;
-use super::introduce::Introduced;
+use super::introduce::WithPeer;
 use super::protocol::{Protocol, Protocols};
 use super::secure::{self, Failure};
 use super::stream::{Rewound, Stream};
@@ -70,7 +70,7 @@ pub(super) struct Connection {
     pub(super) open: Open,
     pub(super) peer: Peer,
     pub(super) remote: SocketAddr,
-    pub(super) complaints: Arc<Complaints>,
+    pub(super) complaints: Arc<RefusalWarnings>,
     /// The age at which the collector requests the end of the connection.
     pub(super) age: Option<Duration>,
     pub(super) link: Link,
@@ -229,13 +229,9 @@ impl Connection {
     }
 
     /// The service of one connection: its requests are counted, carry the peer, and run within the link.
-    fn exchanging<S>(
-        &self,
-        service: S,
-        traffic: &Arc<Traffic>,
-    ) -> Exchanging<Introduced<Linked<S>>> {
+    fn exchanging<S>(&self, service: S, traffic: &Arc<Traffic>) -> Exchanging<WithPeer<Linked<S>>> {
         Exchanging {
-            service: Introduced {
+            service: WithPeer {
                 service: self.link.around(service),
                 peer: self.peer,
             },

@@ -202,7 +202,7 @@ impl Reader {
         let Some(messages) = &mut self.messages else {
             return Ok(None);
         };
-        if !messages.is_handing_over() {
+        if !messages.has_more_blocks() {
             self.yielded = 0;
         }
         let next = messages.next();

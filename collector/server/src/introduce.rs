@@ -7,12 +7,12 @@ use rollcall_limits::Peer;
 /// Adds the peer to the extensions of each request that may change anything. `GET` and `HEAD` change nothing and are forwarded
 /// unchanged.
 #[derive(Clone, Debug)]
-pub(super) struct Introduced<S> {
+pub(super) struct WithPeer<S> {
     pub(super) service: S,
     pub(super) peer: Peer,
 }
 
-impl<S, B> Service<Request<B>> for Introduced<S>
+impl<S, B> Service<Request<B>> for WithPeer<S>
 where
     S: Service<Request<B>>,
 {
@@ -46,7 +46,7 @@ mod tests {
             *response.extensions_mut() = request.extensions().clone();
             std::future::ready(Ok::<_, Infallible>(response))
         };
-        let introduced = Introduced {
+        let introduced = WithPeer {
             service: service_fn(reflect),
             peer,
         };

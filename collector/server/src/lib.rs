@@ -67,7 +67,7 @@ mod turns;
 mod wire;
 
 use self::accept::Acceptor;
-use self::complaints::Complaints;
+use self::complaints::RefusalWarnings;
 use self::connection::Connection;
 use self::protocol::Protocols;
 use self::stats::Open;
@@ -325,7 +325,7 @@ impl Listening {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let protocols = Arc::new(Protocols::new(&serving, &self.stats));
-        let complaints = Arc::new(Complaints::new(self.address));
+        let complaints = Arc::new(RefusalWarnings::new(self.address));
         let mut acceptor = Acceptor::new(&self.listener, &serving, &self.stats);
         let serving = Arc::new(serving);
         loop {

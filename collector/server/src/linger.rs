@@ -44,7 +44,7 @@ pub(super) struct Linger {
 
 /// How a lingering connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parted {
+pub(super) enum LingerEnd {
     /// The peer closed the connection.
     Closed,
     /// The peer reached a limit.
@@ -62,25 +62,28 @@ impl Linger {
     }
 
     /// Discards what `stream` has received. Ready when the peer has closed or reached a limit.
-    pub(super) fn poll<S>(&mut self, stream: &mut S, context: &mut Context<'_>) -> Poll<Parted>
+    pub(super) fn poll<S>(&mut self, stream: &mut S, context: &mut Context<'_>) -> Poll<LingerEnd>
     where
         S: AsyncRead + Unpin,
     {
         let left = self.left;
         while let Poll::Ready(discarded) = poll_discard(stream, context) {
             match discarded {
-                Ok(0) | Err(_) => return Poll::Ready(Parted::Closed),
+                Ok(0) | Err(_) => return Poll::Ready(LingerEnd::Closed),
                 Ok(bytes) => self.left = self.left.saturating_sub(bytes),
             }
             if self.left == 0 {
-                return Poll::Ready(Parted::CutOff);
+                return Poll::Ready(LingerEnd::CutOff);
             }
         }
         if self.left < left {
             let next = Instant::now() + SILENCE;
             self.silence.as_mut().reset(next.min(self.end));
         }
-        self.silence.as_mut().poll(context).map(|()| Parted::CutOff)
+        self.silence
+            .as_mut()
+            .poll(context)
+            .map(|()| LingerEnd::CutOff)
     }
 
     /// Whether the peer has sent anything since the collector ended its direction.
@@ -89,7 +92,7 @@ impl Linger {
     }
 
     /// Discards until the peer has closed or reached a limit.
-    pub(super) async fn end<S: AsyncRead + Unpin>(mut self, mut stream: S) -> Parted {
+    pub(super) async fn end<S: AsyncRead + Unpin>(mut self, mut stream: S) -> LingerEnd {
         poll_fn(|context| self.poll(&mut stream, context)).await
     }
 }

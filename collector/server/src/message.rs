@@ -99,7 +99,7 @@ impl Messages {
     }
 
     /// Whether a message has been returned in part: some of its blocks remain.
-    pub(super) fn is_handing_over(&self) -> bool {
+    pub(super) fn has_more_blocks(&self) -> bool {
         !self.whole.is_empty()
     }
 

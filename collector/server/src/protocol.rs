@@ -33,7 +33,7 @@ pub(super) enum Protocol {
 
 /// The protocol that the first bytes of a connection show.
 #[derive(Debug)]
-pub(super) enum Shown<S> {
+pub(super) enum Detected<S> {
     /// HTTP of this version. The stream yields the first bytes again.
     Http(Protocol, Rewound<S>),
     /// TLS, on a connection where it is not served.
@@ -44,7 +44,7 @@ pub(super) enum Shown<S> {
 ///
 /// # Errors
 /// The connection failed or ended before that.
-pub(super) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Shown<S>> {
+pub(super) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Detected<S>> {
     let mut first = Vec::with_capacity(PREFACE.len());
     let protocol = loop {
         let missing = PREFACE.len() - first.len();
@@ -57,7 +57,7 @@ pub(super) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Sh
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if first.first() == Some(&TLS) {
-            return Ok(Shown::Tls(stream));
+            return Ok(Detected::Tls(stream));
         }
         if !PREFACE.starts_with(&first) {
             break Protocol::Http1;
@@ -66,7 +66,7 @@ pub(super) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Sh
             break Protocol::Http2;
         }
     };
-    Ok(Shown::Http(protocol, Rewound::new(first, stream)))
+    Ok(Detected::Http(protocol, Rewound::new(first, stream)))
 }
 
 /// The longest time for the header on a brief connection.

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::handshakes::Handshakes;
 use super::linger::Linger;
-use super::protocol::{self, Protocol, Shown, TLS};
+use super::protocol::{self, Detected, Protocol, TLS};
 use super::stream::{Counted, Rewound, Stream, Tls};
 use super::{Closed, Stats};
 
@@ -104,8 +104,8 @@ pub(super) async fn open(
         }
     };
     match timeout_at(deadline, protocol::detect(stream)).await {
-        Ok(Ok(Shown::Http(protocol, stream))) => Ok((protocol, stream)),
-        Ok(Ok(Shown::Tls(stream))) => {
+        Ok(Ok(Detected::Http(protocol, stream))) => Ok((protocol, stream)),
+        Ok(Ok(Detected::Tls(stream))) => {
             part(stream, &ALERT, stats).await;
             let reason = "a client began TLS on a port without TLS, or within TLS".to_owned();
             Err(Failure::Refused(Closed::TlsRefused, reason))
@@ -190,8 +190,8 @@ async fn refuse_plain(
 ) -> io::Result<Failure> {
     let shown = timeout_at(deadline, protocol::detect(Stream::Plain(socket))).await;
     let (protocol, stream) = match shown.map_err(|_elapsed| silent())?? {
-        Shown::Http(protocol, stream) => (protocol, stream.into_inner()),
-        Shown::Tls(stream) => (Protocol::Http1, stream),
+        Detected::Http(protocol, stream) => (protocol, stream.into_inner()),
+        Detected::Tls(stream) => (Protocol::Http1, stream),
     };
     let answer = match protocol {
         Protocol::Http1 => bad_request(),

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Closed;
 use super::frames::{Abuse, Frames};
-use super::linger::{Linger, Parted, poll_discard};
+use super::linger::{Linger, LingerEnd, poll_discard};
 use super::stream::Transport;
 use super::traffic::Traffic;
 
@@ -198,7 +198,7 @@ impl<S: Transport> AsyncWrite for Wire<S> {
         if linger.has_received() {
             this.traffic.arrive_late();
         }
-        if ready!(parted) == Parted::CutOff {
+        if ready!(parted) == LingerEnd::CutOff {
             this.traffic.stats.close(Closed::Unclosed);
         }
         Poll::Ready(Ok(()))

@@ -13,7 +13,7 @@ impl Services {
     /// The store did not accept the write. All instances are then listed as before.
     pub async fn forget(&self, instances: &[InstanceId]) -> Result<usize, register::Error> {
         let marked = Marked::new(&self.core, instances);
-        let is_shared = self.register.has_rivals();
+        let is_shared = self.register.is_store_shared();
         let records = marked.instances.iter();
         let records = records.filter_map(|id| self.core.lessor.record(*id));
         let seen = records.map(|record| self.core.last_seen(&record, is_shared));

@@ -258,7 +258,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
 fn beginning(allocator: &Allocator, is_lost: bool) -> Beginning {
     let inventory = allocator.inventory();
     // If the allocator starts above the ids of an earlier inventory, it assigns no id that agents still hold.
-    let is_empty = !allocator.draws_later()
+    let is_empty = !allocator.has_reserved_ids()
         && Dictionary::ALL
             .iter()
             .all(|dictionary| inventory.count(*dictionary) == Count::default());

@@ -96,7 +96,7 @@ struct Shared {
     queue: Queue,
     owner: Option<Arc<dyn Owner>>,
     /// Whether other collectors also write to the store.
-    has_rivals: bool,
+    is_store_shared: bool,
     deadline: Duration,
     max_key_bytes: usize,
     max_held_per_message: usize,
@@ -138,7 +138,7 @@ pub(super) fn build(
         core,
         queue,
         owner,
-        has_rivals: writer.storage.is_shared(),
+        is_store_shared: writer.storage.is_shared(),
         deadline: config.deadline,
         max_key_bytes: config.max_key_bytes,
         max_held_per_message: config.max_held_per_message,
@@ -275,7 +275,7 @@ impl Handle {
     /// # Errors
     /// [`Error::StoreUnavailable`], [`Error::DeadlineExceeded`] or [`Error::Stopped`]: the store could not be read in time.
     pub(super) async fn read_latest(&self) -> Result<(), Error> {
-        if !self.shared.has_rivals {
+        if !self.shared.is_store_shared {
             return Ok(());
         }
         self.shared.queue.read_latest(self.due()).await
@@ -287,8 +287,8 @@ impl Handle {
     }
 
     /// Whether other collectors also write to the store.
-    pub(super) fn has_rivals(&self) -> bool {
-        self.shared.has_rivals
+    pub(super) fn is_store_shared(&self) -> bool {
+        self.shared.is_store_shared
     }
 
     pub(super) fn core(&self) -> &Core {

@@ -54,7 +54,7 @@ pub(super) fn restore(
     progress.expect(counts.records());
     reserve(counts, allocator, lessor);
     for (dictionary, first) in storage.first_ids()?.iter() {
-        allocator.draw_from(dictionary, first);
+        allocator.reserve_below(dictionary, first);
     }
     let now = clock.now();
     // The clock is read once, because there may be millions of leases.

@@ -67,6 +67,7 @@ pub mod maintenance;
 mod namespace;
 mod resume;
 mod version;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -77,17 +78,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use redb::{
-    Builder, Database, StorageBackend, TableDefinition, WriteTransaction, backends::FileBackend,
-};
-use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row};
+use redb::{Builder, Database, StorageBackend, TableDefinition, backends::FileBackend};
 
 use self::{directory::Directory, resume::State};
-use super::{
-    Batch, Commit, Counts, Error, FirstIds, Record, Storage,
-    codec::{self, Entry},
-    version::Versions,
-};
+use super::{Batch, Commit, Counts, Error, FirstIds, Record, Storage, version::Versions};
 
 type Table = TableDefinition<'static, i32, &'static [u8]>;
 
@@ -274,7 +268,7 @@ impl Storage for Embedded {
 impl Embedded {
     /// Makes a batch durable, in a file that the next start will find.
     fn write(&self, database: &Database, batch: Batch<'_>) -> Result<(), Error> {
-        write(database, batch).map_err(|error| self.engine(error))?;
+        write::write(database, batch).map_err(|error| self.engine(error))?;
         match self.medium.holds_store() {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::Moved {
@@ -286,71 +280,5 @@ impl Embedded {
 
     fn engine(&self, error: impl Into<redb::Error>) -> Error {
         failure::engine(&self.store, error)
-    }
-}
-
-fn write(database: &Database, batch: Batch<'_>) -> Result<(), redb::Error> {
-    let mut transaction = database.begin_write()?;
-    // A one-phase commit saves a sync. But after a crash it cannot distinguish an unfinished last commit from a damaged one
-    // and drops either. With two phases, damage to acknowledged data is always reported.
-    transaction.set_two_phase_commit(true);
-    let rows = || batch.rows.iter();
-    write_table(&transaction, APPLICATIONS, rows().filter_map(application))?;
-    write_table(&transaction, INSTANCES, rows().filter_map(instance))?;
-    write_table(&transaction, OPERATIONS, rows().filter_map(operation))?;
-    write_table(&transaction, ADDRESSES, rows().filter_map(address))?;
-    write_table(&transaction, SEEN, batch.seen.iter())?;
-    transaction.commit()?;
-    Ok(())
-}
-
-/// Writes entries to a table. Does not open it if there are none: opening costs pages in the commit.
-fn write_table<'a, E: Entry + 'a>(
-    transaction: &WriteTransaction,
-    table: Table,
-    entries: impl Iterator<Item = &'a E>,
-) -> Result<(), redb::Error> {
-    let mut entries = entries.peekable();
-    if entries.peek().is_none() {
-        return Ok(());
-    }
-    let mut table = transaction.open_table(table)?;
-    let mut value = Vec::new();
-    for entry in entries {
-        codec::encode(entry, &mut value);
-        table.insert(entry.id(), value.as_slice())?;
-    }
-    Ok(())
-}
-
-const fn application(row: &Row) -> Option<&Application> {
-    if let Row::Application(row) = row {
-        Some(row)
-    } else {
-        None
-    }
-}
-
-const fn instance(row: &Row) -> Option<&Instance> {
-    if let Row::Instance(row) = row {
-        Some(row)
-    } else {
-        None
-    }
-}
-
-const fn operation(row: &Row) -> Option<&Operation> {
-    if let Row::Operation(row) = row {
-        Some(row)
-    } else {
-        None
-    }
-}
-
-const fn address(row: &Row) -> Option<&Address> {
-    if let Row::Address(row) = row {
-        Some(row)
-    } else {
-        None
     }
 }

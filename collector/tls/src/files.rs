@@ -10,7 +10,7 @@ use rustls::{
 use super::Error;
 
 /// The largest file that is accepted, in bytes.
-const MOST: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The files of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,11 +115,11 @@ fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>,
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path);
-    let read = file.and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes));
+    let read = file.and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
     match read {
-        Ok(_) if bytes.len() as u64 > MOST => Err(Error::TooLarge {
+        Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => Err(Error::TooLarge {
             path: path.to_owned(),
-            most: MOST,
+            most: MAX_FILE_BYTES,
         }),
         Ok(_) => Ok(bytes),
         Err(source) => Err(Error::Read {

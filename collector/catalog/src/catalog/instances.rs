@@ -197,33 +197,36 @@ impl Catalog {
         described: Option<Registration>,
     ) -> Result<Beat, Error> {
         let now = self.now();
-        let (beaten, is_buried) = {
+        let (beat_target, has_tombstone) = {
             let registry = self.0.registry.read();
-            let beaten = registry.beaten(service, endpoint);
-            let is_buried = beaten.is_none() && registry.is_buried(service, endpoint, now);
-            if let Some(beaten) = beaten.filter(|beaten| beaten.is_leased) {
-                if beaten.is_restored {
+            let beat_target = registry.beat_target(service, endpoint);
+            let has_tombstone =
+                beat_target.is_none() && registry.has_tombstone(service, endpoint, now);
+            if let Some(beat_target) = beat_target.filter(|beat_target| beat_target.is_leased) {
+                if beat_target.is_restored {
                     // From now on its own terms apply, instead of the longer ones after a start.
-                    self.0.leases.grant(beaten.instance, beaten.beats, now);
+                    self.0
+                        .leases
+                        .grant(beat_target.instance, beat_target.beats, now);
                 } else {
-                    self.0.leases.renew(beaten.instance, now);
+                    self.0.leases.renew(beat_target.instance, now);
                 }
             }
-            (beaten, is_buried)
+            (beat_target, has_tombstone)
         };
         let usual = Duration::from_millis(self.0.switches().client_beat_interval);
-        if let Some(beaten) = beaten {
-            if beaten.is_leased && (!beaten.healthy || beaten.is_restored) {
+        if let Some(beat_target) = beat_target {
+            if beat_target.is_leased && (!beat_target.healthy || beat_target.is_restored) {
                 self.0.change(|registry, _, effects| {
-                    registry.claim(beaten.instance, effects);
-                    registry.charge(beaten.instance, self.1.map(Peer::address));
-                    registry.set_health(beaten.instance, true, HealthBy::Beat, effects)
+                    registry.claim(beat_target.instance, effects);
+                    registry.charge(beat_target.instance, self.1.map(Peer::address));
+                    registry.set_health(beat_target.instance, true, HealthBy::Beat, effects)
                 });
             }
-            return Ok(Beat::Renewed(beaten.beats.interval.unwrap_or(usual)));
+            return Ok(Beat::Renewed(beat_target.beats.interval.unwrap_or(usual)));
         }
-        let Some(registration) = described.filter(|_| !is_buried) else {
-            return Ok(if is_buried {
+        let Some(registration) = described.filter(|_| !has_tombstone) else {
+            return Ok(if has_tombstone {
                 Beat::Deregistered(usual)
             } else {
                 Beat::Unknown(usual)
@@ -255,7 +258,7 @@ impl Catalog {
 impl Shared {
     fn deregister(&self, service: &ServiceKey, endpoint: &Endpoint, kind: Kind) -> bool {
         self.change(|registry, now, effects| {
-            let beats = registry.beaten(service, endpoint);
+            let beats = registry.beat_target(service, endpoint);
             let term = beats
                 .map_or_else(Default::default, |b| b.beats)
                 .unhealthy_after;

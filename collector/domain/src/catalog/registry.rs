@@ -24,7 +24,7 @@ use super::{
 use crate::Moment;
 
 use published::InstanceSet;
-pub use read::Beaten;
+pub use read::BeatTarget;
 use record::{Extra, Owner, Record, Service};
 pub use services::NotRemoved;
 use shares::Shares;

@@ -34,7 +34,12 @@ impl Tombstones {
         }
     }
 
-    pub(super) fn is_buried(&self, service: &ServiceKey, endpoint: &Endpoint, now: Moment) -> bool {
+    pub(super) fn has_tombstone(
+        &self,
+        service: &ServiceKey,
+        endpoint: &Endpoint,
+        now: Moment,
+    ) -> bool {
         !self.until.is_empty()
             && self
                 .until

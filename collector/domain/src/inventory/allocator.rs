@@ -30,7 +30,7 @@ pub struct Allocator {
     inventory: Arc<Inventory>,
     state: AllocationState,
     limits: Limits,
-    draws_later: bool,
+    has_reserved_ids: bool,
 }
 
 /// The progress of each dictionary.
@@ -55,13 +55,13 @@ impl Allocator {
                 addresses: Progress::start::<Address>(),
             },
             limits,
-            draws_later: false,
+            has_reserved_ids: false,
         }
     }
 
     /// Reserves the ids of a dictionary's sequence below `first`, on both sides of 0, for an earlier inventory: they are never
     /// assigned here.
-    pub fn draw_from(&mut self, dictionary: Dictionary, first: i32) {
+    pub fn reserve_below(&mut self, dictionary: Dictionary, first: i32) {
         let last = first.saturating_sub(1);
         if last < 1 {
             return;
@@ -73,13 +73,13 @@ impl Allocator {
             Dictionary::Operations => state.operations.pass(last),
             Dictionary::Addresses => state.addresses.pass(last),
         }
-        self.draws_later = true;
+        self.has_reserved_ids = true;
     }
 
-    /// Whether a dictionary reserves ids for an earlier inventory ([`Allocator::draw_from`]).
+    /// Whether a dictionary reserves ids for an earlier inventory ([`Allocator::reserve_below`]).
     #[must_use]
-    pub const fn draws_later(&self) -> bool {
-        self.draws_later
+    pub const fn has_reserved_ids(&self) -> bool {
+        self.has_reserved_ids
     }
 
     /// The inventory, for readers.

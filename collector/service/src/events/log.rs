@@ -113,7 +113,7 @@ impl Limits {
     }
 
     fn report_left_out(&self, core: &Core, kind: Kind) {
-        let more = self.of(kind).left_out(second(core));
+        let more = self.of(kind).take_suppressed(second(core));
         if more == 0 {
             return;
         }

@@ -96,7 +96,7 @@ impl Handle {
             refused,
             failure,
         } = self.adopt_all(&signs).await;
-        let (mut refused, doubtful) = if self.shared.has_rivals {
+        let (mut refused, doubtful) = if self.shared.is_store_shared {
             refused
                 .into_iter()
                 .partition(|(_, error)| !error.is_doubtful())

@@ -103,13 +103,13 @@ impl Inbox {
         self.receiver.try_recv().ok()
     }
 
-    /// Whether other collectors have made something durable since [`Inbox::take_news`].
-    pub(super) fn has_news(&self) -> bool {
+    /// Whether other collectors have made something durable since [`Inbox::take_unread_writes`].
+    pub(super) fn has_unread_writes(&self) -> bool {
         self.flags.news.load(Ordering::Acquire)
     }
 
-    /// As [`Inbox::has_news`], and clears the flag, because the caller is about to read the store.
-    pub(super) fn take_news(&self) -> bool {
+    /// As [`Inbox::has_unread_writes`], and clears the flag, because the caller is about to read the store.
+    pub(super) fn take_unread_writes(&self) -> bool {
         self.flags.news.swap(false, Ordering::AcqRel)
     }
 

@@ -118,7 +118,7 @@ impl Writer {
     fn next(&self) -> Result<Message, RecvTimeoutError> {
         match self.outage {
             Some(outage) => self.inbox.next_until(outage.retry_at()),
-            None if self.inbox.has_news() || self.inbox.pending.up_to().is_some() => {
+            None if self.inbox.has_unread_writes() || self.inbox.pending.up_to().is_some() => {
                 Err(RecvTimeoutError::Timeout)
             }
             None => match self.pacer.next_due() {
@@ -205,14 +205,14 @@ impl Writer {
     /// Reads the writes of other collectors. Reads the store itself if a caller waits for a fresh read or the batch needs one;
     /// otherwise only the writes since the last read, if the store has reported any.
     fn read(&mut self, need: Need) -> Result<(), Failure> {
-        let has_news = self.inbox.take_news();
+        let has_unread_writes = self.inbox.take_unread_writes();
         let tickets = self.inbox.pending.up_to();
         if tickets.is_some() || need == Need::Latest {
             self.read_latest()?;
             if let Some(tickets) = tickets {
                 self.inbox.pending.serve(tickets);
             }
-        } else if has_news || need == Need::Conflict || self.outage.is_some() {
+        } else if has_unread_writes || need == Need::Conflict || self.outage.is_some() {
             self.catch_up()?;
         } else {
             return Ok(());

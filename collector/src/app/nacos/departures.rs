@@ -37,7 +37,7 @@ impl Departures {
             Kind::Unhealthy => &self.unhealthy,
         };
         let second = event.at.millis() / 1000;
-        let more = limit.left_out(second);
+        let more = limit.take_suppressed(second);
         match kind {
             _ if more == 0 => {}
             Kind::Left => info!(more, "more service instances left"),

@@ -24,10 +24,10 @@ use super::{
 mod tests;
 
 /// How long a call waits for the set-up of a connection whose stream is open.
-const PARKED: Duration = Duration::from_secs(1);
+const SETUP_WAIT: Duration = Duration::from_secs(1);
 /// How long a call waits for the stream to be opened. The client opens the stream before it calls, but this server may handle the
 /// call first.
-const OVERTAKEN: Duration = Duration::from_millis(100);
+const STREAM_WAIT: Duration = Duration::from_millis(100);
 
 /// Every connection with an open stream.
 #[derive(Debug)]
@@ -108,8 +108,8 @@ impl Connections {
         self.by_transport.pin().get(&transport).map(Arc::clone)
     }
 
-    /// The connection of a transport, once it is set up. Waits up to [`PARKED`] for the set-up, or up to [`OVERTAKEN`] if there is
-    /// no stream yet.
+    /// The connection of a transport, once it is set up. Waits up to [`SETUP_WAIT`] for the set-up, or up to [`STREAM_WAIT`] if there
+    /// is no stream yet.
     pub(super) async fn set_up(&self, transport: u64) -> Option<Arc<Connection>> {
         if let Some(connection) = self.of(transport)
             && connection.session().is_some()
@@ -117,9 +117,9 @@ impl Connections {
             return Some(connection);
         }
         let now = Instant::now();
-        let connection = timeout_at(now + OVERTAKEN, self.opened(transport));
+        let connection = timeout_at(now + STREAM_WAIT, self.opened(transport));
         let connection = connection.await.ok()?;
-        let is_set_up = timeout_at(now + PARKED, connection.settled()).await;
+        let is_set_up = timeout_at(now + SETUP_WAIT, connection.settled()).await;
         is_set_up.unwrap_or(false).then_some(connection)
     }
 

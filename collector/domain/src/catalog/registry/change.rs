@@ -117,7 +117,7 @@ impl Registry {
         Ok(self.share_of_payer(record.payer, added)?)
     }
 
-    /// Removes the instance at an endpoint, whatever its publisher. An ephemeral one leaves a tombstone until `buried_until`.
+    /// Removes the instance at an endpoint, whatever its publisher. An ephemeral one leaves a tombstone until `tombstone_until`.
     ///
     /// # Errors
     /// The service does not exist, or it has no such instance. In the second case the tombstone of an ephemeral instance is left.
@@ -126,13 +126,13 @@ impl Registry {
         key: &ServiceKey,
         endpoint: &Endpoint,
         kind: Kind,
-        (now, buried_until): (Moment, Moment),
+        (now, tombstone_until): (Moment, Moment),
         effects: &mut Effects,
     ) -> Result<(), Missing> {
         let (_, service) = self.service(key).ok_or(Missing::Service)?;
         let found = self.find(service, endpoint, kind);
         if kind.is_ephemeral() {
-            self.tombstones.bury(key, endpoint, buried_until);
+            self.tombstones.bury(key, endpoint, tombstone_until);
         }
         self.remove_at(
             found.ok_or(Missing::Instance)?,

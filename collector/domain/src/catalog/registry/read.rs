@@ -17,7 +17,7 @@ use crate::{Moment, Timestamp};
 
 /// The instance that a beat belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beaten {
+pub struct BeatTarget {
     /// The instance at the endpoint.
     pub instance: InstanceRef,
     /// The kind of the instance.
@@ -66,13 +66,13 @@ impl Registry {
 
     /// The instance that a beat at an endpoint belongs to; the ephemeral one if there are two.
     #[must_use]
-    pub fn beaten(&self, key: &ServiceKey, endpoint: &Endpoint) -> Option<Beaten> {
+    pub fn beat_target(&self, key: &ServiceKey, endpoint: &Endpoint) -> Option<BeatTarget> {
         let (_, service) = self.service(key)?;
         let index = Kind::ALL
             .iter()
             .find_map(|kind| self.find(service, endpoint, *kind))?;
         let record = self.records.at(index)?;
-        Some(Beaten {
+        Some(BeatTarget {
             instance: self.records.reference(index)?,
             kind: record.kind,
             healthy: record.healthy,
@@ -84,8 +84,8 @@ impl Registry {
 
     /// Whether the instance at an endpoint was deregistered less than a term ago.
     #[must_use]
-    pub fn is_buried(&self, key: &ServiceKey, endpoint: &Endpoint, now: Moment) -> bool {
-        self.tombstones.is_buried(key, endpoint, now)
+    pub fn has_tombstone(&self, key: &ServiceKey, endpoint: &Endpoint, now: Moment) -> bool {
+        self.tombstones.has_tombstone(key, endpoint, now)
     }
 
     /// The instance at an endpoint. Without a kind, the ephemeral one has precedence.

@@ -324,6 +324,6 @@ fn a_refused_registration_leaves_the_tombstone_and_reports_no_service() {
         let refused = registry.register(&publisher, &key(name), large_one, now, effects);
         assert_eq!(refused, full());
     }
-    assert!(registry.is_buried(&key("a"), &endpoint("1"), now));
+    assert!(registry.has_tombstone(&key("a"), &endpoint("1"), now));
     assert!(effects.is_empty());
 }

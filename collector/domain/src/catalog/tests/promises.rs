@@ -100,9 +100,9 @@ fn for_a_term_only_a_registration_restores_a_deregistered_instance() {
         .deregister(&key("a"), &at, Kind::Ephemeral, times, effects)
         .unwrap();
     fixture.pass(14);
-    assert!(fixture.registry.is_buried(&key("a"), &at, fixture.now));
+    assert!(fixture.registry.has_tombstone(&key("a"), &at, fixture.now));
     fixture.pass(1);
-    assert!(!fixture.registry.is_buried(&key("a"), &at, fixture.now));
+    assert!(!fixture.registry.has_tombstone(&key("a"), &at, fixture.now));
     fixture
         .registry
         .sweep(fixture.now, Duration::from_secs(60), &mut fixture.effects);
@@ -115,7 +115,7 @@ fn for_a_term_only_a_registration_restores_a_deregistered_instance() {
         .deregister(&key("a"), &at, Kind::Ephemeral, times, effects)
         .unwrap();
     fixture.register(&at.publisher(), "a", registration("10.0.0.1"));
-    assert!(!fixture.registry.is_buried(&key("a"), &at, fixture.now));
+    assert!(!fixture.registry.has_tombstone(&key("a"), &at, fixture.now));
 }
 
 #[test]

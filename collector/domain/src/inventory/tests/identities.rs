@@ -230,12 +230,12 @@ fn a_process_without_ids_and_one_with_an_id_may_have_the_same_name() {
 #[test]
 fn the_ids_of_an_earlier_inventory_are_never_assigned() {
     let mut allocator = allocator();
-    assert!(!allocator.draws_later());
+    assert!(!allocator.has_reserved_ids());
     for dictionary in Dictionary::ALL {
-        allocator.draw_from(dictionary, 1_000);
-        allocator.draw_from(dictionary, 10);
+        allocator.reserve_below(dictionary, 1_000);
+        allocator.reserve_below(dictionary, 10);
     }
-    assert!(allocator.draws_later());
+    assert!(allocator.has_reserved_ids());
     let (_, rows) = commit(&mut allocator, |p| {
         let applications = ["a", "b", "c"].map(|code| p.application(code).unwrap().get());
         assert_eq!(applications, [1_000, -1_000, 1_001]);
@@ -248,7 +248,7 @@ fn the_ids_of_an_earlier_inventory_are_never_assigned() {
     });
     // The reservation is repeated at each start, before or after the rows are restored.
     let mut copy = copy(&rows);
-    copy.draw_from(Dictionary::Applications, 1_000);
+    copy.reserve_below(Dictionary::Applications, 1_000);
     let (next, _) = commit(&mut copy, |p| p.application("d").unwrap());
     assert_eq!(next, app(-1_001));
 }

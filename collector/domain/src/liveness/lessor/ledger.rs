@@ -213,7 +213,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
         if standing.since.after(self.forget_after) > now {
             return self.file_as_ended(key, lease);
         }
-        self.leave_out(key, lease, standing);
+        self.mark_forgotten(key, lease, standing);
     }
 
     /// Forgets a lease at once; `false` unless it is down or left.
@@ -221,7 +221,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
         let standing = lease.standing();
         let is_over = standing.state >= State::Down && !standing.has(Flag::Removed);
         if is_over {
-            self.leave_out(key, lease, standing);
+            self.mark_forgotten(key, lease, standing);
         }
         is_over
     }
@@ -238,7 +238,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
     }
 
     /// Marks a lease as forgotten and removes it from the count of its state.
-    fn leave_out(&mut self, key: K, lease: &Lease, standing: Standing) {
+    fn mark_forgotten(&mut self, key: K, lease: &Lease, standing: Standing) {
         self.discount(key, standing);
         self.forgotten += 1;
         lease.enter(standing.with(Flag::Forgotten, true));

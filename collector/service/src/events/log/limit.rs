@@ -22,7 +22,7 @@ impl Limit {
 
     /// The number of lines that were suppressed in a past second, and resets it; 0 during that second.
     #[must_use]
-    pub fn left_out(&self, second: i64) -> usize {
+    pub fn take_suppressed(&self, second: i64) -> usize {
         if self.second.swap(second, Relaxed) == second {
             return 0;
         }
@@ -39,15 +39,15 @@ mod tests {
     fn lines_beyond_the_limit_are_counted_once_their_second_is_over() {
         let limit = Limit::default();
         for _ in 0..LINES_PER_SECOND {
-            assert_eq!(limit.left_out(7), 0);
+            assert_eq!(limit.take_suppressed(7), 0);
             assert!(limit.admits(7));
         }
         for _ in 0..250 {
             assert!(!limit.admits(7));
         }
-        assert_eq!(limit.left_out(7), 0, "its second is not over");
-        assert_eq!(limit.left_out(8), 250);
+        assert_eq!(limit.take_suppressed(7), 0, "its second is not over");
+        assert_eq!(limit.take_suppressed(8), 250);
         assert!(limit.admits(8));
-        assert_eq!(limit.left_out(9), 0);
+        assert_eq!(limit.take_suppressed(9), 0);
     }
 }
