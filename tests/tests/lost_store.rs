@@ -337,7 +337,7 @@ async fn held_ids_are_adopted_before_new_ones_are_assigned() {
 #[tokio::test]
 async fn a_collector_that_lost_only_its_store_listens_from_its_start() {
     for nacos in ["", "none"] {
-        let options = Collector::options().env("SW_REGISTER_LISTENING_PERIOD", "3s");
+        let options = Collector::options().env("SW_REGISTER_LISTENING_PERIOD", "6s");
         let options = match nacos {
             "" => options,
             nacos => options.env("SW_NACOS", nacos),
@@ -355,9 +355,10 @@ async fn a_collector_that_lost_only_its_store_listens_from_its_start() {
             let refused = client.application("new").await.unwrap_err();
             assert_eq!(refused.code(), Code::Unavailable, "{refused}");
             assert!(refused.message().contains("listening"), "{refused}");
+            // The second start finds only this adopted id in the store.
+            client.recover(id, 1).await.unwrap();
         }
         let client = collector.grpc().await;
-        client.recover(id, 1).await.unwrap();
         let new = eventually(PATIENCE, async || client.application("new").await).await;
         assert_eq!(client.instance(new, "b").await.unwrap(), 2, "1 is held");
     }

@@ -11,7 +11,7 @@ use tonic::Code;
 fn options(data: &Path, listen: &str) -> Options {
     Collector::options()
         .data_dir(data)
-        .env("SW_REGISTER_LISTENING_PERIOD", "3s")
+        .env("SW_REGISTER_LISTENING_PERIOD", "6s")
         .env("SW_REGISTER_LISTEN_AFTER_LOSS", listen)
 }
 

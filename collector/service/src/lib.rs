@@ -257,15 +257,17 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
 /// Whether agents may hold ids that this inventory does not have.
 fn beginning(allocator: &Allocator, is_lost: bool) -> Beginning {
     let inventory = allocator.inventory();
+    let counts = || Dictionary::ALL.iter().map(|each| inventory.count(*each));
     // If the allocator starts above the ids of an earlier inventory, it assigns no id that agents still hold.
-    let is_empty = !allocator.has_reserved_ids()
-        && Dictionary::ALL
-            .iter()
-            .all(|dictionary| inventory.count(*dictionary) == Count::default());
-    match (is_empty, is_lost) {
-        (false, _) => Beginning::Known,
-        (true, false) => Beginning::Empty,
-        (true, true) => Beginning::Lost,
+    let has_assigned = allocator.has_reserved_ids() || counts().any(|count| count.keyed > 0);
+    // A store that has only adopted ids is that of a collector that was stopped while it listened.
+    let has_adopted = counts().any(|count| count.adopted > 0);
+    if has_assigned {
+        Beginning::Known
+    } else if is_lost || has_adopted {
+        Beginning::Lost
+    } else {
+        Beginning::Empty
     }
 }
 

@@ -9,7 +9,7 @@ use rollcall_domain::{
 };
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -71,26 +71,37 @@ impl WriteBack {
         let mut written = self.core.clock.now();
         ticks.tick().await;
         loop {
-            let last = tokio::select! {
+            tokio::select! {
                 biased;
-                () = cancel.cancelled() => true,
-                _ = ticks.tick() => false,
-                changed = gather(&mut changes, self.config.shared) => {
-                    let leases = self.leases(changed);
-                    warn(self.record(leases, self.config.chunk).await);
-                    continue;
-                }
-            };
-            if last {
-                return self.last(written).await;
+                // The last round also writes what the round that ends here has not written.
+                () = cancel.cancelled() => return self.last(written).await,
+                since = self.next(written, &mut ticks, &mut changes) => written = since,
             }
-            let now = self.core.clock.now();
-            let done = self.round(written, self.config.chunk, &mut 0).await;
-            if done.is_ok() {
-                written = now;
-            }
-            warn(done);
         }
+    }
+
+    /// Waits until a round is due or changes must be written at once, and writes. Returns the time since which changes are not
+    /// written, which was `written` before.
+    async fn next(
+        &self,
+        written: Moment,
+        ticks: &mut Interval,
+        changes: &mut Receiver<InstanceEvent>,
+    ) -> Moment {
+        tokio::select! {
+            biased;
+            _ = ticks.tick() => {}
+            changed = gather(changes, self.config.shared) => {
+                let leases = self.leases(changed);
+                warn(self.record(leases, self.config.chunk).await);
+                return written;
+            }
+        }
+        let now = self.core.clock.now();
+        let done = self.round(written, self.config.chunk, &mut 0).await;
+        let since = if done.is_ok() { now } else { written };
+        warn(done);
+        since
     }
 
     /// The round before the collector stops, with a time limit: a disk that has become slow must not hold up the stop.

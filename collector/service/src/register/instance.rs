@@ -33,11 +33,16 @@ impl Handle {
                 let due = self.due();
                 self.forward_to_owner(due, || vec![Registration::Instance(process.clone())])
                     .await;
-                return self
+                let registered = self
                     .shared
                     .queue
                     .register(due, move |proposal| Ok(proposal.instance(process.clone())?))
                     .await;
+                match (known, registered) {
+                    // The instance keeps its recorded properties.
+                    (Some(id), Err(Error::StoreFull | Error::StoreUnavailable)) => id,
+                    (_, registered) => return registered,
+                }
             }
         };
         self.shared.core.renew_or_grant(id, Signal::Register);

@@ -63,7 +63,12 @@ impl Handle {
                 let propose = move |proposal: &mut Proposal<'_>| {
                     Ok(propose(proposal, &code, &uuid, &properties)?)
                 };
-                return self.shared.queue.register(due, propose).await.map(drop);
+                let registered = self.shared.queue.register(due, propose).await;
+                match (known, registered) {
+                    // The existing record is enough to renew the lease.
+                    (Some(id), Err(Error::StoreFull | Error::StoreUnavailable)) => id,
+                    (_, registered) => return registered.map(drop),
+                }
             }
         };
         self.shared.core.renew_or_grant(id, Signal::Register);

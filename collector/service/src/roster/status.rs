@@ -75,8 +75,11 @@ pub(super) fn since(core: &Core, id: InstanceId, lease: &LeaseView) -> Timestamp
     let last_seen = core.clock.wall_at(lease.last_seen);
     // An event before the last signal is that of an earlier end: the event of this one was lost.
     let is_earlier = |at: Timestamp| at.millis().saturating_add(SAME_TIME) < last_seen.millis();
+    // An event in the future was recorded before the wall clock was set back.
+    let now = core.clock.wall();
+    let is_future = |at: Timestamp| at.millis() > now.millis().saturating_add(SAME_TIME);
     match core.events.feed().last_at(id, InstanceEvent::entered) {
-        Some((state, at)) if state == lease.state && !is_earlier(at) => at,
+        Some((state, at)) if state == lease.state && !is_earlier(at) && !is_future(at) => at,
         _ => since,
     }
 }
