@@ -63,6 +63,7 @@ impl Cluster {
             for text in [
                 "until the store is back",
                 "the last known members stay",
+                "the log of the store was not shortened",
                 "stop not confirmed by the coordinator",
                 "could not write back",
                 "changes of other collectors could not be read",

@@ -51,7 +51,8 @@ impl Victim {
         });
         // With a listening period on an empty store, an attacker could delay the honest agent once per start.
         let options = options.without_listening();
-        let collector = options.release().ulimit(MEMORY_LIMIT).start().await;
+        let mut collector = options.release().ulimit(MEMORY_LIMIT).start().await;
+        collector.expect_log("a peer has used up its share of a memory budget");
         let agent = HonestAgent::start(collector.listeners());
         let victim = Self {
             resident_at_start: collector.resident_bytes(),
