@@ -83,7 +83,7 @@ struct Side {
 
 enum Caller {
     Naming(naming::Caller),
-    Registration(registration::Caller),
+    Registration(Box<registration::Caller>),
 }
 
 impl Side {
@@ -127,7 +127,8 @@ async fn connect(scenario: &Scenario, server: SocketAddr) -> Vec<Caller> {
     } = *scenario;
     if let Call::Grpc(call) = call {
         let callers = registration::connect(server, call, callers, connections, 0).await;
-        return callers.into_iter().map(Caller::Registration).collect();
+        let boxed = |caller| Caller::Registration(Box::new(caller));
+        return callers.into_iter().map(boxed).collect();
     }
     let mut connected = Vec::with_capacity(callers);
     for _ in 0..callers {
