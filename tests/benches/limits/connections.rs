@@ -46,7 +46,7 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) enum Client {
     Http1 { _client: naming::Caller },
-    SkyWalking { _client: registration::Caller },
+    SkyWalking { _client: Box<registration::Caller> },
     Nacos { _client: Connection },
 }
 
@@ -91,7 +91,7 @@ async fn client(kind: Kind, server: SocketAddr, number: usize) -> Client {
             _client: naming::Caller::connect_from(source, server).await,
         },
         Kind::SkyWalking => Client::SkyWalking {
-            _client: registration::Caller::registered(source, server).await,
+            _client: Box::new(registration::Caller::registered(source, server).await),
         },
         Kind::Nacos => {
             let mut connection = Connection::open_from(source, server).await;
