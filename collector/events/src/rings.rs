@@ -8,11 +8,12 @@
 //! change.
 
 mod held;
+mod packed;
 mod slots;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    hash::{BuildHasher as _, RandomState},
+    hash::RandomState,
     marker::PhantomData,
     time::Duration,
 };
@@ -26,6 +27,7 @@ use super::{
     pack::{self, Subject, Words},
 };
 use held::Held;
+pub(super) use packed::Packed;
 use slots::Slots;
 
 /// An instance that fills its timeline within this time changes too often for single events.
@@ -87,9 +89,14 @@ impl<S: Subject> Rings<S> {
         }
     }
 
+    /// The instance as the calls about one event need it.
+    pub(super) fn packed(&self, subject: &S) -> Packed<S> {
+        Packed::new(subject, &self.hashing)
+    }
+
     /// Whether a change that a peer caused may be recorded; otherwise it is counted.
-    pub(super) fn admit(&mut self, subject: &S, at: Timestamp) -> bool {
-        let found = self.find(&packed(subject));
+    pub(super) fn admit(&mut self, subject: &Packed<S>, at: Timestamp) -> bool {
+        let found = self.find(subject);
         let Some(slot) = found.filter(|slot| self.is_flooded(*slot, at)) else {
             return true;
         };
@@ -99,8 +106,8 @@ impl<S: Subject> Rings<S> {
     }
 
     /// Counts a change that is not recorded. An instance without a timeline has no count.
-    pub(super) fn count(&mut self, subject: &S, at: Timestamp) {
-        if let Some(slot) = self.find(&packed(subject)) {
+    pub(super) fn count(&mut self, subject: &Packed<S>, at: Timestamp) {
+        if let Some(slot) = self.find(subject) {
             self.count_in(slot, at);
         }
     }
@@ -115,30 +122,29 @@ impl<S: Subject> Rings<S> {
     }
 
     /// Takes the changes of an instance that were not recorded, before the next one is: their number, and the time of the first.
-    pub(super) fn take_counted(&mut self, subject: &S) -> Option<(u64, Timestamp)> {
-        let slot = self.find(&packed(subject))?;
+    pub(super) fn take_counted(&mut self, subject: &Packed<S>) -> Option<(u64, Timestamp)> {
+        let slot = self.find(subject)?;
         self.take_unrecorded(slot)
     }
 
     /// Whether an instance has a timeline.
-    pub(super) fn has(&self, subject: &S) -> bool {
-        self.find(&packed(subject)).is_some()
+    pub(super) fn has(&self, subject: &Packed<S>) -> bool {
+        self.find(subject).is_some()
     }
 
     /// Adds a change; `is_first` is whether no change of the instance precedes it.
     pub(super) fn add(
         &mut self,
-        subject: &S,
+        subject: &Packed<S>,
         (number, at): (u64, Timestamp),
         event: &S::Event,
         is_first: bool,
     ) {
-        let subject = packed(subject);
-        let mut entry = Vec::new();
+        let mut entry = Vec::with_capacity(packed::USUAL);
         pack::put_number(&mut entry, number);
         pack::put_signed(&mut entry, at.millis());
         S::pack_event(event, at, &mut self.words, &mut entry);
-        match self.find(&subject) {
+        match self.find(subject) {
             Some(slot) => {
                 let before = self.slots.bytes(slot);
                 let bytes = Held::of(before).and(&entry, self.per_instance);
@@ -147,8 +153,8 @@ impl<S: Subject> Rings<S> {
                 self.slots.renew(slot, bytes);
             }
             None => {
-                let bytes = Held::begin(&subject, is_first, &entry);
-                self.insert(&subject, bytes);
+                let bytes = Held::begin(&subject.bytes, is_first, &entry);
+                self.insert(subject.hash, bytes);
             }
         }
         self.fit();
@@ -160,33 +166,26 @@ impl<S: Subject> Rings<S> {
         self.budget.record_held(self.held);
     }
 
-    fn insert(&mut self, subject: &[u8], bytes: Box<[u8]>) {
+    fn insert(&mut self, hash: u32, bytes: Box<[u8]>) {
         let cost = ENTRY + allocation(bytes.len());
         let Some(slot) = self.slots.add(bytes) else {
             return;
         };
         self.held += cost;
-        let place = Place {
-            hash: self.hash(subject),
-            slot,
-        };
+        let place = Place { hash, slot };
         let table = &mut self.by_subject;
         table.insert_unique(place.spread(), place, Place::spread);
     }
 
-    fn find(&self, subject: &[u8]) -> Option<u32> {
+    fn find(&self, subject: &Packed<S>) -> Option<u32> {
         let place = Place {
-            hash: self.hash(subject),
+            hash: subject.hash,
             slot: 0,
         };
-        let is_it = |it: &Place| it.hash == place.hash && self.held(it.slot).subject == subject;
+        let is_it =
+            |it: &Place| it.hash == subject.hash && self.held(it.slot).subject == subject.bytes;
         let found = self.by_subject.find(place.spread(), is_it);
         found.map(|found| found.slot)
-    }
-
-    fn hash(&self, subject: &[u8]) -> u32 {
-        let [a, b, c, d, ..] = self.hashing.hash_one(subject).to_le_bytes();
-        u32::from_le_bytes([a, b, c, d])
     }
 
     fn held(&self, slot: u32) -> Held<'_> {
@@ -243,7 +242,7 @@ impl<S: Subject> Rings<S> {
             return false;
         };
         self.take_unrecorded(slot);
-        let hash = self.hash(self.held(slot).subject);
+        let hash = packed::hash(self.held(slot).subject, &self.hashing);
         let place = Place { hash, slot };
         let found = self
             .by_subject
@@ -259,7 +258,7 @@ impl<S: Subject> Rings<S> {
 
     /// The changes of an instance, oldest first, and how many older ones there were; `None` if that is unknown.
     pub(super) fn of(&self, subject: &S) -> (Vec<Recorded>, Option<u64>) {
-        let Some(slot) = self.find(&packed(subject)) else {
+        let Some(slot) = self.find(&self.packed(subject)) else {
             return (Vec::new(), None);
         };
         let held = self.held(slot);
@@ -282,7 +281,7 @@ impl<S: Subject> Rings<S> {
         before: u64,
         read: impl Fn(&Recorded) -> Option<T>,
     ) -> Option<T> {
-        let held = self.held(self.find(&packed(subject))?);
+        let held = self.held(self.find(&self.packed(subject))?);
         let entries = held.entries().filter(|entry| entry.number < before);
         let entries: Vec<_> = entries.collect();
         let mut newest_first = entries.into_iter().rev();
@@ -325,12 +324,6 @@ impl Place {
     fn spread(&self) -> u64 {
         u64::from(self.hash) << 32 | u64::from(self.hash)
     }
-}
-
-fn packed<S: Subject>(subject: &S) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    subject.pack(&mut bytes);
-    bytes
 }
 
 /// The bytes that an allocator uses for an allocation of this size: it rounds to 16 bytes with a header of 8.

@@ -12,7 +12,7 @@ use super::{
         ServiceInstance,
     },
     history::History,
-    rings::Rings,
+    rings::{Packed, Rings},
     shares::Shares,
 };
 
@@ -51,6 +51,15 @@ pub(super) struct Unrecorded {
     pub(super) by_peer: u64,
 }
 
+/// The instance of an event.
+#[derive(Debug)]
+enum Instance {
+    Agent(Packed<InstanceId>),
+    Service(Packed<ServiceInstance>),
+    /// An event of the collector has none.
+    None,
+}
+
 impl State {
     pub(super) fn new(config: &Config, series: i64) -> Self {
         let half = config.memory / 2;
@@ -71,54 +80,72 @@ impl State {
     /// Records an event, unless its instance changes too often, or the peer that caused it has used up its share.
     pub(super) fn record(&mut self, source: Option<Peer>, at: Timestamp, event: Event) {
         self.report_shares(at);
-        if !self.admit(at, &event) {
+        let of = self.instance(&event);
+        let is_by_peer = event.is_by_peer();
+        if is_by_peer && !self.admit(&of, at) {
             self.unrecorded.by_instance += 1;
             return;
         }
-        if !self.has_share(source, at, &event) {
+        if !self.has_share(source, at, (&of, is_by_peer)) {
             self.unrecorded.by_peer += 1;
-            return self.count(&event, at);
+            return self.count(&of, at);
         }
-        let counted = self.take_counted(&event);
+        let counted = if is_by_peer {
+            self.take_counted(&of)
+        } else {
+            None
+        };
         let flapping = counted.and_then(|(count, since)| flapping(&event, count, since));
         if let Some(flapping) = flapping {
-            self.add(at, flapping);
+            self.add_of(&of, at, flapping);
         }
-        self.add(at, event);
+        self.add_of(&of, at, event);
+    }
+
+    fn instance(&self, event: &Event) -> Instance {
+        match event {
+            Event::Instance(event) => Instance::Agent(self.instances.packed(&event.instance)),
+            Event::Service(event) => Instance::Service(self.services.packed(&event.instance)),
+            Event::Collector(_) => Instance::None,
+        }
     }
 
     /// Whether the peer that caused an event may cause another one. Decisions of the collector are always recorded, with one
     /// exception: the end of a service instance whose other changes were not recorded.
-    fn has_share(&mut self, source: Option<Peer>, at: Timestamp, event: &Event) -> bool {
+    fn has_share(
+        &mut self,
+        source: Option<Peer>,
+        at: Timestamp,
+        (of, is_by_peer): (&Instance, bool),
+    ) -> bool {
         let [agents, services] = &mut self.shares;
-        match event {
-            Event::Instance(_) => {
-                let source = source.filter(|_| event.is_by_peer());
+        match of {
+            Instance::Agent(_) => {
+                let source = source.filter(|_| is_by_peer);
                 source.is_none() || agents.take(source, at)
             }
-            Event::Service(it) if event.is_by_peer() || !self.services.has(&it.instance) => {
+            Instance::Service(it) if is_by_peer || !self.services.has(it) => {
                 services.take(source, at)
             }
-            Event::Service(_) | Event::Collector(_) => true,
+            Instance::Service(_) | Instance::None => true,
         }
     }
 
-    /// Counts a change that is not recorded, of the instance of the event.
-    fn count(&mut self, event: &Event, at: Timestamp) {
-        match event {
-            Event::Instance(event) => self.instances.count(&event.instance, at),
-            Event::Service(event) => self.services.count(&event.instance, at),
-            Event::Collector(_) => {}
+    /// Counts a change of an instance that is not recorded.
+    fn count(&mut self, of: &Instance, at: Timestamp) {
+        match of {
+            Instance::Agent(it) => self.instances.count(it, at),
+            Instance::Service(it) => self.services.count(it, at),
+            Instance::None => {}
         }
     }
 
-    /// Takes the changes that were not recorded before this event, if a peer causes such events.
-    fn take_counted(&mut self, event: &Event) -> Option<(u64, Timestamp)> {
-        match event {
-            event if !event.is_by_peer() => None,
-            Event::Instance(event) => self.instances.take_counted(&event.instance),
-            Event::Service(event) => self.services.take_counted(&event.instance),
-            Event::Collector(_) => None,
+    /// Takes the changes of an instance that were not recorded.
+    fn take_counted(&mut self, of: &Instance) -> Option<(u64, Timestamp)> {
+        match of {
+            Instance::Agent(it) => self.instances.take_counted(it),
+            Instance::Service(it) => self.services.take_counted(it),
+            Instance::None => None,
         }
     }
 
@@ -158,16 +185,20 @@ impl State {
         }
     }
 
-    fn admit(&mut self, at: Timestamp, event: &Event) -> bool {
-        match event {
-            event if !event.is_by_peer() => true,
-            Event::Instance(event) => self.instances.admit(&event.instance, at),
-            Event::Service(event) => self.services.admit(&event.instance, at),
-            Event::Collector(_) => true,
+    /// Whether a change of an instance that a peer caused may be recorded; otherwise it is counted.
+    fn admit(&mut self, of: &Instance, at: Timestamp) -> bool {
+        match of {
+            Instance::Agent(it) => self.instances.admit(it, at),
+            Instance::Service(it) => self.services.admit(it, at),
+            Instance::None => true,
         }
     }
 
     pub(super) fn add(&mut self, at: Timestamp, event: Event) {
+        self.add_of(&self.instance(&event), at, event);
+    }
+
+    fn add_of(&mut self, of: &Instance, at: Timestamp, event: Event) {
         self.newest += 1;
         if self
             .durable
@@ -180,7 +211,7 @@ impl State {
             at,
             event,
         });
-        self.keep(&recorded);
+        self.keep_of(of, &recorded);
         let lane = recorded.event.lane().index();
         self.histories[lane].add(recorded);
     }
@@ -198,17 +229,20 @@ impl State {
 
     /// Adds an event to the timeline of its instance.
     pub(super) fn keep(&mut self, recorded: &Recorded) {
+        self.keep_of(&self.instance(&recorded.event), recorded);
+    }
+
+    fn keep_of(&mut self, of: &Instance, recorded: &Recorded) {
         let place = (recorded.number, recorded.at);
-        match &recorded.event {
-            Event::Instance(event) => {
-                let (rings, is_first) = (&mut self.instances, event.is_first());
-                rings.add(&event.instance, place, event, is_first);
+        match (of, &recorded.event) {
+            (Instance::Agent(it), Event::Instance(event)) => {
+                self.instances.add(it, place, event, event.is_first());
             }
-            Event::Service(event) => {
-                let (rings, is_first) = (&mut self.services, event.what == "registered");
-                rings.add(&event.instance, place, event, is_first);
+            (Instance::Service(it), Event::Service(event)) => {
+                let is_first = event.what == "registered";
+                self.services.add(it, place, event, is_first);
             }
-            Event::Collector(_) => {}
+            _ => {}
         }
     }
 

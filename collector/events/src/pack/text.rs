@@ -90,16 +90,13 @@ impl Words {
 
 /// Appends a text. Equal texts have equal bytes.
 pub(super) fn put(bytes: &mut Vec<u8>, text: &str) {
+    // An address begins with a digit, and no known text does.
+    if text.starts_with(|first: char| first.is_ascii_digit()) && put_address(bytes, text) {
+        return;
+    }
     let known = KNOWN.iter().position(|known| *known == text);
     if let Some(known) = known.and_then(|place| u64::try_from(place).ok()) {
         put_number(bytes, KNOWN_AT + known);
-    } else if let Some((ip, port)) = socket(text) {
-        put_number(bytes, SOCKET);
-        bytes.extend_from_slice(&ip.octets());
-        bytes.extend_from_slice(&port.to_le_bytes());
-    } else if let Ok(ip) = text.parse::<Ipv4Addr>() {
-        put_number(bytes, IP);
-        bytes.extend_from_slice(&ip.octets());
     } else if let Some(number) = text.strip_prefix(PUBLISHER).and_then(number) {
         put_number(bytes, CONNECTION);
         put_number(bytes, number);
@@ -108,6 +105,22 @@ pub(super) fn put(bytes: &mut Vec<u8>, text: &str) {
         put_number(bytes, OTHER_AT.saturating_add(length));
         bytes.extend_from_slice(text.as_bytes());
     }
+}
+
+/// Appends an address, with or without a port. Returns `false` if the text is none.
+fn put_address(bytes: &mut Vec<u8>, text: &str) -> bool {
+    if let Some((ip, port)) = socket(text) {
+        put_number(bytes, SOCKET);
+        bytes.extend_from_slice(&ip.octets());
+        bytes.extend_from_slice(&port.to_le_bytes());
+        return true;
+    }
+    let Ok(ip) = text.parse::<Ipv4Addr>() else {
+        return false;
+    };
+    put_number(bytes, IP);
+    bytes.extend_from_slice(&ip.octets());
+    true
 }
 
 fn socket(text: &str) -> Option<(Ipv4Addr, u16)> {

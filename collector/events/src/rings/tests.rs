@@ -16,6 +16,7 @@ fn add(rings: &mut Rings<InstanceId>, instance: i32, number: u64) {
     let instance = id(instance);
     let event = InstanceEvent { instance, kind };
     let at = Timestamp::from_millis(i64::try_from(number).unwrap());
+    let instance = rings.packed(&instance);
     rings.add(&instance, (number, at), &event, number < 5);
 }
 
@@ -55,17 +56,17 @@ fn changes_that_were_not_recorded_are_charged_until_they_are_reported() {
     add(&mut rings, 1, 2);
     let held = rings.held;
     let soon = Timestamp::from_millis(3);
-    assert!(!rings.admit(&id(1), soon) && !rings.admit(&id(1), soon));
+    assert!(!rings.admit(&rings.packed(&id(1)), soon) && !rings.admit(&rings.packed(&id(1)), soon));
     assert_eq!(numbers(&rings, 1), (vec![1, 2], Some(2)));
     assert_eq!(rings.held, held + UNRECORDED);
     assert_eq!(rings.budget.held(), rings.held);
     let later = Timestamp::from_millis(61_000);
-    assert!(rings.admit(&id(1), later));
-    assert_eq!(rings.take_counted(&id(1)), Some((2, soon)));
-    assert!(rings.admit(&id(1), later));
-    assert_eq!(rings.take_counted(&id(1)), None);
+    assert!(rings.admit(&rings.packed(&id(1)), later));
+    assert_eq!(rings.take_counted(&rings.packed(&id(1))), Some((2, soon)));
+    assert!(rings.admit(&rings.packed(&id(1)), later));
+    assert_eq!(rings.take_counted(&rings.packed(&id(1))), None);
     assert_eq!(rings.held, held);
-    assert!(rings.admit(&id(2), soon));
+    assert!(rings.admit(&rings.packed(&id(2)), soon));
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn counts_of_changes_that_were_not_recorded_stay_within_the_budget() {
         add(&mut rings, instance, number);
     }
     for instance in 1..=200 {
-        rings.admit(&id(instance), Timestamp::from_millis(1_000));
+        rings.admit(&rings.packed(&id(instance)), Timestamp::from_millis(1_000));
         assert!(rings.held <= rings.budget.limit());
         assert_eq!(rings.budget.held(), rings.held);
     }
