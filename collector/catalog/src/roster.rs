@@ -260,7 +260,7 @@ pub(crate) fn replay(shared: &Shared, known: Option<&Row>) -> Result<bool, Error
     let mut is_whole = true;
     let mut changed = Vec::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let Ok(line) = serde_json::from_slice::<Line>(line) else {
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else {
             is_whole = false;
             continue;
         };
@@ -279,7 +279,7 @@ pub(crate) fn replay(shared: &Shared, known: Option<&Row>) -> Result<bool, Error
 }
 
 /// Applies a line; `None` if an item in it is not valid.
-fn apply(shared: &Shared, line: Line) -> Option<ServiceKey> {
+fn apply(shared: &Shared, line: Line<'_>) -> Option<ServiceKey> {
     let service = rows::service_of(&line.service)?;
     let endpoint = Endpoint::new(&line.ip, line.port, &line.cluster).ok()?;
     if let Some(registered) = line.registered {

@@ -9,24 +9,25 @@
 //! next run finds the mark, it refuses reads for a while.
 
 use std::{
+    borrow::{Borrow as _, Cow},
     collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use parking_lot::{Mutex, RwLock};
-use rollcall_domain::catalog::{Effects, Endpoint, Event, Kind, Registry, ServiceKey};
+use rollcall_domain::catalog::{Effects, Event, Kind, Registry, ServiceKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    rows::{self, InstanceRow},
+    rows::InstanceRow,
     store::{Completeness, Stores},
 };
 
 /// An unreadable line. It marks missing changes in a journal that cannot be marked as incomplete.
 const LOSSY: &[u8] = b"?\n";
+
+/// The usual number of bytes of a line, with room to spare.
+const USUAL: usize = 384;
 
 /// The services whose row is to be written, and the journal.
 #[derive(Debug)]
@@ -59,12 +60,13 @@ pub(super) struct Mark {
 
 /// The state of an instance after a change; `registered` is absent once it is removed.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Line {
+pub(super) struct Line<'a> {
     pub(super) number: u64,
-    pub(super) service: String,
-    pub(super) ip: Arc<str>,
+    /// The key of the service, as [`crate::rows::service_text`] writes it.
+    pub(super) service: Cow<'a, str>,
+    pub(super) ip: Cow<'a, str>,
     pub(super) port: u16,
-    pub(super) cluster: Arc<str>,
+    pub(super) cluster: Cow<'a, str>,
     #[serde(rename = "said", default, skip_serializing_if = "Option::is_none")]
     pub(super) registered: Option<InstanceRow>,
 }
@@ -121,6 +123,7 @@ impl Roster {
         if effects.changed.is_empty() {
             return;
         }
+        let mut lines = Vec::with_capacity(USUAL * effects.events.len());
         let mut state = self.state.lock();
         // The services are marked first, so that a commit that takes a marked service contains the lines that follow.
         for service in &effects.changed {
@@ -128,7 +131,6 @@ impl Roster {
                 state.changed.insert(service.clone());
             }
         }
-        let mut lines = Vec::new();
         let mut before: Option<&Event> = None;
         for event in effects.events.iter().filter(|e| e.kind.is_ephemeral()) {
             let is_same = |before: &Event| {
@@ -253,16 +255,16 @@ impl Roster {
 }
 
 impl State {
-    fn line(&mut self, event: &Event, registry: &Registry) -> Line {
+    fn line<'a>(&mut self, event: &'a Event, registry: &Registry) -> Line<'a> {
         self.number += 1;
         let found = registry.lookup(&event.service, &event.endpoint, Some(Kind::Ephemeral));
-        let Endpoint { ip, port, cluster } = event.endpoint.clone();
+        let service: &str = event.service.borrow();
         Line {
             number: self.number,
-            service: rows::service_text(&event.service),
-            ip,
-            port,
-            cluster,
+            service: service.into(),
+            ip: (&*event.endpoint.ip).into(),
+            port: event.endpoint.port,
+            cluster: (&*event.endpoint.cluster).into(),
             registered: found
                 .ok()
                 .map(|instance| InstanceRow::of(&instance.registered)),

@@ -78,3 +78,12 @@ async fn the_journal_is_synced_between_two_commits_of_a_write() {
     }
     assert!(store.is_late_kept.load(Relaxed));
 }
+
+/// A line has the text of the key as it is, a row has it built from the parts.
+#[test]
+fn the_journal_and_the_rows_name_a_service_alike() {
+    let service = ServiceKey::new("tenant", "group", "name").unwrap();
+    let in_a_line: &str = std::borrow::Borrow::borrow(&service);
+    assert_eq!(in_a_line, rows::service_text(&service));
+    assert_eq!(rows::service_of(in_a_line), Some(service));
+}
