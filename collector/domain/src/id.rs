@@ -4,7 +4,8 @@
 
 use std::{fmt, num::NonZeroI32};
 
-/// A map from ids, shared with readers.
+/// A map from ids, shared with readers. Add entries with `insert` or `try_insert`: only these make papaya 0.2 move the entries to a
+/// larger table. In a map that grows by `get_or_insert_with`, a look-up searches all tables that the map has had.
 pub(crate) type IdMap<K, V> = papaya::HashMap<K, V, IdHashing>;
 
 /// Hashes ids with a secret seed. Agents can bring ids of their own, and must not be able to choose ids that collide in one slot.

@@ -51,18 +51,19 @@ impl<T: Clone> Pinned<'_, T> {
     /// Adds an entry, or replaces the one with this id.
     pub(super) fn put(&self, id: i32, entry: T) {
         let (number, place) = split(id);
-        let block = self
-            .0
-            .get_or_insert_with(number, || array::from_fn(|_| OnceLock::new()));
-        let Some(Err(entry)) = block.get(place).map(|free| free.set(entry)) else {
-            return;
+        let block = self.0.get(&number);
+        let mut entry = match block.and_then(|block| block.get(place)) {
+            Some(free) => free.set(entry).err(),
+            None => Some(entry),
         };
-        let mut entry = Some(entry);
-        let replaced = array::from_fn(|at| match entry.take_if(|_| at == place) {
+        if entry.is_none() {
+            return;
+        }
+        let changed = array::from_fn(|at| match entry.take_if(|_| at == place) {
             Some(entry) => OnceLock::from(entry),
-            None => block[at].clone(),
+            None => block.map_or_else(OnceLock::new, |block| block[at].clone()),
         });
-        self.0.insert(number, replaced);
+        self.0.insert(number, changed);
     }
 }
 

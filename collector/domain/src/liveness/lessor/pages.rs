@@ -1,5 +1,7 @@
 //! The leases, in pages of neighbouring numbers.
 
+use std::array;
+
 use papaya::{HashMapRef, LocalGuard};
 
 use super::{Key, Lease};
@@ -49,10 +51,13 @@ impl Pinned<'_> {
 
     /// The place of a key, in a new page if its page does not exist.
     pub(super) fn place_or_new<K: Key>(&self, key: K) -> Option<&Lease> {
-        let (page, place) = split(key);
-        let page = self
-            .0
-            .get_or_insert_with(page, || std::array::from_fn(|_| Lease::removed()));
+        let (number, place) = split(key);
+        let page = self.0.get(&number).unwrap_or_else(|| {
+            let new = array::from_fn(|_| Lease::removed());
+            self.0
+                .try_insert(number, new)
+                .unwrap_or_else(|error| error.current)
+        });
         page.get(place)
     }
 
