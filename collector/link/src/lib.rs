@@ -95,8 +95,15 @@ pub struct Seen {
     /// How far the clock of the peer was ahead at that comparison, in milliseconds.
     clock_skew: AtomicI32,
     closing: OnceLock<Closing>,
-    /// `None` once the link is dropped.
-    instances: Mutex<Option<Vec<InstanceId>>>,
+    instances: Mutex<Instances>,
+}
+
+/// The instances to report at the end of a connection.
+#[derive(Debug)]
+enum Instances {
+    Open(Vec<InstanceId>),
+    /// They were reported, with the cause of the end.
+    Reported(Cause),
 }
 
 /// A service whose calls run within a link.
@@ -134,7 +141,7 @@ impl Links {
             clock_read: AtomicI64::new(NEVER),
             clock_skew: AtomicI32::new(0),
             closing: OnceLock::new(),
-            instances: Mutex::new(Some(Vec::new())),
+            instances: Mutex::new(Instances::Open(Vec::new())),
         };
         self.open.fetch_add(1, Ordering::Relaxed);
         Link {
@@ -153,6 +160,11 @@ impl Link {
             service,
             seen: Arc::clone(&self.seen),
         }
+    }
+
+    /// Runs `work` within this link.
+    pub fn within<R>(&self, work: impl FnOnce() -> R) -> R {
+        within(Some(&self.seen), work)
     }
 
     /// Records why this collector closes the connection. The first reason is kept. Call it before the connection is closed, so that
@@ -197,8 +209,11 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        let instances = self.seen.instances.lock().take().unwrap_or_default();
-        if let (Some(observer), false) = (&self.observer, instances.is_empty()) {
+        let end = Instances::Reported(self.cause);
+        let before = std::mem::replace(&mut *self.seen.instances.lock(), end);
+        if let (Some(observer), Instances::Open(instances)) = (&self.observer, before)
+            && !instances.is_empty()
+        {
             let Seen {
                 connection, remote, ..
             } = *self.seen;
@@ -254,18 +269,21 @@ impl Seen {
     }
 
     /// Records an instance, so that the end of the connection is reported for it. Call it only if the instance was last seen on
-    /// another connection, not for every call. Returns `false` if the connection has ended already: its end was reported without
-    /// this instance.
-    #[must_use]
-    pub fn remember(&self, instance: InstanceId) -> bool {
+    /// another connection, not for every call.
+    ///
+    /// # Errors
+    /// The connection has ended with this cause, and its end was reported without this instance.
+    pub fn remember(&self, instance: InstanceId) -> Result<(), Cause> {
         let mut instances = self.instances.lock();
-        let Some(instances) = &mut *instances else {
-            return false;
-        };
-        if instances.len() < RECORDED && !instances.contains(&instance) {
-            instances.push(instance);
+        match &mut *instances {
+            Instances::Open(instances) => {
+                if instances.len() < RECORDED && !instances.contains(&instance) {
+                    instances.push(instance);
+                }
+                Ok(())
+            }
+            Instances::Reported(cause) => Err(*cause),
         }
-        true
     }
 }
 

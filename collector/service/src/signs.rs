@@ -82,9 +82,10 @@ impl Core {
         let now = self.clock.now();
         let over_connection = link::current(|seen| {
             let (renewal, arrival) = self.lessor.renew_on(seen.connection(), id, signal, now)?;
-            if arrival != Arrival::Same && !seen.remember(id) {
-                // The caller closed its connection while the writer worked for it.
-                let cause = Cause::Peer;
+            if arrival != Arrival::Same
+                && let Err(cause) = seen.remember(id)
+            {
+                // The connection ended while the writer worked for the caller.
                 self.lessor
                     .close(id, seen.connection(), Closed { at: now, cause });
             }

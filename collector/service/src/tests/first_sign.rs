@@ -1,5 +1,8 @@
 //! The leases that the writer grants, and the callers that gave up before the commit ended.
 
+use rollcall_domain::liveness::{Cause, Contact};
+use rollcall_link::{self as link, Link};
+
 use super::{doubt::recovery, *};
 
 #[tokio::test]
@@ -38,6 +41,30 @@ async fn a_registered_instance_is_up_before_its_caller_is_answered() {
     assert!(matches!(event.kind, InstanceKind::Registered(_)));
     assert_eq!(call.await.unwrap(), instance(1));
     assert!(events.try_recv().is_err(), "registered once");
+}
+
+/// The writer marks an instance as up after its caller's connection has ended.
+#[tokio::test]
+async fn a_first_sign_over_an_ended_connection_records_why_that_ended() {
+    let fixture = Fixture::start();
+    let Services { links, core, .. } = &fixture.services;
+    let end: [(fn(Link), Cause); 2] = [
+        (|link| link.ended(None), Cause::Peer),
+        (|link| drop(link), Cause::Collector),
+    ];
+    for (number, (end, expected)) in (1..).zip(end) {
+        let link = links.open(([127, 0, 0, 1], 40_000).into());
+        let seen = link.within(link::kept);
+        end(link);
+        link::within(seen.as_ref(), || {
+            core.renew_or_grant(instance(number), Signal::Register);
+        });
+        let lease = core.lessor.view(instance(number)).unwrap();
+        let Contact::Closed(closed) = lease.contact else {
+            panic!("{lease:?}");
+        };
+        assert_eq!(closed.cause, expected);
+    }
 }
 
 /// Its agent may be gone, and the end of its connection may have been recorded before.
