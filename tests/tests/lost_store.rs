@@ -15,6 +15,7 @@ use rollcall_tests::{
     process::{Collector, Options},
     query::{Application, State},
 };
+use tempfile::TempDir;
 use tonic::{Code, transport::Channel};
 
 /// Ids near the start of the sequences, so that the collector soon has to skip an adopted id.
@@ -355,13 +356,60 @@ async fn a_collector_that_lost_only_its_store_listens_from_its_start() {
             let refused = client.application("new").await.unwrap_err();
             assert_eq!(refused.code(), Code::Unavailable, "{refused}");
             assert!(refused.message().contains("listening"), "{refused}");
-            // The second start finds only this adopted id in the store.
+            // The second start finds only this adopted id and an agent that uses no ids in the store.
             client.recover(id, 1).await.unwrap();
+            named(&client, "carts", "cart-1").await;
         }
         let client = collector.grpc().await;
         let new = eventually(PATIENCE, async || client.application("new").await).await;
         assert_eq!(client.instance(new, "b").await.unwrap(), 2, "1 is held");
     }
+}
+
+/// A regression test: an agent of 8.0 or later, which is registered during the period, made the next start trust the store.
+#[tokio::test]
+async fn a_period_that_a_stop_cut_short_begins_again_until_one_has_passed() {
+    let directory = TempDir::new().unwrap();
+    let start = async |period: &str| {
+        let options = Collector::options().data_dir(directory.path());
+        let options = options.env("SW_REGISTER_LISTENING_PERIOD", period);
+        let mut collector = options.start().await;
+        collector.expect_log("the store of earlier runs is missing");
+        collector
+    };
+    let is_listening = async |collector: &Collector| {
+        let ready = collector.http(collector.listeners().ui);
+        ready
+            .get("/readyz")
+            .await
+            .unwrap()
+            .text()
+            .contains("listening")
+    };
+    let mut collector = start("1h").await;
+    named(&collector.grpc().await, "carts", "cart-1").await;
+    collector.kill();
+    fs::remove_file(directory.path().join("rollcall.redb")).unwrap();
+    for _start in 0..2 {
+        let mut collector = start("1h").await;
+        let client = collector.grpc().await;
+        named(&client, "carts", "cart-1").await;
+        let refused = client.application("new").await.unwrap_err();
+        assert!(refused.message().contains("listening"), "{refused}");
+        collector.kill();
+    }
+    let mut collector = start("100ms").await;
+    eventually(PATIENCE, async || match is_listening(&collector).await {
+        true => Err("still listening"),
+        false => Ok(()),
+    })
+    .await;
+    // The end of the period is stored with the next commit.
+    named(&collector.grpc().await, "carts", "cart-2").await;
+    collector.kill();
+    let collector = start("1h").await;
+    assert!(!is_listening(&collector).await, "a whole period has passed");
+    assert_eq!(collector.grpc().await.application("new").await.unwrap(), -1);
 }
 
 /// A new installation does not wait, also if it was started before.

@@ -257,12 +257,12 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
 /// Whether agents may hold ids that this inventory does not have.
 fn beginning(allocator: &Allocator, is_lost: bool) -> Beginning {
     let inventory = allocator.inventory();
-    let counts = || Dictionary::ALL.iter().map(|each| inventory.count(*each));
+    // A store that has adopted ids and assigned none is that of a collector that was stopped while it listened. Agents of 8.0 and
+    // later use no ids, and are registered also while it listens.
+    let mut counts = Dictionary::ALL.iter().map(|each| inventory.count(*each));
+    let has_adopted = counts.any(|count| count.adopted > 0);
     // If the allocator starts above the ids of an earlier inventory, it assigns no id that agents still hold.
-    let has_assigned = allocator.has_reserved_ids() || counts().any(|count| count.keyed > 0);
-    // A store that has only adopted ids is that of a collector that was stopped while it listened.
-    let has_adopted = counts().any(|count| count.adopted > 0);
-    if has_assigned {
+    if allocator.has_assigned() {
         Beginning::Known
     } else if is_lost || has_adopted {
         Beginning::Lost

@@ -6,7 +6,8 @@
 //! generation and retry. Known names are answered, and agents of 8.0 and later, which use no ids, register as usual.
 //!
 //! The period begins when the first agent names an id that an empty store has never assigned. It begins at the start if other
-//! files of the data directory show that a store was lost, and at every start with `Mode::Always`.
+//! files of the data directory show that a store was lost, and at every start with `Mode::Always`. A period that was cut short by a
+//! stop begins again at the next start, until the store has assigned an id or a whole period has passed.
 //!
 //! Two agents can still hold one id in two cases: it was assigned before the first sign of life arrived, or its holder sends
 //! nothing during the whole period. `Mode::Always` closes the first gap, a longer period the second.
@@ -62,6 +63,8 @@ pub(super) struct Listening {
     period: Duration,
     /// Whether new ids are withheld at present. Read for each new name.
     is_on: AtomicBool,
+    /// Whether a period after a lost store has ended and the store does not know it yet.
+    has_outlived_loss: AtomicBool,
     phase: Mutex<Phase>,
     readiness: Readiness,
     refused: Counter,
@@ -76,6 +79,8 @@ enum Phase {
     },
     On {
         until: Instant,
+        /// Whether the period began because a store was lost.
+        is_after_loss: bool,
     },
 }
 
@@ -99,6 +104,7 @@ impl Listening {
         let listening = Self {
             period: config.period,
             is_on: AtomicBool::new(false),
+            has_outlived_loss: AtomicBool::new(false),
             phase: Mutex::new(Phase::Off),
             readiness,
             refused: metrics.dropped("registrations_while_listening"),
@@ -145,8 +151,13 @@ impl Listening {
     pub(super) fn is_still_on(&self) -> bool {
         let mut phase = self.phase.lock();
         match *phase {
-            Phase::On { until } if Instant::now() >= until => {
+            Phase::On {
+                until,
+                is_after_loss,
+            } if Instant::now() >= until => {
                 *phase = Phase::Off;
+                self.has_outlived_loss
+                    .store(is_after_loss, Ordering::Relaxed);
                 self.is_on.store(false, Ordering::Release);
                 self.readiness.met(LISTENING);
                 tracing::info!("listening period ended, new ids are assigned again");
@@ -157,10 +168,18 @@ impl Listening {
         }
     }
 
+    /// Whether a period after a lost store has ended since the last call.
+    pub(super) fn take_outlived_loss(&self) -> bool {
+        self.has_outlived_loss.swap(false, Ordering::Relaxed)
+    }
+
     fn begin(&self, phase: &mut Phase, cause: &'static str) {
         let period = self.period;
         let until = Instant::now() + period;
-        *phase = Phase::On { until };
+        *phase = Phase::On {
+            until,
+            is_after_loss: cause == LOST,
+        };
         self.is_on.store(true, Ordering::Release);
         tracing::warn!(
             ?period,

@@ -118,6 +118,8 @@ enum Purpose {
 pub struct Embedded {
     store: PathBuf,
     state: State,
+    /// Whether the next commit removes the record of a lost store.
+    forgets_loss: bool,
     /// Dropped last: the directory stays locked until the database is closed.
     medium: Box<dyn Medium>,
 }
@@ -220,6 +222,7 @@ fn open_backend(
     Ok(Embedded {
         store,
         state: State::Open(database),
+        forgets_loss: false,
         medium,
     })
 }
@@ -247,6 +250,10 @@ impl Storage for Embedded {
         replaces_lost().map_err(|error| self.engine(error))
     }
 
+    fn forget_loss(&mut self) {
+        self.forgets_loss = true;
+    }
+
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         self.load_all(sink)
     }
@@ -254,8 +261,9 @@ impl Storage for Embedded {
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
         let database = self.state.open(&self.store)?;
         let written = self.write(database, batch);
-        if let Err(error) = &written {
-            self.state = State::after(error, batch);
+        match &written {
+            Ok(()) => self.forgets_loss = false,
+            Err(error) => self.state = State::after(error, batch),
         }
         written.map(|()| Commit::Durable)
     }
@@ -268,7 +276,7 @@ impl Storage for Embedded {
 impl Embedded {
     /// Makes a batch durable, in a file that the next start will find.
     fn write(&self, database: &Database, batch: Batch<'_>) -> Result<(), Error> {
-        write::write(database, batch).map_err(|error| self.engine(error))?;
+        write::write(database, batch, self.forgets_loss).map_err(|error| self.engine(error))?;
         match self.medium.holds_store() {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::Moved {

@@ -261,6 +261,9 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
         Ok(false)
     }
 
+    /// Records with the next commit that the store no longer counts as one that replaces a lost one.
+    fn forget_loss(&mut self) {}
+
     /// Emits every row and every [`LastSeen`] to `sink`, as last committed. Earlier states of an id may precede the last one, and a
     /// [`LastSeen`] that was read before and is unchanged is [`Record::Unchanged`]. The records are emitted one by one as they are
     /// read, so a store is never held in memory twice.

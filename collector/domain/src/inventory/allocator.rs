@@ -30,7 +30,6 @@ pub struct Allocator {
     inventory: Arc<Inventory>,
     state: AllocationState,
     limits: Limits,
-    has_reserved_ids: bool,
 }
 
 /// The progress of each dictionary.
@@ -55,7 +54,6 @@ impl Allocator {
                 addresses: Progress::start::<Address>(),
             },
             limits,
-            has_reserved_ids: false,
         }
     }
 
@@ -73,13 +71,22 @@ impl Allocator {
             Dictionary::Operations => state.operations.pass(last),
             Dictionary::Addresses => state.addresses.pass(last),
         }
-        self.has_reserved_ids = true;
     }
 
-    /// Whether a dictionary reserves ids for an earlier inventory ([`Allocator::reserve_below`]).
+    /// Whether an id for agents was assigned, or reserved for an earlier inventory ([`Allocator::reserve_below`]). Adopted and
+    /// internal ids do not count.
     #[must_use]
-    pub const fn has_reserved_ids(&self) -> bool {
-        self.has_reserved_ids
+    pub fn has_assigned(&self) -> bool {
+        let AllocationState {
+            applications,
+            instances,
+            operations,
+            addresses,
+        } = &self.state;
+        applications.has_begun::<Application>()
+            || instances.has_begun::<Instance>()
+            || operations.has_begun::<Operation>()
+            || addresses.has_begun::<Address>()
     }
 
     /// The inventory, for readers.

@@ -35,6 +35,11 @@ impl Progress {
         }
     }
 
+    /// Whether an id that agents know was assigned or skipped.
+    pub(super) fn has_begun<E: Entry>(&self) -> bool {
+        self.sequence != Self::start::<E>().sequence
+    }
+
     /// Skips the ids up to `last`, on both sides of 0 if the sequence has both.
     pub(super) fn pass(&mut self, last: i32) {
         self.sequence.observe(last);

@@ -164,6 +164,9 @@ impl Writer {
             let must_publish =
                 publishes && rows == 0 && (self.agreement.must_publish() || has_to_write);
             if rows + waiting.seen_len() > 0 || must_publish {
+                if self.core.listening.take_outlived_loss() {
+                    self.storage.forget_loss();
+                }
                 let batch = Batch {
                     rows: proposal.rows(),
                     seen: &waiting.all_seen(),

@@ -74,6 +74,12 @@ pub(super) fn record_loss(transaction: &WriteTransaction) -> Result<(), redb::Er
     Ok(())
 }
 
+/// Removes that record.
+pub(super) fn forget_loss(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.open_table(META)?.remove(LOST)?;
+    Ok(())
+}
+
 /// Whether the store replaces one that was lost.
 pub(super) fn replaces_lost(database: &Database) -> Result<bool, redb::Error> {
     let meta = database.begin_read()?.open_table(META)?;

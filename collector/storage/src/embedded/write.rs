@@ -3,18 +3,25 @@
 use redb::{Database, WriteTransaction};
 use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row};
 
-use super::{ADDRESSES, APPLICATIONS, INSTANCES, OPERATIONS, SEEN, Table};
+use super::{ADDRESSES, APPLICATIONS, INSTANCES, OPERATIONS, SEEN, Table, version};
 use crate::{
     Batch,
     codec::{self, Entry},
 };
 
-/// Commits a batch, synced.
-pub(super) fn write(database: &Database, batch: Batch<'_>) -> Result<(), redb::Error> {
+/// Commits a batch, synced. `forgets_loss`: it also removes the record that the store replaces a lost one.
+pub(super) fn write(
+    database: &Database,
+    batch: Batch<'_>,
+    forgets_loss: bool,
+) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     // A one-phase commit saves a sync. But after a crash it cannot distinguish an unfinished last commit from a damaged one
     // and drops either. With two phases, damage to acknowledged data is always reported.
     transaction.set_two_phase_commit(true);
+    if forgets_loss {
+        version::forget_loss(&transaction)?;
+    }
     let rows = || batch.rows.iter();
     write_table(&transaction, APPLICATIONS, rows().filter_map(application))?;
     write_table(&transaction, INSTANCES, rows().filter_map(instance))?;

@@ -228,14 +228,28 @@ fn a_process_without_ids_and_one_with_an_id_may_have_the_same_name() {
 }
 
 #[test]
+fn adopted_and_internal_ids_do_not_count_as_assigned() {
+    let mut allocator = allocator();
+    commit(&mut allocator, |p| {
+        assert!(named(p, "orders", "a").1.is_internal());
+        p.adopt_instance(inst(7), None).unwrap();
+    });
+    assert!(!allocator.has_assigned());
+    commit(&mut allocator, |p| {
+        p.address("h:1").unwrap();
+    });
+    assert!(allocator.has_assigned());
+}
+
+#[test]
 fn the_ids_of_an_earlier_inventory_are_never_assigned() {
     let mut allocator = allocator();
-    assert!(!allocator.has_reserved_ids());
+    assert!(!allocator.has_assigned());
     for dictionary in Dictionary::ALL {
         allocator.reserve_below(dictionary, 1_000);
         allocator.reserve_below(dictionary, 10);
     }
-    assert!(allocator.has_reserved_ids());
+    assert!(allocator.has_assigned());
     let (_, rows) = commit(&mut allocator, |p| {
         let applications = ["a", "b", "c"].map(|code| p.application(code).unwrap().get());
         assert_eq!(applications, [1_000, -1_000, 1_001]);

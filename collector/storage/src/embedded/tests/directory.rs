@@ -90,6 +90,16 @@ fn a_store_that_is_missing_beside_later_files_was_lost() {
     fs::remove_file(path.join("rollcall.redb")).unwrap();
     assert!(is_lost());
     assert!(is_lost(), "also at the next start");
+    let mut found = open();
+    found.forget_loss();
+    let none = Batch {
+        rows: &[],
+        seen: &[],
+        digest: None,
+    };
+    assert_eq!(found.commit(none).unwrap(), Commit::Durable);
+    drop(found);
+    assert!(!is_lost(), "a whole listening period has passed");
     fs::remove_dir(path.join("events")).unwrap();
     fs::remove_file(path.join("rollcall.redb")).unwrap();
     fs::create_dir(path.join("lost+found")).unwrap();
