@@ -207,6 +207,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         members,
     } = foundation;
     let readiness = readiness::Readiness::default();
+    metrics.watch(readiness.clone());
     let store = beginning(&allocator, is_lost);
     let listening = Listening::new(config.listening, store, readiness.clone(), &metrics);
     show(&events, &metrics);
