@@ -12,6 +12,7 @@ pub mod browser;
 pub mod cluster;
 pub mod conformance;
 pub mod console;
+pub mod documents;
 pub mod engine;
 pub mod grpc;
 pub mod history;

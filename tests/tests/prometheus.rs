@@ -163,16 +163,16 @@ async fn every_metric_that_a_rule_or_the_dashboard_names_exists() {
 }
 
 #[test]
-fn the_readme_explains_every_alert() {
-    let readme = text(&deploy("../../README.md"));
+fn the_page_of_alerts_explains_each_one() {
+    let page = text(&deploy("../docs/metrics.md"));
     let rules = text(&deploy("prometheus/rules.yml"));
     let alerts = rules
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- alert: "));
     let missing: Vec<_> = alerts
-        .filter(|alert| !readme.contains(&format!("`{alert}`")))
+        .filter(|alert| !page.contains(&format!("`{alert}`")))
         .collect();
-    assert!(missing.is_empty(), "not in the README: {missing:?}");
+    assert!(missing.is_empty(), "not on the page: {missing:?}");
 }
 
 #[test]

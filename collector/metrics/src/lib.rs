@@ -1,8 +1,8 @@
 //! Every counter and gauge of a collector, and the handles with which other crates count.
 //!
 //! All names, labels and help texts are in this crate, because they are one public contract: dashboards and alerts read them,
-//! and a test compares them with the README. Counters that a component keeps for its own work ([`Budget`]s, the log, the
-//! listeners) are read at each scrape: see [`Metrics::watch`].
+//! and a test compares them with `collector/docs/metrics.md`. Counters that a component keeps for its own work ([`Budget`]s, the
+//! log, the listeners) are read at each scrape: see [`Metrics::watch`].
 
 #![warn(missing_docs)]
 

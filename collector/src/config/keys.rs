@@ -1,5 +1,5 @@
-//! The table of keys, the source of parsing, suggestions, `--print-config` and the README's table. The defaults are in the
-//! bundled `application.yml`, which a test compares with this table.
+//! The table of keys, the source of parsing, suggestions, `--print-config` and the tables of `docs/configuration.md`. The
+//! defaults are in the bundled `application.yml`, which a test compares with this table.
 
 mod field;
 
@@ -14,7 +14,7 @@ pub(super) struct Key {
     /// The variable that overrides the file.
     pub(super) env: &'static str,
     pub(super) field: Field,
-    /// The text in the README's table.
+    /// The text in the table of `docs/configuration.md`.
     pub(super) doc: &'static str,
 }
 
@@ -125,7 +125,7 @@ keys! {
         max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Most unknown ids of operations and of called addresses that one segment, or one body of segments, may cause the collector to adopt" => register.max_held_per_message;
         max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instance ids, and adopted ids of other kinds are counted separately" => register.max_new_per_peer;
         max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;
-        listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a collector begins with a listening period, in which it adopts the ids that agents up to 6.2 hold and assigns no new ids to agents up to 7.0: `auto` (if its store is empty: from the first unknown id that an agent sends, or from the start if `catalog.redb` or `events` in the data directory shows that `rollcall.redb` was lost), `always` (at each start; set it for the start on an older copy of the store), `never`" => register.listening.mode;
+        listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a start begins with a listening period, in which the collector adopts the ids that agents up to 6.2 hold and assigns no new ids to agents up to 7.0: `auto` (if the store was lost), `always`, `never`" => register.listening.mode;
         listening_period SW_REGISTER_LISTENING_PERIOD Duration "Length of the listening period" => register.listening.period;
         inventory_memory SW_REGISTER_INVENTORY_MEMORY OptionalBytes "Most memory for everything that is registered; at the limit known agents continue and new names are refused; empty: half of what the process may use" => register.inventory_memory;
         max_properties SW_REGISTER_MAX_PROPERTIES Count "Most properties of one instance" => register.properties.count;

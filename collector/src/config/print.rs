@@ -1,4 +1,4 @@
-//! The configuration as text: the effective file, and the table of the README.
+//! The configuration as text: the effective file, and the table of all keys.
 
 use super::document::{Entry, Node};
 use super::keys::KEYS;

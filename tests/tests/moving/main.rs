@@ -1,24 +1,21 @@
-//! Tests the move from a Java collector with the commands of the README: the new collector assigns no id of the old collector.
+//! Tests the move from a Java collector with the commands of `collector/docs/operations.md`: the new collector assigns no id of
+//! the old collector.
 
 mod java;
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 use java::{Java, Release};
-use rollcall_tests::{PATIENCE, eventually, process::Collector, query::State};
+use rollcall_tests::{PATIENCE, documents, eventually, process::Collector, query::State};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The address of the Java collector in the README's commands.
+/// The address of the Java collector in the page's commands.
 const JAVA: &str = "java:12800";
 
-/// The fenced blocks of the README's walk-through.
+/// The fenced blocks of the page's walk-through.
 fn walk_through() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let page = std::fs::read_to_string(path).expect("the README");
+    let page = documents::page("collector/docs/operations.md");
     let (_, section) = page
         .split_once("## Moving from a Java collector")
         .expect("the walk-through");
@@ -29,7 +26,7 @@ fn walk_through() -> Vec<String> {
         .collect()
 }
 
-/// Runs a command line of the README, and returns its output.
+/// Runs a command line of the page, and returns its output.
 async fn shell(line: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-c", line]).stderr(Stdio::inherit());
@@ -49,7 +46,7 @@ fn id(answer: &str) -> Option<i64> {
     id.filter(|id| *id != 0)
 }
 
-/// Runs the README's requests against a Java collector, and returns the newest id of each kind.
+/// Runs the page's requests against a Java collector, and returns the newest id of each kind.
 async fn probes(java: &Java, commands: &str) -> [i64; 3] {
     let mut ids = Vec::new();
     for command in commands.lines().map(str::trim) {

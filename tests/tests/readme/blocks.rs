@@ -1,6 +1,6 @@
-//! The fenced blocks of the README.
+//! The fenced blocks of the documents for users.
 
-use std::path::Path;
+use rollcall_tests::documents;
 
 /// One fenced block.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Block {
 
 impl Block {
     pub(crate) fn first_line(&self) -> &str {
-        self.text.lines().next().unwrap_or_default()
+        self.text.lines().next().unwrap_or_default().trim_start()
     }
 
     /// The command lines, without their comments.
@@ -26,19 +26,18 @@ impl Block {
     }
 }
 
-/// The whole page.
-pub(crate) fn page() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    std::fs::read_to_string(path).expect("the README")
+/// Every block of every page.
+pub(crate) fn blocks() -> Vec<Block> {
+    let pages = documents::pages();
+    pages.iter().flat_map(|page| of(page)).collect()
 }
 
-/// Every block, in the order of the page.
-pub(crate) fn blocks() -> Vec<Block> {
-    let page = page();
+/// Every block of a page, in the order of the page.
+fn of(page: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for line in page.lines() {
-        match (line.strip_prefix("```"), open.take()) {
+        match (line.trim_start().strip_prefix("```"), open.take()) {
             (Some(_), Some(block)) => blocks.push(block),
             (Some(language), None) => {
                 open = Some(Block {
@@ -54,6 +53,6 @@ pub(crate) fn blocks() -> Vec<Block> {
             (None, None) => {}
         }
     }
-    assert!(open.is_none(), "the last block of the README is not closed");
+    assert!(open.is_none(), "the page does not close: {open:?}");
     blocks
 }

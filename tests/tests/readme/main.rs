@@ -1,7 +1,7 @@
-//! Tests the README: each command block runs unchanged.
+//! Tests the README and the pages of `collector/docs`: each command block runs unchanged.
 //!
-//! A doctest of `rollcall-agent` compiles the Rust block. [`BLOCKS`] lists all blocks. A block that is not in the list fails
-//! [`every_block_is_covered`].
+//! A doctest of `rollcall-agent` compiles the Rust block of the README. [`BLOCKS`] lists all blocks. A block that is not in the
+//! list, or that the list does not tell apart from another one, fails [`every_block_is_covered`].
 
 mod blocks;
 mod metrics;
@@ -18,6 +18,16 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "sh",
         "cargo run --release -- demo",
         "the_demo_runs_and_stops_on_interrupt",
+    ),
+    (
+        "sh",
+        "target/release/rollcall-collector roster",
+        "the_demo_runs_and_stops_on_interrupt",
+    ),
+    (
+        "text",
+        "application orders: 1 up, 1 down",
+        "an answer of the demo",
     ),
     ("mermaid", "sequenceDiagram", "a picture"),
     ("toml", "[dependencies]", "the dependency of the doctest"),
@@ -42,6 +52,18 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "curl --cacert /tmp/rollcall-tls/ca.crt",
         "a_certificate_is_made_and_served",
     ),
+    ("text", "SW_CLUSTER=etcd", "the contents of a file"),
+    ("text", "# name  hash", "the contents of a file"),
+    (
+        "text",
+        "curl -d '[\"rollcall-probe\"]'",
+        "the target `moving` of these tests",
+    ),
+    (
+        "text",
+        "rollcall-collector --data-dir ./data store import",
+        "the target `moving` of these tests",
+    ),
 ];
 
 /// The longest time of a block that builds the release binary.
@@ -51,7 +73,7 @@ fn block(first_line: &str) -> Block {
     blocks()
         .into_iter()
         .find(|block| block.first_line().starts_with(first_line))
-        .unwrap_or_else(|| panic!("the README has no block that begins with `{first_line}`"))
+        .unwrap_or_else(|| panic!("no page has a block that begins with `{first_line}`"))
 }
 
 #[test]
@@ -68,10 +90,14 @@ fn every_block_is_covered() {
             "no test covers the {language} block that begins with `{line}`"
         );
     }
-    for (_, start, _) in BLOCKS {
-        assert!(
-            found.iter().any(|(_, line)| line.starts_with(start)),
-            "the README no longer has the block that begins with `{start}`"
+    for (known, start, _) in BLOCKS {
+        let matching = found
+            .iter()
+            .filter(|(language, line)| language == known && line.starts_with(start));
+        assert_eq!(
+            matching.count(),
+            1,
+            "the {known} blocks that begin with `{start}`"
         );
     }
 }
@@ -88,9 +114,16 @@ fn the_demo_runs_and_stops_on_interrupt() {
         "until curl -sf 127.0.0.1:12800/readyz; do sleep 0.2; done",
         BUILD,
     );
-    let samples = "curl -sf 127.0.0.1:12800/api/applications";
-    let ready = format!("until {samples} | grep -q '\"code\":\"stock\"'; do sleep 0.2; done");
+    let look = self::block("target/release/rollcall-collector roster");
+    let [roster, why, applications] = look.commands()[..] else {
+        panic!("not three commands: {look:?}")
+    };
+    let ready = format!("until [ \"$({roster} | grep -c ' up ')\" = 4 ]; do sleep 0.2; done");
     shell.run(&ready, Duration::from_secs(60));
+    let answer = shell.run(why, Duration::from_secs(30));
+    assert!(answer.contains("application orders: 2 up"), "{answer}");
+    let answer = shell.run(applications, Duration::from_secs(30));
+    assert!(answer.contains(r#""code":"stock""#), "{answer}");
     let naming = shell.run(
         "curl -sf 127.0.0.1:10800/agent/gRPC",
         Duration::from_secs(30),

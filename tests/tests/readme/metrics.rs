@@ -1,13 +1,12 @@
-//! Tests that the README lists every metric with its type and meaning.
+//! Tests that `collector/docs/metrics.md` lists every metric with its type and meaning.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use rollcall_tests::{
     cluster::Cluster,
+    documents,
     process::{Collector, Options},
 };
-
-use crate::blocks;
 
 const BEGIN: &str = "<!-- metrics: begin (a test compares this with running collectors) -->";
 const END: &str = "<!-- metrics: end -->";
@@ -50,7 +49,7 @@ fn with_token() -> Options {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_readme_lists_every_metric() {
+async fn the_page_lists_every_metric() {
     let alone = Collector::start().await;
     let cluster = Cluster::start_with(1, with_token).await;
     let mut all = BTreeSet::new();
@@ -59,7 +58,7 @@ async fn the_readme_lists_every_metric() {
         all.extend(rows(&admin.get("/metrics").await.unwrap().text()));
     }
     let expected = table(all);
-    let page = blocks::page();
+    let page = documents::page("collector/docs/metrics.md");
     let found = page
         .split_once(BEGIN)
         .and_then(|(_, rest)| rest.split_once(END))
@@ -67,6 +66,6 @@ async fn the_readme_lists_every_metric() {
     assert_eq!(
         found,
         Some(&*expected),
-        "the README should have:\n{expected}"
+        "collector/docs/metrics.md should have:\n{expected}"
     );
 }

@@ -1,6 +1,6 @@
 //! A shell in the root of the repository. It runs in its own network namespace if the system allows that.
 //!
-//! The README uses the default ports. In a network namespace they are free, even if other programs on this machine use them.
+//! The commands use the default ports. In a network namespace they are free, even if other programs on this machine use them.
 
 use std::{
     io::{BufRead, BufReader, Write},
