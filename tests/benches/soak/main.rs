@@ -138,11 +138,12 @@ fn summary(options: &Options, samples: &[Sample]) -> String {
         text,
         "`cargo bench -p rollcall-tests --bench soak -- --minutes {} --seed {} --save`: honest agents and one random attack a\n\
          second on one release collector under a limit of 512 MiB, with four budgets of 64 MiB. The load runs on the same two\n\
-         cores.\n\n\
+         cores. Measured at {}.\n\n\
          After the first quarter of the run resident memory was between {} and {} MiB and grew by {:.1} MiB an hour (least\n\
          squares); the peak of the whole run is {} MiB. {} of {} rounds of honest agents failed.\n",
         options.minutes,
         options.seed,
+        rollcall_tests::results::setup(),
         mib(least),
         mib(most),
         slope(settled),
