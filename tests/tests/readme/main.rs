@@ -52,6 +52,8 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "curl --cacert /tmp/rollcall-tls/ca.crt",
         "a_certificate_is_made_and_served",
     ),
+    ("json", "{\"id\": 1,", "an answer of the demo"),
+    ("text", "event: instance", "an answer of the demo"),
     ("text", "SW_CLUSTER=etcd", "the contents of a file"),
     ("text", "# name  hash", "the contents of a file"),
     (
