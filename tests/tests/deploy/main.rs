@@ -220,6 +220,10 @@ fn the_package_has_every_file_and_no_other() {
             let is_made =
                 script.contains(made) || (script.contains(stem) && script.contains(extension));
             assert!(is_made, "build-deb does not make {made}");
+        } else if let Some((directory, extension)) = source.split_once("/*.") {
+            let mut files = fs::read_dir(root.join(directory)).expect(directory);
+            let matches = |file: PathBuf| file.extension().is_some_and(|it| it == extension);
+            assert!(files.any(|file| matches(file.unwrap().path())), "{source}");
         } else if !source.starts_with("target/") {
             assert!(root.join(source).exists(), "{source}");
         }
