@@ -12,6 +12,8 @@ use crate::{backoff::Backoff, random};
 pub(crate) struct Hold {
     backoff: Backoff,
     until: Option<Instant>,
+    /// The first of the refusals since the last answer on this connection.
+    refused_since: Option<Instant>,
 }
 
 impl Hold {
@@ -20,6 +22,7 @@ impl Hold {
         Self {
             backoff: Backoff::below(longest),
             until: None,
+            refused_since: None,
         }
     }
 
@@ -30,12 +33,20 @@ impl Hold {
 
     /// Begins the next pause, because the collector refused the request.
     pub(crate) fn refused(&mut self) {
-        self.until = Some(Instant::now() + self.backoff.next(random::number()));
+        let now = Instant::now();
+        self.until = Some(now + self.backoff.next(random::number()));
+        self.refused_since.get_or_insert(now);
+    }
+
+    /// How long the collector has refused the request on this connection; zero if it has not.
+    pub(crate) fn refused_for(&self) -> Duration {
+        self.refused_since
+            .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Ends the pause, because the collector answered the request. The next pause is short again.
     pub(crate) fn answered(&mut self) {
-        self.until = None;
+        self.end();
         self.backoff.reset();
     }
 
@@ -43,6 +54,7 @@ impl Hold {
     /// longer than the last one.
     pub(crate) fn end(&mut self) {
         self.until = None;
+        self.refused_since = None;
     }
 }
 
@@ -66,7 +78,9 @@ mod tests {
         }
         assert!(withheld > 0);
         hold.refused();
+        assert!(hold.refused_for() >= 20 * LONGEST);
         hold.answered();
         assert!(hold.is_over());
+        assert_eq!(hold.refused_for(), Duration::ZERO);
     }
 }

@@ -48,7 +48,9 @@
 //!   first, after a random pause whose bound doubles up to 30 s. A connection is lost when it closes, when a ping has no answer
 //!   within 5 s (one is sent after 24 s without traffic, and less often to a collector that rejected pings as too many), when
 //!   a call ends in UNAVAILABLE, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED or UNKNOWN (upstream's classes), or
-//!   when three calls in a row have no answer before their deadline.
+//!   when three calls in a row have no answer before their deadline. A collector that refuses only the names of operations and
+//!   addresses is kept at first. If it has refused them for three minutes (60 register intervals) and the list has another collector,
+//!   the agent tries that one. After each such move the agent stays twice as long, up to 48 minutes, until names are answered.
 //! * **Register**, every 3 s, one call at a time: registers what has no id yet. On a new connection it reports the ids that
 //!   this process holds, and requests the ids of all names again. It sends a heartbeat when one is due, and requests the ids of
 //!   queued names.
@@ -72,8 +74,8 @@
 //! # How it is observed
 //!
 //! [`Agent::status`] and [`Agent::subscribe`]; `tracing` events of target `rollcall_agent`, with at most one error a minute
-//! for each [`Activity`]; [counters](Counts) through the `metrics` facade. Their label `application` separates the agents of
-//! one process.
+//! for each [`Activity`]; [counters](Counts) through the `metrics` facade. The labels `application` and `agent`, the number of
+//! the agent in its process, separate the agents of one process.
 //!
 //! # What it does not do
 //!
@@ -104,6 +106,7 @@ mod home;
 mod id;
 mod naming;
 mod park;
+mod patience;
 mod peer;
 mod phase;
 mod problem;

@@ -91,6 +91,16 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether the command is a registration. A collector that lacks the calls of all other commands can still be used.
+    pub(crate) const fn is_registration(self) -> bool {
+        matches!(
+            self,
+            Self::RegisterApplication | Self::RegisterInstance { .. }
+        )
+    }
+}
+
 /// The action for names and addresses that already have ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum KnownIds {

@@ -2,13 +2,18 @@
 
 use std::{future::Future, sync::Arc};
 
-use tokio::time::{self, Instant, MissedTickBehavior};
+use tokio::{
+    sync::watch,
+    time::{self, Instant, MissedTickBehavior},
+};
 
 use crate::{
     Activity, ApplicationId,
     collector::{CallError, Collector},
     dictionary::{self, Dictionary, Key, Operation},
     hold::Hold,
+    patience::Patience,
+    peer::Peer,
     phase::{Command, Event, Failure, KnownIds, Machine, Reply},
     process::Process,
     shared::Shared,
@@ -21,6 +26,10 @@ const MAX_CHUNK_BYTES: usize = 256 * 1024;
 /// The number of consecutive calls without an answer after which the connection counts as lost.
 const MAX_SILENT_CALLS: u32 = 3;
 
+/// How long a collector may refuse names before the agent first tries another one, in register intervals. With the default
+/// interval this is three minutes.
+const PATIENCE: u32 = 60;
+
 /// The longest pause after a refused request, in register intervals. With the default interval this is a minute.
 const LONGEST_HOLD: u32 = 20;
 
@@ -28,6 +37,8 @@ const LONGEST_HOLD: u32 = 20;
 #[derive(Debug)]
 pub(crate) struct Register {
     shared: Arc<Shared>,
+    /// The list of collectors.
+    members: watch::Receiver<Vec<Peer>>,
     machine: Machine,
     process: Process,
     silent_calls: u32,
@@ -36,6 +47,8 @@ pub(crate) struct Register {
     addresses: Hold,
     /// Delays requests for the ids of operations after a refusal.
     operations: Hold,
+    /// When the agent leaves a collector that refuses names.
+    patience: Patience,
     /// Delays registration after a collector lacked the calls for it.
     registration: Hold,
     has_reported_lack: bool,
@@ -48,7 +61,7 @@ pub(crate) struct Lost(String);
 
 impl Register {
     /// Continues with the ids of an earlier run of the background loop.
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, members: watch::Receiver<Vec<Peer>>) -> Self {
         let status = shared.status();
         let after = shared.config.heartbeat_after;
         let hold = || Hold::at_most(shared.config.register_interval * LONGEST_HOLD);
@@ -60,7 +73,9 @@ impl Register {
             addresses: hold(),
             operations: hold(),
             registration: hold(),
+            patience: Patience::of(shared.config.register_interval * PATIENCE),
             has_reported_lack: false,
+            members,
             shared,
         }
     }
@@ -195,15 +210,26 @@ impl Register {
 
     /// Classifies an error: it ends the connection, or is a failure for the machine.
     fn judge(&mut self, command: Command, error: CallError) -> Result<Failure, Lost> {
-        let activity = activity(command);
-        if registers(command) && matches!(error, CallError::Unsupported(_)) {
+        let activity = Activity::of(command);
+        if command.is_registration() && matches!(error, CallError::Unsupported(_)) {
             self.lacks_registration(&error);
         } else {
             self.shared.report_error(activity, &error);
         }
         match error {
             // A collector that assigns no ids to new names still accepts heartbeats, and this state may last long.
-            CallError::Refused(_) if activity == Activity::Dictionary => Ok(Failure::Other),
+            CallError::Refused(reason) if activity == Activity::Dictionary => {
+                let has_others = self.members.borrow().len() > 1;
+                let time = self
+                    .addresses
+                    .refused_for()
+                    .max(self.operations.refused_for());
+                if !has_others || !self.patience.is_over(time) {
+                    return Ok(Failure::Other);
+                }
+                self.patience.left();
+                Err(Lost(format!("names refused for {time:.0?}: {reason}")))
+            }
             CallError::Lost(reason) | CallError::Refused(reason) => Err(Lost(reason)),
             CallError::Silent(_) if self.silent_calls >= MAX_SILENT_CALLS => Err(Lost(format!(
                 "{MAX_SILENT_CALLS} calls in a row without an answer"
@@ -271,6 +297,9 @@ impl Register {
         let request = async |chunk: &[Operation]| collector.operations(application, chunk).await;
         let operations = self.request(&shared.operations, until, request).await;
         update(&mut self.operations, &operations);
+        if operations.is_ok() && addresses.is_ok() {
+            self.patience.answered();
+        }
         operations.and(addresses)
     }
 
@@ -308,23 +337,5 @@ fn update(hold: &mut Hold, requests: &Result<(), CallError>) {
         Ok(()) => hold.answered(),
         Err(CallError::Refused(_)) => hold.refused(),
         Err(_) => {}
-    }
-}
-
-/// Whether the command is a registration. A collector that lacks the calls of all other commands can still be used.
-fn registers(command: Command) -> bool {
-    matches!(
-        command,
-        Command::RegisterApplication | Command::RegisterInstance { .. }
-    )
-}
-
-fn activity(command: Command) -> Activity {
-    match command {
-        Command::RegisterApplication
-        | Command::RegisterInstance { .. }
-        | Command::Recover { .. } => Activity::Registration,
-        Command::Heartbeat { .. } => Activity::Heartbeat,
-        Command::Synchronise { .. } => Activity::Dictionary,
     }
 }

@@ -8,7 +8,8 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    ApplicationId, Counts, InstanceId, Phase, clock::Clock, config::Config, park, shared::Shared,
+    ApplicationId, Counts, InstanceId, Phase, clock::Clock, config::Config, park, phase::Command,
+    shared::Shared,
 };
 
 /// A snapshot of an agent.
@@ -70,6 +71,18 @@ pub enum Activity {
     Dictionary,
     /// Running the background loop: it panicked or could not be started.
     Loop,
+}
+
+impl Activity {
+    pub(crate) const fn of(command: Command) -> Self {
+        match command {
+            Command::RegisterApplication
+            | Command::RegisterInstance { .. }
+            | Command::Recover { .. } => Self::Registration,
+            Command::Heartbeat { .. } => Self::Heartbeat,
+            Command::Synchronise { .. } => Self::Dictionary,
+        }
+    }
 }
 
 impl Status {

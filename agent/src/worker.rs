@@ -97,7 +97,7 @@ fn run(shared: &Arc<Shared>) -> io::Result<()> {
 
 async fn loops(shared: &Arc<Shared>) {
     let (discovery, members) = Discovery::new(Arc::clone(shared));
-    let mut register = Register::new(Arc::clone(shared));
+    let mut register = Register::new(Arc::clone(shared), members.clone());
     // The status may still show the connection of an earlier run.
     register.disconnected();
     let channel = Channel::new(Arc::clone(shared), members, register);

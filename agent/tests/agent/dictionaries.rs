@@ -168,3 +168,30 @@ fn refused_names_are_requested_again_on_the_same_connection() {
         }
     }
 }
+
+#[test]
+fn a_collector_that_keeps_refusing_names_is_left_for_another_one() {
+    for refused in [Call::Addresses, Call::Operations] {
+        let collectors = [Collector::start(), Collector::start()];
+        let [a, b] = &collectors;
+        collectors
+            .iter()
+            .for_each(|it| it.script(refused, Behaviour::Fail(Code::Unavailable)));
+        let agent = builder()
+            .direct_collectors([a.address(), b.address()])
+            .start()
+            .unwrap();
+        let first = until_running(&agent).collector.unwrap();
+        let another = if first == a.address() { b } else { a };
+        another.script(refused, Behaviour::Answer);
+        agent.operation("GET /", SpanType::Entry);
+        agent.address("db:1");
+        eventually(|| agent.operation("GET /", SpanType::Entry));
+        eventually(|| agent.address("db:1"));
+        let status = agent.status();
+        assert_eq!(status.collector, Some(another.address()));
+        assert_eq!(status.counts.connection_failures, 1);
+        let error = status.last_error.unwrap();
+        assert!(error.message.contains("names refused for"), "{error:?}");
+    }
+}
