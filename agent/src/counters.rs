@@ -21,6 +21,20 @@ impl Counter {
     }
 }
 
+/// The labels of an agent's metrics: its application, and its number.
+pub(crate) type Labels = Vec<metrics::Label>;
+
+/// The labels of a new agent. Agents of one application in one process differ in their number. An agent never gets the number of an
+/// earlier one, because a recorder would show the earlier counts until the new ones exceed them.
+pub(crate) fn labels(application: &str) -> Labels {
+    static AGENTS: AtomicU64 = AtomicU64::new(0);
+    let number = AGENTS.fetch_add(1, Ordering::Relaxed) + 1;
+    vec![
+        metrics::Label::new("application", application.to_owned()),
+        metrics::Label::new("agent", number.to_string()),
+    ]
+}
+
 /// One table for the live counters, their snapshot and their names in the `metrics` facade.
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $metric:literal,)*) => {
@@ -48,9 +62,8 @@ macro_rules! counters {
             ///
             /// The agent's thread does this periodically, so that a slow recorder never delays a caller and a recorder
             /// installed after the agent's start is used.
-            pub(crate) fn publish(&self, application: &str) {
-                $(metrics::counter!($metric, "application" => application.to_owned())
-                    .absolute(self.$name.get());)*
+            pub(crate) fn publish(&self, labels: &Labels) {
+                $(metrics::counter!($metric, labels.clone()).absolute(self.$name.get());)*
             }
         }
     };
@@ -87,6 +100,8 @@ counters! {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use metrics::{
         Counter as Handle, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit,
     };
@@ -118,15 +133,18 @@ mod tests {
     }
 
     #[test]
-    fn the_counters_of_two_applications_are_separate() {
+    fn the_counters_of_two_agents_are_separate_also_of_one_application() {
         let recorder = Recorder::default();
         metrics::with_local_recorder(&recorder, || {
-            Counters::default().publish("orders");
-            Counters::default().publish("stock");
+            for application in ["orders", "orders", "stock"] {
+                Counters::default().publish(&labels(application));
+            }
         });
         let keys = recorder.0.into_inner();
         let of = |application: &str| keys.iter().filter(|key| key.contains(application)).count();
-        assert_eq!((of("orders"), of("stock")), (13, 13), "{keys:?}");
+        assert_eq!((of("orders"), of("stock")), (26, 13), "{keys:?}");
+        let different: HashSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len(), "{keys:?}");
     }
 
     #[test]

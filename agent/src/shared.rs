@@ -17,7 +17,7 @@ use crate::{
     Activity, ApplicationId, InstanceId, LastError, Phase, Status,
     clock::{self, Clock},
     config::Config,
-    counters::Counters,
+    counters::{self, Counters, Labels},
     dictionary::{Addresses, Operations},
     home::Home,
     peer::Peer,
@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) stop: Stop,
     pub(crate) pulse: Pulse,
     pub(crate) counters: Counters,
+    labels: Labels,
     pub(crate) operations: Operations,
     pub(crate) addresses: Addresses,
     thread: OnceLock<ThreadId>,
@@ -61,6 +62,7 @@ impl Shared {
             stop: Stop::default(),
             pulse: Pulse::every(turn),
             counters: Counters::default(),
+            labels: counters::labels(&config.application_code),
             operations: Operations::new(config.operation_limit),
             addresses: Addresses::new(config.address_limit),
             thread: OnceLock::new(),
@@ -157,18 +159,15 @@ impl Shared {
 
     /// Publishes to the recorder that the host installed, if any.
     pub(crate) fn publish_metrics(&self) {
-        let application = &self.config.application_code;
-        self.counters.publish(application);
+        self.counters.publish(&self.labels);
         for (dictionary, entries) in [
             ("operation", self.operations.len()),
             ("address", self.addresses.len()),
         ] {
             let entries = u32::try_from(entries).unwrap_or(u32::MAX);
-            let labels = [
-                ("application", application.clone()),
-                ("dictionary", dictionary.to_owned()),
-            ];
-            metrics::gauge!("rollcall_agent_dictionary_entries", &labels).set(entries);
+            let mut labels = self.labels.clone();
+            labels.push(metrics::Label::new("dictionary", dictionary));
+            metrics::gauge!("rollcall_agent_dictionary_entries", labels).set(entries);
         }
     }
 
