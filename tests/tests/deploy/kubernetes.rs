@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{default_of, default_ports, image, names, text, texts, yaml};
+use super::{default_of, default_ports, image, keeps_its_journal, names, text, texts, yaml};
 
 const FILES: [&str; 2] = ["kubernetes/single.yml", "kubernetes/cluster.yml"];
 
@@ -133,6 +133,11 @@ fn a_container_sets_variables_of_the_collector() {
             }
         }
         assert!(seen.contains("SW_AUTHENTICATION"), "{file}");
+        let variables = list(&container["env"]).iter();
+        let variables = variables.map(|it| (it["name"].as_str().unwrap(), it["value"].clone()));
+        let mounts = list(&container["volumeMounts"]).iter();
+        let mounts = mounts.map(|mount| mount["mountPath"].as_str().unwrap());
+        keeps_its_journal(&Value::from_iter(variables), mounts);
     }
 }
 

@@ -112,6 +112,9 @@ fn compose_publishes_the_ports_of_the_collector_and_sets_known_variables() {
             let dockerfile = it["build"]["dockerfile"].as_str().expect("a dockerfile");
             assert!(Path::new(ROOT).join(dockerfile).exists(), "{dockerfile}");
             assert_eq!(it["image"], image(), "{name}: {service}");
+            let mounts = texts(&it["volumes"]);
+            let paths = mounts.iter().filter_map(|mount| mount.split(':').nth(1));
+            keeps_its_journal(&it["environment"], paths);
             for (variable, value) in it["environment"].as_object().expect("variables") {
                 assert!(value.is_string(), "{name}: {variable}");
                 match variable.as_str() {
@@ -141,6 +144,19 @@ fn compose_publishes_the_ports_of_the_collector_and_sets_known_variables() {
         };
         assert_eq!(ports, expected, "{name}");
     }
+}
+
+/// Checks that the journal of events is on a volume: beside an embedded store, or where the variables say.
+fn keeps_its_journal<'a>(variables: &Value, mut mounts: impl Iterator<Item = &'a str>) {
+    let journal = match variables["SW_STORAGE"].as_str() {
+        Some(_) => variables["SW_TIMELINE_JOURNAL_PATH"].as_str(),
+        None => Some("/data/events"),
+    };
+    let journal = Path::new(journal.expect("a path of the journal"));
+    assert!(
+        mounts.any(|mount| journal.starts_with(mount)),
+        "{journal:?}"
+    );
 }
 
 /// The name of the image of this version.
