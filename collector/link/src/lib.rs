@@ -8,7 +8,7 @@
 
 use std::{
     error::Error,
-    fmt, io,
+    fmt,
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
@@ -23,6 +23,8 @@ use rollcall_domain::{
     liveness::{Cause, ConnectionId},
 };
 use tokio::task::futures::TaskLocalFuture;
+
+mod cause;
 
 #[cfg(test)]
 mod tests;
@@ -175,7 +177,7 @@ impl Link {
 
     /// Closes the link of a connection that the peer or an error has ended.
     pub fn ended(self, error: Option<&(dyn Error + 'static)>) {
-        self.end(error.map_or(Cause::Peer, cause));
+        self.end(error.map_or(Cause::Peer, cause::of));
     }
 
     /// As [`Link::ended`]. If the peer did not answer, `acknowledged` is whether its machine acknowledged the bytes sent to it;
@@ -185,7 +187,7 @@ impl Link {
         error: &(dyn Error + 'static),
         acknowledged: impl FnOnce() -> Option<bool>,
     ) {
-        self.end(match cause(error) {
+        self.end(match cause::of(error) {
             Cause::Timeout => match acknowledged() {
                 None => Cause::Timeout,
                 Some(true) => Cause::Hung,
@@ -328,37 +330,4 @@ where
     fn call(&self, request: R) -> Self::Future {
         CURRENT.scope(Arc::clone(&self.seen), self.service.call(request))
     }
-}
-
-/// The cause of a connection's end, from its error.
-fn cause(error: &(dyn Error + 'static)) -> Cause {
-    let mut at = Some(error);
-    while let Some(error) = at {
-        if let Some(error) = error.downcast_ref::<hyper::Error>()
-            && error.is_timeout()
-        {
-            return Cause::Timeout;
-        }
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return match error.kind() {
-                io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe => Cause::Reset,
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Cause::Peer,
-                // The system gave up, because no retransmission was acknowledged.
-                io::ErrorKind::TimedOut if error.raw_os_error().is_some() => Cause::Unreachable,
-                io::ErrorKind::TimedOut => Cause::Timeout,
-                _ => Cause::Broken,
-            };
-        }
-        if error.source().is_none() {
-            // HTTP/2 errors hide the system's error in their text.
-            let text = error.to_string().to_ascii_lowercase();
-            if text.contains("reset by peer") || text.contains("broken pipe") {
-                return Cause::Reset;
-            }
-        }
-        at = error.source();
-    }
-    Cause::Broken
 }

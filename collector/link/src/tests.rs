@@ -1,6 +1,7 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    io,
 };
 
 use futures_util::FutureExt as _;
