@@ -1,12 +1,16 @@
 //! Tests a collector that starts on an older copy of its store, while agents hold ids that were assigned after the copy was made.
 
-use std::{path::Path, process::Command};
+use std::{cell::RefCell, collections::BTreeMap, fs, path::Path, process::Command};
 
 use rollcall_tests::{
     PATIENCE, eventually,
+    nacos::{self, Http},
     process::{Collector, Options},
 };
+use rustix::process::Signal;
 use tonic::Code;
+
+const INSTANCE: &str = "/nacos/v1/ns/instance";
 
 fn options(data: &Path, listen: &str) -> Options {
     Collector::options()
@@ -27,7 +31,7 @@ async fn ids_that_a_restored_copy_lacks_stay_with_their_agents() {
         directory.path().join("data"),
         directory.path().join("backup"),
     );
-    std::fs::create_dir(&data).unwrap();
+    fs::create_dir(&data).unwrap();
     let mut collector = options(&data, "auto").start().await;
     let client = collector.grpc().await;
     assert_eq!(client.application("a").await.unwrap(), -1);
@@ -40,7 +44,7 @@ async fn ids_that_a_restored_copy_lacks_stay_with_their_agents() {
     assert_eq!(client.instance(2, "c").await.unwrap(), 2);
     collector.terminate().await;
 
-    std::fs::remove_dir_all(&data).unwrap();
+    fs::remove_dir_all(&data).unwrap();
     copy(&backup, &data);
     let mut collector = options(&data, "always").start().await;
     collector.expect_log("the store may be an older copy");
@@ -56,4 +60,72 @@ async fn ids_that_a_restored_copy_lacks_stay_with_their_agents() {
     })
     .await;
     assert_eq!(client.instance(-2, "d").await.unwrap(), 3, "2 is held");
+}
+
+/// What a snapshot of the volume contains. A stopped process writes nothing, so a copy made meanwhile is one of a single instant.
+#[tokio::test]
+async fn a_copy_of_one_instant_of_a_running_collector_has_all_that_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, backup) = (
+        directory.path().join("data"),
+        directory.path().join("backup"),
+    );
+    fs::create_dir(&data).unwrap();
+    let (mut collector, faces) = nacos::collector(options(&data, "auto")).await;
+    let (client, http) = (collector.grpc().await, Http::new(faces.http));
+    let acknowledged = RefCell::new(Vec::new());
+    let registering = async {
+        for number in 0.. {
+            let id = client.application(&format!("app-{number}")).await.unwrap();
+            let path = format!(
+                "{INSTANCE}?serviceName=s&ip=10.0.0.1&port={}",
+                1_000 + number
+            );
+            let reply = http.call("POST", &path, None, &BTreeMap::new()).await;
+            assert_eq!(reply.unwrap().text(), "ok");
+            acknowledged.borrow_mut().push(id);
+        }
+    };
+    let copying = async {
+        let reaches = async |count| {
+            let has = async || {
+                (acknowledged.borrow().len() >= count)
+                    .then_some(())
+                    .ok_or(())
+            };
+            eventually(PATIENCE, has).await;
+        };
+        reaches(50).await;
+        collector.signal(Signal::STOP);
+        let stat = format!("/proc/{}/stat", collector.id());
+        let is_stopped = async || match fs::read_to_string(&stat).unwrap() {
+            stat if stat.contains(") T ") => Ok(()),
+            stat => Err(stat),
+        };
+        eventually(PATIENCE, is_stopped).await;
+        let before = acknowledged.borrow().clone();
+        copy(&data, &backup);
+        collector.signal(Signal::CONT);
+        reaches(before.len() + 10).await;
+        before
+    };
+    let before = tokio::select! {
+        () = registering => unreachable!("it has no end"),
+        before = copying => before,
+    };
+    collector.kill();
+
+    let (mut collector, faces) = nacos::collector(options(&backup, "always")).await;
+    collector.expect_log("the store may be an older copy");
+    let client = collector.grpc().await;
+    for (number, id) in before.iter().enumerate() {
+        let found = client.application(&format!("app-{number}")).await;
+        assert_eq!(found.unwrap(), *id, "app-{number}");
+    }
+    let list = format!("{INSTANCE}/list?serviceName=s");
+    let (http, headers) = (Http::new(faces.http), BTreeMap::new());
+    let list = http.call("GET", &list, None, &headers).await.unwrap();
+    let list: serde_json::Value = serde_json::from_str(&list.text()).unwrap();
+    let hosts = list["hosts"].as_array().unwrap().len();
+    assert!(hosts >= before.len(), "{hosts} of {}", before.len());
 }
