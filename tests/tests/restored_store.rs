@@ -62,6 +62,17 @@ async fn ids_that_a_restored_copy_lacks_stay_with_their_agents() {
     assert_eq!(client.instance(-2, "d").await.unwrap(), 3, "2 is held");
 }
 
+/// Stops the process, and returns when it has stopped.
+async fn pause(collector: &Collector) {
+    collector.signal(Signal::STOP);
+    let stat = format!("/proc/{}/stat", collector.id());
+    let is_stopped = async || match fs::read_to_string(&stat).unwrap() {
+        stat if stat.contains(") T ") => Ok(()),
+        stat => Err(stat),
+    };
+    eventually(PATIENCE, is_stopped).await;
+}
+
 /// What a snapshot of the volume contains. A stopped process writes nothing, so a copy made meanwhile is one of a single instant.
 #[tokio::test]
 async fn a_copy_of_one_instant_of_a_running_collector_has_all_that_was_acknowledged() {
@@ -96,13 +107,7 @@ async fn a_copy_of_one_instant_of_a_running_collector_has_all_that_was_acknowled
             eventually(PATIENCE, has).await;
         };
         reaches(50).await;
-        collector.signal(Signal::STOP);
-        let stat = format!("/proc/{}/stat", collector.id());
-        let is_stopped = async || match fs::read_to_string(&stat).unwrap() {
-            stat if stat.contains(") T ") => Ok(()),
-            stat => Err(stat),
-        };
-        eventually(PATIENCE, is_stopped).await;
+        pause(&collector).await;
         let before = acknowledged.borrow().clone();
         copy(&data, &backup);
         collector.signal(Signal::CONT);
