@@ -219,7 +219,9 @@ impl Register {
         match error {
             // A collector that assigns no ids to new names still accepts heartbeats, and this state may last long.
             CallError::Refused(reason) if activity == Activity::Dictionary => {
-                let has_others = self.members.borrow().len() > 1;
+                let connected = self.shared.status().collector;
+                let is_other = |member: &Peer| Some(member.to_string()) != connected;
+                let has_others = self.members.borrow().iter().any(is_other);
                 let time = self
                     .addresses
                     .refused_for()

@@ -4,8 +4,8 @@ use rollcall_agent::{Activity, Agent, SpanType};
 use tonic::Code;
 
 use crate::{
-    fake::{Behaviour, Call, Collector, PATIENCE, Seen},
-    harness::{builder, running_on, until, until_running},
+    fake::{Behaviour, Call, Collector, PATIENCE, Response, Seen},
+    harness::{builder, naming_for, running_on, until, until_running},
 };
 
 /// Polls until `look_up` returns an id. Ids arrive at a tick of the register loop, without a notification.
@@ -194,4 +194,17 @@ fn a_collector_that_keeps_refusing_names_is_left_for_another_one() {
         let error = status.last_error.unwrap();
         assert!(error.message.contains("names refused for"), "{error:?}");
     }
+}
+
+#[test]
+fn a_refusing_collector_that_left_the_list_is_left_for_the_only_one_in_it() {
+    let (first, second) = (Collector::start(), Collector::start());
+    first.script(Call::Operations, Behaviour::Fail(Code::Unavailable));
+    let naming = naming_for(&[&first]);
+    let agent = builder().collectors([naming.address()]).start().unwrap();
+    until_running(&agent);
+    naming.answers(Response::List(vec![second.address()]));
+    agent.operation("GET /", SpanType::Entry);
+    eventually(|| agent.operation("GET /", SpanType::Entry));
+    assert_eq!(agent.status().collector, Some(second.address()));
 }
