@@ -75,7 +75,9 @@ impl Refusal {
         let message = match self.fault {
             Fault::OverBudget(over) => match (key(over.budget), over.peer) {
                 (Some(key), None) => format!("{over}; the limit is {key}"),
-                (Some(key), Some(_)) => format!("{over}; the limit is three quarters of {key}"),
+                (Some(key), Some(_)) => format!(
+                    "{over}; the limit is three quarters of {key}, or one item of the largest size if that is more"
+                ),
                 (None, _) => over.to_string(),
             },
             Fault::Deadline(_) | Fault::TooManyFields(_) => self.fault.to_string(),
