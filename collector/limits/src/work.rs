@@ -151,6 +151,14 @@ impl Work {
         if Self::is_small(bytes) {
             return Ok(work());
         }
+        Box::pin(self.run_aside(work)).await // rare, so it takes no room in the caller's future
+    }
+
+    /// Runs `work` on a blocking thread once a permit is free.
+    async fn run_aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let permits = Arc::clone(&self.0.permits);
         let permit = permits
             .acquire_owned()

@@ -117,7 +117,7 @@ impl Handle {
         if self.renew_recorded(sign)? {
             return Ok(());
         }
-        self.adopt(vec![sign]).await
+        Box::pin(self.adopt(vec![sign])).await // rare, so outside of the caller's future
     }
 
     /// As [`Handle::renew`] for many signs. Unknown instances are adopted together, with few commits.

@@ -59,8 +59,8 @@ pub struct Config {
 /// Every service of this face. It has no fallback, so it can be merged with other faces. Telemetry streams, which agents may
 /// hold open indefinitely, end with `stop`.
 pub fn router(services: &Services, config: Config, stop: CancellationToken) -> Router {
-    let (agents, calls) = agents(services, config.max_message_size, &stop);
-    let served = calls.into_iter().chain(telemetry::paths());
+    let (agents, paths) = agents(services, config.max_message_size, &stop);
+    let served = paths.into_iter().chain(telemetry::paths());
     let served: Vec<_> = served.chain(reflection::PATHS).map(service).collect();
     let reflection = reflection::router(served.iter().copied().chain([health::SERVICE]), &stop);
     let watchers = config.max_health_watchers;
@@ -114,6 +114,13 @@ fn agents(
     max_message_size: usize,
     stop: &CancellationToken,
 ) -> (Router, Vec<&'static str>) {
+    let calls = calls(services, max_message_size);
+    let telemetry = telemetry::router(services, max_message_size, stop);
+    (calls.router.merge(telemetry), calls.paths)
+}
+
+/// The calls of agents that are not telemetry.
+fn calls(services: &Services, max_message_size: usize) -> Calls {
     let calls = Calls::new(
         max_message_size,
         services.work.clone(),
@@ -126,7 +133,5 @@ fn agents(
     let calls = register::add(calls, services);
     let calls = ping::add(calls, services);
     let calls = goodbye::add(calls, services);
-    let calls = management::add(calls, services);
-    let telemetry = telemetry::router(services, max_message_size, stop);
-    (calls.router.merge(telemetry), calls.paths)
+    management::add(calls, services)
 }

@@ -164,7 +164,7 @@ impl Messages {
     ///
     /// # Errors
     /// As [`Messages::next`]; `INTERNAL` if the call does not have exactly one message.
-    pub async fn only(mut self) -> Result<Bytes, Status> {
+    pub async fn only(&mut self) -> Result<Bytes, Status> {
         let message = self.next().await?;
         let message = message.ok_or_else(|| Status::internal("the call has no message"))?;
         if self.rest.is_empty() && self.body.is_end_stream() {

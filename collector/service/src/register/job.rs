@@ -130,22 +130,21 @@ impl Queue {
     }
 
     /// Runs `propose` on the writer, and returns its result once its batch is durable.
-    pub(super) async fn propose<T: Send + 'static>(
+    pub(super) fn propose<T: Send + 'static>(
         &self,
         due: Instant,
         mut propose: impl FnMut(&mut Proposal<'_>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
+    ) -> impl Future<Output = Result<T, Error>> + Send {
         self.write(due, move |proposal, _seen| propose(proposal))
-            .await
     }
 
     /// As [`Queue::propose`], for the registration of the calling instance, which is then up. The writer marks it as up, a whole
     /// batch at a time: the leases and the rows of neighbouring ids are still in the cache of its processor.
-    pub(super) async fn register(
+    pub(super) fn register(
         &self,
         due: Instant,
         mut propose: impl FnMut(&mut Proposal<'_>) -> Result<InstanceId, Error> + Send + 'static,
-    ) -> Result<InstanceId, Error> {
+    ) -> impl Future<Output = Result<InstanceId, Error>> + Send {
         let connection = link::kept();
         let announce = move |core: &Core, id: &InstanceId| {
             link::within(connection.as_ref(), || {
@@ -153,24 +152,24 @@ impl Queue {
             });
         };
         self.run(due, move |proposal, _seen| propose(proposal), announce)
-            .await
     }
 
     /// As [`Queue::propose`]; the same batch also records when instances were last seen.
-    pub(super) async fn write<T: Send + 'static>(
+    pub(super) fn write<T: Send + 'static>(
         &self,
         due: Instant,
         propose: impl FnMut(&mut Proposal<'_>, &mut Vec<LastSeen>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        self.run(due, propose, |_core, _result| {}).await
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        self.run(due, propose, |_core, _result| {})
     }
 
-    async fn run<T: Send + 'static>(
+    /// Queues a job at once. The future, which waits for its end, holds nothing of the job.
+    fn run<T: Send + 'static>(
         &self,
         due: Instant,
         propose: impl FnMut(&mut Proposal<'_>, &mut Vec<LastSeen>) -> Result<T, Error> + Send + 'static,
         announce: impl Fn(&Core, &T) + Send + 'static,
-    ) -> Result<T, Error> {
+    ) -> impl Future<Output = Result<T, Error>> + Send {
         let (reply, answer) = oneshot::channel();
         let job = ProposeJob {
             propose,
@@ -178,11 +177,14 @@ impl Queue {
             result: None,
             reply,
         };
-        self.send(Message::Propose(Box::new(job)))?;
-        match timeout_at(due, answer).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(oneshot::error::RecvError { .. })) => Err(Error::Stopped),
-            Err(tokio::time::error::Elapsed { .. }) => Err(Error::DeadlineExceeded),
+        let sent = self.send(Message::Propose(Box::new(job)));
+        async move {
+            sent?;
+            match timeout_at(due, answer).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(oneshot::error::RecvError { .. })) => Err(Error::Stopped),
+                Err(tokio::time::error::Elapsed { .. }) => Err(Error::DeadlineExceeded),
+            }
         }
     }
 

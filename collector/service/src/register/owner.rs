@@ -31,7 +31,8 @@ impl Handle {
             return;
         };
         let left = due.saturating_duration_since(Instant::now());
-        if let Err(Elapsed { .. }) = timeout(left / 2, forward(registrations())).await {
+        let answer = Box::pin(timeout(left / 2, forward(registrations()))); // rare, so outside of the caller's future
+        if let Err(Elapsed { .. }) = answer.await {
             tracing::debug!("the owner did not answer in time");
         }
     }

@@ -128,8 +128,9 @@ async fn answered(
     transport: Option<Transport>,
     request: Request<Body>,
 ) -> Result<Frame, Status> {
-    let (transport, messages) = begin(face, transport, request)?;
+    let (transport, mut messages) = begin(face, transport, request)?;
     let message = messages.only().await?;
+    drop(messages); // its body is charged until then
     let envelope =
         Envelope::read(&message).map_err(|malformed| Status::internal(malformed.to_string()))?;
     Ok(face.answer(&transport, &envelope).await)

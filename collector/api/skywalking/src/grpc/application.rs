@@ -20,15 +20,11 @@ use super::{
 /// Adds the calls of this service.
 pub(super) fn add(calls: Calls, services: &Services) -> Calls {
     let handler = Arc::new(Handler::new(services));
-    calls
-        .add(REGISTER, &handler, |it, request| async move {
-            it.register(request).await
-        })
-        .add(
-            APPLICATION_CODE_REGISTER,
-            &handler,
-            |it, request| async move { it.application_code_register(request).await },
-        )
+    calls.add(REGISTER, &handler, Handler::register).add(
+        APPLICATION_CODE_REGISTER,
+        &handler,
+        Handler::application_code_register,
+    )
 }
 
 const REGISTER: &str = "ApplicationRegisterService/register";
@@ -77,23 +73,28 @@ impl Handler {
     }
 }
 
+// The request is taken apart before the future begins, so that it takes no room there.
 impl Handler {
-    async fn register(&self, request: Request<Application>) -> Ended<ApplicationMapping> {
+    fn register(
+        self: Arc<Self>,
+        request: Request<Application>,
+    ) -> impl Future<Output = Ended<ApplicationMapping>> + Send {
         let peer = unary::peer(&request);
         let codes = request.into_inner().application_code;
-        let requested = codes.len();
-        let mappings = self.map_all(codes, peer).await;
-        let reply = |application| ApplicationMapping { application };
-        end_some(requested, mappings, reply)
+        async move {
+            let requested = codes.len();
+            let mappings = self.map_all(codes, peer).await;
+            let reply = |application| ApplicationMapping { application };
+            end_some(requested, mappings, reply)
+        }
     }
 
-    async fn application_code_register(
-        &self,
+    fn application_code_register(
+        self: Arc<Self>,
         request: Request<Application>,
-    ) -> Ended<ApplicationMapping> {
+    ) -> impl Future<Output = Ended<ApplicationMapping>> + Send {
         let peer = unary::peer(&request);
         let codes = request.into_inner().application_code;
-        let mapping = self.map_last(codes, peer).await;
-        end(mapping)
+        async move { end(self.map_last(codes, peer).await) }
     }
 }

@@ -27,18 +27,14 @@ use super::{
 pub(super) fn add(calls: Calls, services: &Services) -> Calls {
     let handler = Arc::new(Handler::new(services));
     calls
-        .add(REGISTER, &handler, |it, request| async move {
-            it.register(request).await
+        .add(REGISTER, &handler, |it, request| {
+            it.assign(request, Generation::V3)
         })
-        .add(REGISTER_INSTANCE, &handler, |it, request| async move {
-            it.register_instance(request).await
+        .add(REGISTER_INSTANCE, &handler, |it, request| {
+            it.assign(request, Generation::V5)
         })
-        .add(HEARTBEAT, &handler, |it, request| async move {
-            it.heartbeat(request).await
-        })
-        .add(REGISTER_RECOVER, &handler, |it, request| async move {
-            it.register_recover(request).await
-        })
+        .add(HEARTBEAT, &handler, Handler::heartbeat)
+        .add(REGISTER_RECOVER, &handler, Handler::register_recover)
 }
 
 const REGISTER: &str = "InstanceDiscoveryService/register";
@@ -59,84 +55,71 @@ impl Handler {
             heartbeat: services.heartbeat.clone(),
         }
     }
+}
 
-    async fn assign(
-        &self,
+// The request is taken apart before the future begins, so that it takes no room there.
+impl Handler {
+    fn assign(
+        self: Arc<Self>,
         request: Request<ApplicationInstance>,
         generation: Generation,
-    ) -> Ended<ApplicationInstanceMapping> {
+    ) -> impl Future<Output = Ended<ApplicationInstanceMapping>> + Send {
         let register = self.register.for_peer(unary::peer(&request));
         let instance = request.into_inner();
         let unassigned = ApplicationInstanceMapping {
             application_id: instance.application_id,
             application_instance_id: convert::NO_ID,
         };
-        let assigned = async {
-            let skew = self
-                .heartbeat
-                .read_clock(agent_time(instance.register_time));
-            let process = convert::process(instance, generation)?;
-            let id = register.instance(process).await?;
-            self.heartbeat.report_clock(id, skew);
-            Ok(ApplicationInstanceMapping {
-                application_instance_id: id.get(),
-                ..unassigned
-            })
-        };
-        end_one(assigned.await, unassigned)
+        let skew = self
+            .heartbeat
+            .read_clock(agent_time(instance.register_time));
+        let process = convert::process(instance, generation);
+        async move {
+            let assigned = async {
+                let id = register.instance(process?).await?;
+                self.heartbeat.report_clock(id, skew);
+                Ok(ApplicationInstanceMapping {
+                    application_instance_id: id.get(),
+                    ..unassigned
+                })
+            };
+            end_one(assigned.await, unassigned)
+        }
     }
 
-    async fn renew(
-        &self,
+    fn heartbeat(
+        self: Arc<Self>,
         request: Request<ApplicationInstanceHeartbeat>,
-    ) -> Result<Downstream, Refusal> {
+    ) -> impl Future<Output = Ended<Downstream>> + Send {
         let handle = self.heartbeat.for_peer(unary::peer(&request));
         let heartbeat = request.into_inner();
-        let sign = Sign {
-            instance: convert::instance_id(heartbeat.application_instance_id)?,
-            application: None,
-            signal: Signal::Heartbeat,
-        };
-        let skew = handle.read_clock(agent_time(heartbeat.heartbeat_time));
-        handle.renew(sign).await?;
-        handle.report_clock(sign.instance, skew);
-        Ok(Downstream {})
+        async move { end(renew(handle, heartbeat).await) }
     }
 
-    async fn recover(
-        &self,
+    fn register_recover(
+        self: Arc<Self>,
         request: Request<ApplicationInstanceRecover>,
-    ) -> Result<Downstream, Refusal> {
+    ) -> impl Future<Output = Ended<Downstream>> + Send {
         let register = self.register.for_peer(unary::peer(&request));
-        let recovery = convert::recovery(request.into_inner())?;
-        register.recover(recovery).await?;
-        Ok(Downstream {})
+        let recovery = convert::recovery(request.into_inner());
+        async move {
+            let recovered = async { Ok(register.recover(recovery?).await?) };
+            end(recovered.await.map(|()| Downstream {}))
+        }
     }
 }
 
-impl Handler {
-    async fn register(
-        &self,
-        request: Request<ApplicationInstance>,
-    ) -> Ended<ApplicationInstanceMapping> {
-        self.assign(request, Generation::V3).await
-    }
-
-    async fn register_instance(
-        &self,
-        request: Request<ApplicationInstance>,
-    ) -> Ended<ApplicationInstanceMapping> {
-        self.assign(request, Generation::V5).await
-    }
-
-    async fn heartbeat(&self, request: Request<ApplicationInstanceHeartbeat>) -> Ended<Downstream> {
-        end(self.renew(request).await)
-    }
-
-    async fn register_recover(
-        &self,
-        request: Request<ApplicationInstanceRecover>,
-    ) -> Ended<Downstream> {
-        end(self.recover(request).await)
-    }
+async fn renew(
+    handle: heartbeat::Handle,
+    heartbeat: ApplicationInstanceHeartbeat,
+) -> Result<Downstream, Refusal> {
+    let sign = Sign {
+        instance: convert::instance_id(heartbeat.application_instance_id)?,
+        application: None,
+        signal: Signal::Heartbeat,
+    };
+    let skew = handle.read_clock(agent_time(heartbeat.heartbeat_time));
+    handle.renew(sign).await?;
+    handle.report_clock(sign.instance, skew);
+    Ok(Downstream {})
 }

@@ -5,6 +5,7 @@ mod clock;
 mod elements;
 mod events;
 mod fixture;
+mod futures;
 mod health;
 mod limits;
 mod metrics;

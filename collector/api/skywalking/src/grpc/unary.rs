@@ -5,23 +5,25 @@
 //! cannot be counted and is not served. Every call is counted in one place, with the outcome of its answer or refusal, including
 //! calls that are refused before their handler runs.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Router,
     body::Body,
-    http::{Request as HttpRequest, Response as HttpResponse},
-    routing::post,
+    http::{Extensions, Request as HttpRequest, Response as HttpResponse},
+    routing::post_service,
 };
 use bytes::{BufMut as _, Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use prost::Message;
 use rollcall_limits::{Charge, Peer, Work};
-use rollcall_metrics::{Metrics, Protocol};
+use rollcall_metrics::{Call, Durations, Metrics, Protocol};
 use tokio::time::Instant;
 use tonic::{Request, metadata::MetadataMap};
+use tower::service_fn;
 
 use super::{
-    call::{Ended, Refusal, end},
+    call::{Ended, end},
     shape::{Index, Refused, Shapes},
     stream::{self, Messages, PREFIX},
 };
@@ -32,6 +34,9 @@ pub(super) struct Calls {
     pub(super) router: Router,
     /// The paths of the calls in the router.
     pub(super) paths: Vec<&'static str>,
+    /// The sizes of the futures that serve the calls, in bytes.
+    #[cfg(test)]
+    pub(super) futures: Vec<(&'static str, usize)>,
     max_message_size: usize,
     work: Work,
     metrics: Metrics,
@@ -45,11 +50,23 @@ struct Decoded<T> {
     charge: Charge,
 }
 
+/// What the requests of one call need besides their own state.
+struct Served<H> {
+    handler: Arc<H>,
+    input: Index,
+    max_message_size: usize,
+    work: Work,
+    calls: Call,
+    durations: Durations,
+}
+
 impl Calls {
     pub(super) fn new(max_message_size: usize, work: Work, metrics: Metrics) -> Self {
         Self {
             router: Router::new(),
             paths: Vec::new(),
+            #[cfg(test)]
+            futures: Vec::new(),
             max_message_size,
             work,
             metrics,
@@ -67,37 +84,37 @@ impl Calls {
         H: Send + Sync + 'static,
         Q: Message + Default + 'static,
         A: Message + 'static,
-        F: Future<Output = Ended<A>> + Send,
+        F: Future<Output = Ended<A>> + Send + 'static,
     {
         let Some(input) = Shapes::get().input(path) else {
             tracing::error!(path, "call without a descriptor, not served");
             return self;
         };
-        let (handler, work) = (Arc::clone(handler), self.work.clone());
-        let max = self.max_message_size;
-        let calls = self.metrics.call(Protocol::Grpc, path);
-        let durations = self.metrics.durations(generation(path));
-        let serve = move |request: HttpRequest<Body>| async move {
-            let (outcome, result) = match read(request, max).await {
-                Ok(request) => {
-                    let start = Instant::now();
-                    let call = |request| call(handler, request);
-                    let Ended { outcome, result } = answer(input, request, &work, call).await;
-                    durations.count(outcome, start.elapsed());
-                    (outcome, result)
-                }
-                Err(refusal) => {
-                    let Ended { outcome, result } = end(Err(refusal));
-                    (outcome, result)
-                }
-            };
-            calls.count(outcome);
-            result.unwrap_or_else(|refused| refused.into_http())
+        let served = Arc::new(Served {
+            handler: Arc::clone(handler),
+            input,
+            max_message_size: self.max_message_size,
+            work: self.work.clone(),
+            calls: self.metrics.call(Protocol::Grpc, path),
+            durations: self.metrics.durations(generation(path)),
+        });
+        let serve = move |request: HttpRequest<Body>| {
+            let response = Arc::clone(&served).serve(request, call);
+            response.map(Ok::<_, Infallible>)
         };
-        self.router = self.router.route(&format!("/{path}"), post(serve));
+        #[cfg(test)]
+        self.futures.push((path, size_of_future(&serve)));
+        self.router = self
+            .router
+            .route(&format!("/{path}"), post_service(service_fn(serve)));
         self.paths.push(path);
         self
     }
+}
+
+#[cfg(test)]
+fn size_of_future<F>(_serve: &impl Fn(HttpRequest<Body>) -> F) -> usize {
+    size_of::<F>()
 }
 
 /// The releases of agents that use the call at this path, for the metrics.
@@ -112,43 +129,75 @@ fn generation(path: &str) -> &'static str {
     }
 }
 
-/// Reads a whole request without decoding its message.
-async fn read(request: HttpRequest<Body>, max: usize) -> Result<HttpRequest<Bytes>, Refusal> {
-    let (head, body) = request.into_parts();
-    stream::refuse_encoded(&head.headers)?;
-    let messages = Messages::new(body, max).set_by(stream::MAX_MESSAGE_SIZE_KEY);
-    Ok(HttpRequest::from_parts(head, messages.only().await?))
+impl<H: Send + Sync> Served<H> {
+    /// Answers a request.
+    ///
+    /// The system's allocator keeps freed memory up to a kilobyte for the thread, and the future of a frequent call is smaller. So
+    /// the head is taken apart before the future begins, and of it only what handlers use is kept.
+    fn serve<Q, A, F>(
+        self: Arc<Self>,
+        request: HttpRequest<Body>,
+        call: impl FnOnce(Arc<H>, Request<Q>) -> F + Send,
+    ) -> impl Future<Output = HttpResponse<Body>> + Send
+    where
+        Q: Message + Default + 'static,
+        A: Message + 'static,
+        F: Future<Output = Ended<A>> + Send,
+    {
+        let (head, body) = request.into_parts();
+        let encoded = stream::refuse_encoded(&head.headers);
+        let mut messages =
+            Messages::new(body, self.max_message_size).set_by(stream::MAX_MESSAGE_SIZE_KEY);
+        let metadata = MetadataMap::from_headers(head.headers);
+        let extensions = head.extensions;
+        async move {
+            let read = match encoded {
+                Ok(()) => messages.only().await,
+                Err(refused) => Err(refused),
+            };
+            drop(messages); // its body is charged until then
+            let Ended { outcome, result } = match read {
+                Err(broken) => end(Err(broken.into())),
+                Ok(bytes) => {
+                    let start = Instant::now();
+                    let ended = match take(self.input, bytes, &self.work).await {
+                        Err(refused) => self.refuse(&extensions, refused),
+                        Ok(Decoded {
+                            message,
+                            size,
+                            charge,
+                        }) => {
+                            let request = Request::from_parts(metadata, extensions, message);
+                            let ended = call(Arc::clone(&self.handler), request).await;
+                            let ended = encode(ended, size, &self.work).await;
+                            drop(charge);
+                            ended
+                        }
+                    };
+                    self.durations.count(ended.outcome, start.elapsed());
+                    ended
+                }
+            };
+            self.calls.count(outcome);
+            result.unwrap_or_else(|refused| refused.into_http())
+        }
+    }
+
+    /// Refuses a message that is not decoded.
+    fn refuse(&self, extensions: &Extensions, refused: Refused) -> Ended<HttpResponse<Body>> {
+        if let Refused::Work(error) = refused {
+            self.work.refuse(extensions.get().copied(), error);
+        }
+        end(Err(refused.into()))
+    }
 }
 
-async fn answer<Q, A, F>(
-    input: Index,
-    request: HttpRequest<Bytes>,
+async fn encode<A: Message + 'static>(
+    ended: Ended<A>,
+    size: usize,
     work: &Work,
-    call: impl FnOnce(Request<Q>) -> F,
-) -> Ended<HttpResponse<Body>>
-where
-    Q: Message + Default + 'static,
-    A: Message + 'static,
-    F: Future<Output = Ended<A>> + Send,
-{
-    let (head, bytes) = request.into_parts();
-    let peer = head.extensions.get().copied();
-    let Decoded {
-        message,
-        size,
-        charge,
-    } = match take(input, bytes, work).await {
-        Ok(decoded) => decoded,
-        Err(refused) => {
-            if let Refused::Work(error) = refused {
-                work.refuse(peer, error);
-            }
-            return end(Err(refused.into()));
-        }
-    };
-    let metadata = MetadataMap::from_headers(head.headers);
-    let request = Request::from_parts(metadata, head.extensions, message);
-    let Ended { outcome, result } = call(request).await;
+) -> Ended<HttpResponse<Body>> {
+    let Ended { outcome, result } = ended;
     let reply = match result {
         Ok(reply) => reply,
         Err(status) => {
@@ -158,9 +207,7 @@ where
             };
         }
     };
-    let frame = work.run(size, move || frame(&reply)).await;
-    drop(charge);
-    match frame {
+    match work.run(size, move || frame(&reply)).await {
         Ok(frame) => Ended {
             outcome,
             result: Ok(stream::answer(frame)),
