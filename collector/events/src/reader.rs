@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use tokio::sync::watch;
 
-use super::{event::Recorded, inner::Inner};
+use super::{event::Recorded, inner::Inner, state::SKIPPED};
 
 /// The successor of an event.
 #[derive(Clone, Debug)]
@@ -75,13 +75,15 @@ impl Reader {
         }
     }
 
-    /// Skips to the event with this number, and returns the number of lost events.
+    /// Skips to the event with this number, and returns the number of lost events. It is unknown in a gap between an earlier run
+    /// and this one, and in one that is as long as the gap that an earlier run left after a crash.
     fn lose(&mut self, next: u64) -> Next {
         let first = self.inner.first_of_run();
         let lost = next - self.read - 1;
         let is_of_earlier_run = self.read + 1 < first && next >= first;
+        let is_known = !is_of_earlier_run && lost < SKIPPED;
         self.read = next - 1;
-        Next::Lost((!is_of_earlier_run).then_some(lost))
+        Next::Lost(is_known.then_some(lost))
     }
 
     async fn read_journal(&mut self, before: u64) {

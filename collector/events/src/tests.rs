@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
+mod gap;
+
 fn config() -> Config {
     Config {
         backlog: 8,
