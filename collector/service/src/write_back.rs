@@ -174,8 +174,9 @@ impl WriteBack {
 }
 
 /// The instances that changed state within [`GATHER`] of the first change. If no other collector reads the store, returns only
-/// those that left, because an agent announces its stop only once. Changes that are missed because the feed overflowed are written
-/// in the next round.
+/// those that left, because an agent announces its stop only once, and those that came back after they were down or left: after a
+/// crash the collector would restore the earlier state, or leave out an instance that was forgotten. Changes that are missed
+/// because the feed overflowed are written in the next round.
 async fn gather(changes: &mut Receiver<InstanceEvent>, shared: bool) -> BTreeSet<InstanceId> {
     let mut changed = BTreeSet::new();
     while changed.is_empty() {
@@ -193,14 +194,77 @@ async fn gather(changes: &mut Receiver<InstanceEvent>, shared: bool) -> BTreeSet
 }
 
 fn change(event: &InstanceEvent, shared: bool) -> Option<InstanceId> {
-    let InstanceKind::Changed(Changed { to, .. }) = event.kind else {
+    let InstanceKind::Changed(Changed { from, to, .. }) = event.kind else {
         return None;
     };
-    (shared || to == State::Left).then_some(event.instance)
+    let is_back = matches!(from, State::Down | State::Left);
+    (shared || is_back || to == State::Left).then_some(event.instance)
 }
 
 fn warn(written: Result<(), register::Error>) {
     if let Err(error) = written {
         tracing::warn!(%error, "could not write back when instances were last seen");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_domain::{
+        Timestamp,
+        liveness::{Observer, Signal},
+    };
+    use tokio::sync::broadcast;
+
+    use super::{super::events::Connection, *};
+
+    fn id(raw: i32) -> InstanceId {
+        InstanceId::new(raw).unwrap()
+    }
+
+    fn changed(raw: i32, from: State, to: State) -> InstanceEvent {
+        let kind = InstanceKind::Changed(Changed {
+            from,
+            to,
+            since: Timestamp::from_millis(0),
+            last_seen: Timestamp::from_millis(0),
+            signal: Signal::Heartbeat,
+            usual: Duration::ZERO,
+            term: Duration::ZERO,
+            connection: Connection::Unknown,
+            observer: Observer::Here,
+            is_reported: false,
+        });
+        let instance = id(raw);
+        InstanceEvent { instance, kind }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_departure_and_a_return_are_written_at_once_and_a_silence_only_to_a_shared_store() {
+        let (feed, mut own) = broadcast::channel(16);
+        let mut shared = feed.subscribe();
+        for event in [
+            changed(1, State::Up, State::Silent),
+            changed(2, State::Silent, State::Up),
+            changed(3, State::Silent, State::Down),
+            changed(4, State::Down, State::Up),
+            changed(5, State::Up, State::Left),
+            changed(6, State::Left, State::Up),
+        ] {
+            feed.send(event).unwrap();
+        }
+        let ids = |ids: std::ops::RangeInclusive<i32>| ids.map(id).collect::<BTreeSet<_>>();
+        assert_eq!(gather(&mut own, false).await, ids(4..=6));
+        assert_eq!(gather(&mut shared, true).await, ids(1..=6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fleet_that_returns_at_once_costs_no_more_writes_than_the_feed_holds() {
+        let (feed, mut changes) = broadcast::channel(16);
+        for raw in 1..=1_000 {
+            feed.send(changed(raw, State::Down, State::Up)).unwrap();
+        }
+        let gathered = gather(&mut changes, false).await;
+        assert!(gathered.len() <= 16, "{}", gathered.len());
+        assert!(changes.is_empty());
     }
 }

@@ -41,6 +41,11 @@ async fn reports(collector: &Collector, instance: i32, state: State) {
     .await;
 }
 
+/// Waits until a departure or a return is durable. Nothing reports it: neither other members nor metrics need to know.
+async fn durable() {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_goodbye_is_a_separate_state_at_every_member_and_after_a_restart() {
     let mut cluster = Cluster::start_with(2, options).await;
@@ -118,11 +123,30 @@ async fn the_departure_of_an_agent_that_shuts_down_survives_a_restart() {
         .unwrap()
         .unwrap();
     reports(&collector, instance, State::Left).await;
-    // The goodbye must become durable soon, even though no other member needs it.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    durable().await;
     collector.kill();
     collector.restart().await;
     reports(&collector, instance, State::Left).await;
+}
+
+#[tokio::test]
+async fn an_agent_that_came_back_is_up_after_a_kill() {
+    let mut collector = options().start().await;
+    let client = collector.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let instance = client.instance(application, "process").await.unwrap();
+    leave(&client, application, instance, "process")
+        .await
+        .unwrap();
+    durable().await;
+    let again = client.instance(application, "process").await.unwrap();
+    assert_eq!(again, instance);
+    reports(&collector, instance, State::Up).await;
+    durable().await;
+    collector.kill();
+    collector.restart().await;
+    let known = collector.query().instance(instance).await.unwrap();
+    assert_eq!(known.state, State::Up, "{known:?}");
 }
 
 #[tokio::test]

@@ -105,6 +105,23 @@ async fn forgotten_instances_stay_forgotten_after_a_kill_and_keep_their_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_came_back_after_it_was_forgotten_is_listed_after_a_kill() {
+    let interval = ("SW_LIVENESS_WRITE_BACK_INTERVAL", "1h");
+    let mut collector = options().env(interval.0, interval.1).start().await;
+    let client = collector.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let id = client.instance(application, "a").await.unwrap();
+    down(&collector, id).await;
+    forget(&collector, &format!("/{id}")).await;
+    client.heartbeat(id).await.unwrap();
+    // Nothing reports that the return is durable.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    collector.kill();
+    collector.restart().await;
+    lists(&collector, &[id]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_members_of_a_cluster_forget_the_same_instances() {
     let mut cluster = Cluster::start_with(2, options).await;
     // The entry of the killed member stays until its lease expires.
