@@ -57,7 +57,9 @@ fn run(image: Vec<u8>, fault: Fault) -> Run {
             if storage.commit(batch).is_err() {
                 let refused = storage.commit(batch);
                 let is_refused = match fault {
-                    Fault::FullAtWrite(_) => matches!(refused, Err(Error::Full { .. })),
+                    Fault::FullAtWrite(_) | Fault::FullAtSync(_) => {
+                        matches!(refused, Err(Error::Full { .. }))
+                    }
                     _ => matches!(refused, Err(Error::Poisoned { .. })),
                 };
                 assert!(is_refused, "{refused:?}");
@@ -119,6 +121,24 @@ fn a_disk_that_fills_up_at_any_write_loses_nothing_acknowledged() {
 }
 
 #[test]
+fn a_disk_that_is_full_at_any_sync_loses_nothing_acknowledged() {
+    let image = empty_store();
+    for n in 1.. {
+        let run = run(image.clone(), Fault::FullAtSync(n));
+        check(run.disk.image(), &run, &format!("sync {n}"));
+        for seed in 0..20 {
+            let image = run.disk.image_after_power_loss(&mut Random(seed));
+            check(image, &run, &format!("sync {n}, seed {seed}"));
+        }
+        if !run.disk.failed() {
+            assert_eq!(run.acknowledged, BATCHES);
+            assert!(n > BATCHES, "every batch is synced: {n}");
+            return;
+        }
+    }
+}
+
+#[test]
 fn a_full_disk_is_reported_as_such() {
     let image = empty_store();
     let disk = Disk::new(image, Fault::FullAtWrite(20));
@@ -151,9 +171,19 @@ fn resume(storage: &mut Embedded) -> Vec<Row> {
 
 #[test]
 fn a_disk_that_was_full_at_any_write_gets_the_batch_that_failed_and_all_later_ones() {
+    gets_all_batches(Fault::FullAtWrite);
+}
+
+#[test]
+fn a_disk_that_was_full_at_any_sync_gets_the_batch_that_failed_and_all_later_ones() {
+    gets_all_batches(Fault::FullAtSync);
+}
+
+fn gets_all_batches(full_at: fn(usize) -> Fault) {
     let image = empty_store();
     for n in 1.. {
-        let disk = Disk::new(image.clone(), Fault::FullAtWrite(n));
+        let fault = full_at(n);
+        let disk = Disk::new(image.clone(), fault);
         let Ok(mut storage) = mount(&disk) else {
             continue;
         };
@@ -170,22 +200,27 @@ fn a_disk_that_was_full_at_any_write_gets_the_batch_that_failed_and_all_later_on
             match storage.commit(batch) {
                 Ok(_durable) => continue,
                 Err(Error::Full { .. }) => {}
-                Err(error) => panic!("write {n}: {error}"),
+                Err(error) => panic!("{fault:?}: {error}"),
             }
-            assert!(!has_failed, "write {n}: full again");
+            assert!(!has_failed, "{fault:?}: full again");
             has_failed = true;
-            let still_full = storage.catch_up(&mut |record| panic!("{record:?}"));
-            assert!(
-                matches!(still_full, Err(Error::Full { .. })),
-                "write {n}: {still_full:?}"
-            );
+            if let Fault::FullAtWrite(_) = fault {
+                let still_full = storage.catch_up(&mut |record| panic!("{record:?}"));
+                assert!(
+                    matches!(still_full, Err(Error::Full { .. })),
+                    "{fault:?}: {still_full:?}"
+                );
+            }
             disk.make_room();
-            assert_eq!(resume(&mut storage), rows, "write {n}");
-            assert!(resume(&mut storage).is_empty(), "write {n}: once");
+            assert_eq!(resume(&mut storage), rows, "{fault:?}");
+            assert!(resume(&mut storage).is_empty(), "{fault:?}: once");
         }
-        assert_eq!(contents(&mut storage), expected, "write {n}");
-        let lost = Disk::new(disk.image_after_power_loss(&mut Random(0)), Fault::Never);
-        assert_eq!(contents(&mut mount(&lost).unwrap()), expected, "write {n}");
+        assert_eq!(contents(&mut storage), expected, "{fault:?}");
+        for seed in 0..20 {
+            let image = disk.image_after_power_loss(&mut Random(seed));
+            let lost = Disk::new(image, Fault::Never);
+            assert_eq!(contents(&mut mount(&lost).unwrap()), expected, "{fault:?}");
+        }
         if !has_failed {
             return;
         }

@@ -1,6 +1,6 @@
 //! A disk in memory that fails on request and records which writes were synced.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, mem, path::Path, sync::Arc};
 
 use parking_lot::Mutex;
 use redb::{Database, StorageBackend};
@@ -16,6 +16,9 @@ pub(super) enum Fault {
     PowerLossAtSync(usize),
     /// The n-th write finds the disk full, as does every later one until there is room again.
     FullAtWrite(usize),
+    /// The n-th sync finds the disk full. The process still reads what it wrote before, but a power loss takes any part of it, even
+    /// after a later sync: some systems report such an error once and then forget what they could not write.
+    FullAtSync(usize),
 }
 
 /// A disk; clones share it.
@@ -35,7 +38,7 @@ struct State {
     unsynced: Vec<Change>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Change {
     Length(usize),
     Write(usize, Vec<u8>),
@@ -52,6 +55,25 @@ impl Change {
             }
         }
     }
+}
+
+/// A random part of the changes, in sectors of 512 bytes: none of them, half or all. The length always changes.
+fn part(changes: &[Change], random: &mut Random) -> Vec<Change> {
+    let kept = [0, 50, 100][random.below(3)];
+    let mut part = Vec::new();
+    for change in changes {
+        match change {
+            Change::Length(_) => part.push(change.clone()),
+            Change::Write(offset, data) => {
+                let sectors = data.chunks(512).enumerate();
+                let sectors = sectors.filter(|_| random.below(100) < kept);
+                part.extend(
+                    sectors.map(|(n, sector)| Change::Write(offset + n * 512, sector.to_vec())),
+                );
+            }
+        }
+    }
+    part
 }
 
 impl Disk {
@@ -82,23 +104,12 @@ impl Disk {
         self.0.lock().current.clone()
     }
 
-    /// The bytes that survive a power loss: everything synced, and a random part of the later changes, in sectors of 512 bytes.
+    /// The bytes that survive a power loss: everything synced, and a random part of the later changes.
     pub(super) fn image_after_power_loss(&self, random: &mut Random) -> Vec<u8> {
         let state = self.0.lock();
         let mut image = state.synced.clone();
-        // Keep none, some or all of them.
-        let kept = [0, 50, 100][random.below(3)];
-        for change in &state.unsynced {
-            match change {
-                Change::Length(_) => change.apply(&mut image),
-                Change::Write(offset, data) => {
-                    for (n, sector) in data.chunks(512).enumerate() {
-                        if random.below(100) < kept {
-                            Change::Write(offset + n * 512, sector.to_vec()).apply(&mut image);
-                        }
-                    }
-                }
-            }
+        for change in part(&state.unsynced, random) {
+            change.apply(&mut image);
         }
         image
     }
@@ -109,6 +120,12 @@ impl State {
         match self.fault {
             Fault::PowerLossAtSync(_) if self.failed => Err(io::Error::other("no power")),
             _ => Ok(()),
+        }
+    }
+
+    fn sync(&mut self, changes: &[Change]) {
+        for change in changes {
+            change.apply(&mut self.synced);
         }
     }
 
@@ -161,13 +178,24 @@ impl StorageBackend for Disk {
         let mut state = self.0.lock();
         state.check()?;
         state.syncs += 1;
-        if matches!(state.fault, Fault::PowerLossAtSync(n) if state.syncs >= n) {
-            state.failed = true;
-            return state.check();
+        let unsynced = mem::take(&mut state.unsynced);
+        match state.fault {
+            Fault::PowerLossAtSync(n) if state.syncs >= n => {
+                state.failed = true;
+                state.unsynced = unsynced;
+                state.check()
+            }
+            Fault::FullAtSync(n) if state.syncs == n => {
+                state.failed = true;
+                let seed = u64::try_from(n).unwrap();
+                state.sync(&part(&unsynced, &mut Random(seed)));
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            _ => {
+                state.sync(&unsynced);
+                Ok(())
+            }
         }
-        state.synced = state.current.clone();
-        state.unsynced.clear();
-        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
