@@ -10,7 +10,8 @@ impl Services {
     /// instances that it removed from the lists.
     ///
     /// # Errors
-    /// The store did not accept the write. All instances are then listed as before.
+    /// The store did not accept the write. All instances are then listed as before. If the disk is full, the store may keep the
+    /// write until there is room, and the instances are removed from the lists then, unless they were seen since.
     pub async fn forget(&self, instances: &[InstanceId]) -> Result<usize, register::Error> {
         let marked = Marked::new(&self.core, instances);
         let is_shared = self.register.is_store_shared();

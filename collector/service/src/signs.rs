@@ -164,6 +164,15 @@ impl Core {
         self.publish(seen.instance, renewal);
     }
 
+    /// Forgets an instance because the store does, unless it was seen since.
+    pub(super) fn forget_as_stored(&self, seen: LastSeen) {
+        let stored = self.clock.moment_of(seen.last_seen).after(SAME_TIME);
+        let known = self.lessor.view(seen.instance);
+        if seen.forgotten && known.is_some_and(|known| known.last_seen <= stored) {
+            self.lessor.forget(seen.instance);
+        }
+    }
+
     /// Whether this collector lacks a fact that it read from the store before and that no later signal would restore: that the
     /// instance exists, that it is down or left, or that it was forgotten. A lost signal needs no repair, because the next signal
     /// replaces it or the lease expires.

@@ -139,7 +139,9 @@ impl<S: Storage> Storage for Tight<S> {
             seen,
             digest: None,
         })?;
-        rows.iter().cloned().map(Record::Row).for_each(sink);
+        let rows = rows.iter().cloned().map(Record::Row);
+        let forgotten = seen.iter().copied().filter(|seen| seen.forgotten);
+        rows.chain(forgotten.map(Record::LastSeen)).for_each(sink);
         self.unwritten = None;
         Ok(())
     }

@@ -286,7 +286,7 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
     /// each changed [`LastSeen`]. It may also emit this collector's own writes.
     ///
     /// A store with one owner has nothing to read. After a commit with a transient error it writes the batch again, and emits the
-    /// rows of the batch; otherwise it emits nothing.
+    /// rows of the batch and the last-seen times of the instances that it forgets; otherwise it emits nothing.
     ///
     /// # Errors
     /// A transient error ([`Error::is_transient`]): the emitted records are valid, a later call reads the rest. Otherwise as

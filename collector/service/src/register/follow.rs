@@ -64,7 +64,9 @@ impl Replay<'_> {
                     Err(error) => self.contradiction = self.contradiction.or(Some(error)),
                 }
             }
-            Record::LastSeen(seen) => self.core.relay(seen),
+            Record::LastSeen(seen) if self.is_shared => self.core.relay(seen),
+            // It is in the own batch that was written late, and the caller who forgot the instance was refused.
+            Record::LastSeen(seen) => self.core.forget_as_stored(seen),
             Record::Unchanged(seen) => {
                 if self.core.knows_less(seen) {
                     self.differences += 1;

@@ -100,6 +100,41 @@ async fn an_instance_that_was_refused_is_up_once_its_agent_returns() {
     writer.join().unwrap().unwrap();
 }
 
+/// The store keeps the batch that found the disk full. Once that is written, a restart would find the instance forgotten, so this
+/// run forgets it too.
+#[tokio::test]
+async fn an_instance_is_forgotten_once_the_store_has_forgotten_it() {
+    let (services, workers, mut memory, is_full) = on_full_disk();
+    let writer = start(workers.writer);
+    let register = &services.register;
+    register.application("orders").await.unwrap();
+    let [gone, back] = [
+        register.instance(process(-1, "gone")).await.unwrap(),
+        register.instance(process(-1, "back")).await.unwrap(),
+    ];
+    assert!(services.core.leave(gone) && services.core.leave(back));
+    is_full.store(true, Ordering::Release);
+    let refused = services.forget(&[gone, back]).await.unwrap_err();
+    assert!(matches!(refused, Error::StoreFull), "{refused}");
+    let is_forgotten = |id| services.roster.instance(id).unwrap().forgotten;
+    assert!(!is_forgotten(gone) && !is_forgotten(back));
+    services.core.renew_or_grant(back, Signal::Register);
+
+    is_full.store(false, Ordering::Release);
+    ready(&services).await;
+    assert!(is_forgotten(gone) && !is_forgotten(back));
+    register.stop();
+    writer.join().unwrap().unwrap();
+    let mut stored = Vec::new();
+    let collect = &mut |record| {
+        if let Record::LastSeen(seen) = record {
+            stored.extend(seen.forgotten.then_some(seen.instance));
+        }
+    };
+    memory.load(collect).unwrap();
+    assert!(stored.contains(&gone), "{stored:?}");
+}
+
 /// No other collector receives the signals of the instances, so their silence is evidence although the disk is full.
 #[tokio::test]
 async fn instances_are_marked_as_down_while_the_disk_is_full() {

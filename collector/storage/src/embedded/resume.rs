@@ -96,7 +96,8 @@ impl Embedded {
         }
     }
 
-    /// Writes the batch that found the disk full, and emits its rows, which are durable then. Does nothing if there is none.
+    /// Writes the batch that found the disk full, and emits what is durable then: its rows, and the instances that it forgets. Does
+    /// nothing if there is none.
     ///
     /// # Errors
     /// [`Error::Full`]: there is still no room. After any other error the store accepts nothing more.
@@ -117,8 +118,9 @@ impl Embedded {
         match self.write_again(&unwritten) {
             Ok(database) => {
                 self.state = State::Open(database);
-                let rows = unwritten.rows.into_iter();
-                rows.for_each(|row| sink(Record::Row(row)));
+                let rows = unwritten.rows.into_iter().map(Record::Row);
+                let forgotten = unwritten.seen.into_iter().filter(|seen| seen.forgotten);
+                rows.chain(forgotten.map(Record::LastSeen)).for_each(sink);
                 Ok(())
             }
             Err(error) => {
@@ -168,7 +170,11 @@ mod tests {
         let namespace = String::new();
         let mut store = open(&Config { path, namespace }).unwrap();
         let rows = vec![application(-1, "orders")];
-        let seen = vec![contract::seen(1, 7, Signal::Heartbeat, false)];
+        let forgotten = LastSeen {
+            forgotten: true,
+            ..contract::seen(2, 7, Signal::Heartbeat, true)
+        };
+        let seen = vec![contract::seen(1, 7, Signal::Heartbeat, false), forgotten];
         let error = failure::io(&store.store, io::ErrorKind::StorageFull.into());
         let batch = Batch {
             rows: &rows,
@@ -186,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_batch_is_written_and_its_rows_are_emitted_while_the_directory_stays_locked() {
+    fn the_batch_is_written_and_emitted_while_the_directory_stays_locked() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data");
         let (mut store, rows, seen) = full(path.clone());
@@ -195,7 +201,7 @@ mod tests {
             matches!(open(&Config { path, namespace }), Err(Error::Locked { .. }))
         };
         assert!(is_locked());
-        let emitted: Vec<Record> = rows.iter().cloned().map(Record::Row).collect();
+        let emitted = [Record::Row(rows[0].clone()), Record::LastSeen(seen[1])];
         assert_eq!(resumed(&mut store).unwrap(), emitted);
         assert!(is_locked());
         let mut expected = contract::Contents::new();
@@ -222,7 +228,7 @@ mod tests {
             unreachable!()
         };
         unwritten.retry_at = Instant::now();
-        assert_eq!(resumed(&mut store).unwrap().len(), 1);
+        assert_eq!(resumed(&mut store).unwrap().len(), 2);
     }
 
     #[test]
