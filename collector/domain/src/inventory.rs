@@ -38,7 +38,7 @@ pub use model::{
     Address, Application, Generation, Instance, InstanceKey, InstanceView, Operation, OperationKey,
     Row, SpanType,
 };
-pub use properties::{Properties, PropertiesView};
+pub use properties::{Properties, PropertiesBuffer, PropertiesView};
 pub use proposal::{NewInstance, Proposal};
 
 use listing::Listing;

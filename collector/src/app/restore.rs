@@ -1,16 +1,16 @@
 //! Restores the stored data: the inventory, and a lease for each of its instances.
 
-use std::{io, mem, panic::resume_unwind, thread};
+use std::{io, panic::resume_unwind, thread};
 
 use crossbeam_channel::{Receiver, Sender};
 use rollcall_domain::{
     Moment,
-    inventory::{self, Allocator, Dictionary, Inventory, Row, restore::PreparedRow},
+    inventory::{self, Allocator, Dictionary, InstanceView, Inventory, restore::PreparedRow},
     liveness::{Counts, LeaseRecord, Observer},
 };
 use rollcall_runtime::Clock;
 use rollcall_service::{Leases, progress::Progress};
-use rollcall_storage::{self as storage, LastSeen, Record, Storage};
+use rollcall_storage::{self as storage, LastSeen, Part, Reader, Record, Storage};
 
 /// Why the stored data could not be restored.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,7 @@ pub(super) fn restore(
 fn grant_unseen(inventory: &Inventory, lessor: &Leases, lease: impl Fn(LastSeen)) {
     let mut after = None;
     loop {
-        let page = inventory.positions(after, CHUNK);
+        let page = inventory.positions(after, PAGE);
         let Some(last) = page.last().copied() else {
             return;
         };
@@ -125,12 +125,17 @@ fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Leases) 
     lessor.reserve(counts.instances);
 }
 
-/// The number of records in one message to the inventory thread. It is large so that messages cost little.
-const CHUNK: usize = 1024;
-/// The most bytes of rows in a chunk. It bounds the memory of large rows that wait for the inventory thread.
-const CHUNK_BYTES: usize = 256 * 1024;
+/// The number of instances that are read at a time to grant leases that were never written back.
+const PAGE: usize = 1024;
 /// Chunks that may wait for the inventory.
 const CHUNKS_AHEAD: usize = 16;
+
+/// A message to the inventory thread.
+enum Chunk {
+    Prepared(Vec<Restored>),
+    /// Not decoded yet.
+    Part(Part),
+}
 
 /// A record for the inventory thread.
 enum Restored {
@@ -149,42 +154,62 @@ impl Restored {
     }
 }
 
-/// Reads, decodes and prepares the records, which is half of the work, and sends them to the inventory thread, which does the other
-/// half.
-fn read(
-    storage: &mut dyn Storage,
-    inventory: &Inventory,
-    chunks: &Sender<Vec<Restored>>,
-    progress: &Progress,
-) -> Result<(), storage::Error> {
-    let mut chunk = Vec::with_capacity(CHUNK);
-    let mut bytes = 0;
-    let send = |chunk: Vec<Restored>| {
-        progress.add(chunk.len());
-        if chunks.send(chunk).is_err() {
-            tracing::debug!("a row was refused, further rows are dropped");
-        }
+/// Decodes and prepares the records of a part.
+fn prepare(part: Part, inventory: &Inventory) -> Result<Vec<Restored>, storage::Error> {
+    let mut preparing = Preparing {
+        inventory,
+        restored: Vec::with_capacity(part.len()),
     };
-    storage.load(&mut |record| {
-        let restored = match record {
+    part.read(&mut preparing)?;
+    Ok(preparing.restored)
+}
+
+struct Preparing<'a> {
+    inventory: &'a Inventory,
+    restored: Vec<Restored>,
+}
+
+impl Reader for Preparing<'_> {
+    fn record(&mut self, record: Record) {
+        let inventory = self.inventory;
+        self.restored.push(match record {
             Record::Row(row) => Restored::Row(inventory.prepare(&row)),
-            Record::Changed(row) => Restored::Changed(inventory.prepare(&Row::Instance(row))),
+            Record::Changed(row) => Restored::Changed(inventory.prepare_instance(&row.view())),
             Record::LastSeen(seen) => Restored::LastSeen(seen),
             Record::Damage(damage) => {
                 tracing::error!(?damage, "a key of the store was skipped");
                 return;
             }
             Record::Unchanged(_) | Record::Digest(_) => return,
+        });
+    }
+
+    fn instance(&mut self, instance: InstanceView<'_>) {
+        let prepared = self.inventory.prepare_instance(&instance);
+        self.restored.push(Restored::Row(prepared));
+    }
+}
+
+/// Reads the store and sends it to the inventory thread. Prepares the parts for it, but not while that thread has nothing to insert:
+/// then that thread prepares a part itself. So both threads are busy until the end.
+fn read(
+    storage: &mut dyn Storage,
+    inventory: &Inventory,
+    chunks: &Sender<Chunk>,
+    progress: &Progress,
+) -> Result<(), storage::Error> {
+    storage.load_parts(&mut |part| {
+        progress.add(part.len());
+        let chunk = if chunks.is_empty() {
+            Chunk::Part(part)
+        } else {
+            Chunk::Prepared(prepare(part, inventory)?)
         };
-        bytes += restored.row().map_or(0, PreparedRow::bytes);
-        chunk.push(restored);
-        if chunk.len() == CHUNK || bytes >= CHUNK_BYTES {
-            bytes = 0;
-            send(mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
+        if chunks.send(chunk).is_err() {
+            tracing::debug!("a row was refused, further rows are dropped");
         }
-    })?;
-    send(chunk);
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Inserts rows and grants leases from last-seen records until the channel ends. Returns the number of instances.
@@ -192,12 +217,16 @@ fn fill(
     allocator: &mut Allocator,
     lease: impl Fn(LastSeen),
     lessor: &Leases,
-    chunks: Receiver<Vec<Restored>>,
+    chunks: Receiver<Chunk>,
     ceiling: usize,
 ) -> Result<usize, Error> {
     let mut instances = 0;
     let inventory = allocator.inventory();
     for chunk in chunks {
+        let chunk = match chunk {
+            Chunk::Prepared(restored) => restored,
+            Chunk::Part(part) => prepare(part, &inventory)?,
+        };
         inventory.anticipate(chunk.iter().filter_map(Restored::row));
         for restored in chunk {
             let (row, is_first) = match restored {

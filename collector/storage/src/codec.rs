@@ -11,7 +11,8 @@ use std::{num::NonZeroU32, time::Duration};
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId, Timestamp,
     inventory::{
-        Address, Application, Generation, Instance, Operation, OperationKey, Properties, SpanType,
+        Address, Application, Generation, Instance, InstanceView, Operation, OperationKey,
+        PropertiesBuffer, SpanType,
     },
     liveness::{Signal, State},
     membership::Tag,
@@ -55,11 +56,25 @@ pub(crate) fn encode<E: Entry>(entry: &E, out: &mut Vec<u8>) {
 
 /// Decodes the entry that `value` holds under `id`.
 pub(crate) fn decode<E: Entry>(id: i32, value: &[u8]) -> Result<E, Invalid> {
+    E::read(id, verified::<E>(id, value)?)
+}
+
+/// As [`decode`], for an instance that borrows the texts of `value`. Its properties are encoded in `properties`.
+pub(crate) fn decode_instance<'a>(
+    id: i32,
+    value: &'a [u8],
+    properties: &'a mut PropertiesBuffer,
+) -> Result<InstanceView<'a>, Invalid> {
+    read_instance(id, verified::<Instance>(id, value)?, properties)
+}
+
+/// The message of a value whose checksum is right.
+fn verified<E: Entry>(id: i32, value: &[u8]) -> Result<Fields<'_>, Invalid> {
     let (found, message) = value.split_first_chunk().ok_or(Invalid::Checksum)?;
     if u32::from_le_bytes(*found) != checksum(E::TAG, id, message) {
         return Err(Invalid::Checksum);
     }
-    E::read(id, Fields::of(message))
+    Ok(Fields::of(message))
 }
 
 fn checksum(tag: u8, id: i32, message: &[u8]) -> u32 {
@@ -128,34 +143,44 @@ impl Entry for Instance {
     }
 
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
-        let mut row = Self {
-            id: InstanceId::new(id).ok_or(Invalid::Missing("instance id"))?,
-            application: None,
-            uuid: None,
-            registered_at: Timestamp::from_millis(0),
-            generation: None,
-            adopted: false,
-            properties: Properties::default(),
-        };
-        let mut properties = Vec::with_capacity(16);
-        for field in message {
-            match field? {
-                (1, Value::Varint(id)) => {
-                    row.application = ApplicationId::new(protobuf::sint32(id)?)
-                }
-                (2, Value::Bytes(uuid)) => row.uuid = Some(protobuf::text(uuid)?.into()),
-                (3, Value::Varint(millis)) => row.registered_at = timestamp(millis),
-                (4, Value::Varint(value)) => {
-                    row.generation = Generation::from_number(number("generation", value)?);
-                }
-                (5, Value::Varint(adopted)) => row.adopted = adopted != 0,
-                (6, Value::Bytes(pair)) => properties.push(property(pair)?),
-                _ => {}
-            }
-        }
-        row.properties = properties.as_slice().into();
-        Ok(row)
+        read_instance(id, message, &mut PropertiesBuffer::default()).map(Into::into)
     }
+}
+
+fn read_instance<'a>(
+    id: i32,
+    message: Fields<'a>,
+    properties: &'a mut PropertiesBuffer,
+) -> Result<InstanceView<'a>, Invalid> {
+    let id = InstanceId::new(id).ok_or(Invalid::Missing("instance id"))?;
+    let (mut application, mut uuid, mut registered_at) = (None, None, Timestamp::from_millis(0));
+    let (mut generation, mut adopted) = (None, false);
+    properties.clear();
+    for field in message {
+        match field? {
+            (1, Value::Varint(id)) => application = ApplicationId::new(protobuf::sint32(id)?),
+            (2, Value::Bytes(text)) => uuid = Some(protobuf::text(text)?),
+            (3, Value::Varint(millis)) => registered_at = timestamp(millis),
+            (4, Value::Varint(value)) => {
+                generation = Generation::from_number(number("generation", value)?);
+            }
+            (5, Value::Varint(value)) => adopted = value != 0,
+            (6, Value::Bytes(pair)) => {
+                let (name, value) = property(pair)?;
+                properties.push(name, value);
+            }
+            _ => {}
+        }
+    }
+    Ok(InstanceView {
+        id,
+        application,
+        uuid,
+        registered_at,
+        generation,
+        adopted,
+        properties: properties.view(),
+    })
 }
 
 fn property(message: &[u8]) -> Result<(&str, &str), Malformed> {

@@ -66,6 +66,7 @@ mod load;
 pub mod maintenance;
 mod namespace;
 mod resume;
+mod values;
 mod version;
 mod write;
 
@@ -80,8 +81,9 @@ use std::{
 
 use redb::{Builder, Database, StorageBackend, TableDefinition, backends::FileBackend};
 
+pub(crate) use self::values::Values;
 use self::{directory::Directory, resume::State};
-use super::{Batch, Commit, Counts, Error, FirstIds, Record, Storage, version::Versions};
+use super::{Batch, Commit, Counts, Error, FirstIds, Part, Record, Storage, version::Versions};
 
 type Table = TableDefinition<'static, i32, &'static [u8]>;
 
@@ -255,7 +257,12 @@ impl Storage for Embedded {
     }
 
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
-        self.load_all(sink)
+        let mut sink = |record| sink(record);
+        self.load_all(&mut |values| values.decode(&mut sink))
+    }
+
+    fn load_parts(&mut self, take: &mut dyn FnMut(Part) -> Result<(), Error>) -> Result<(), Error> {
+        self.load_all(&mut |values| take(values.into()))
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {

@@ -16,6 +16,7 @@ pub mod embedded;
 mod error;
 pub mod etcd;
 pub mod memory;
+mod part;
 mod version;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub mod faulty;
 mod fixtures;
 
 pub use error::Error;
+pub use part::{Part, Reader};
 
 use std::time::Duration;
 
@@ -272,6 +274,14 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
     /// The contents cannot be trusted ([`Error::Corrupt`]), or reading failed. Records emitted before the error are not the whole
     /// store and must not be used.
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error>;
+
+    /// As [`Storage::load`], in parts that any thread can decode: a start reads millions of records.
+    ///
+    /// # Errors
+    /// Those of [`Storage::load`], and those of `take`.
+    fn load_parts(&mut self, take: &mut dyn FnMut(Part) -> Result<(), Error>) -> Result<(), Error> {
+        part::gather(take, |sink| self.load(sink))
+    }
 
     /// Makes a batch durable. The store must have been loaded. A crash during the call leaves a prefix of the rows in the
     /// store; a store with one owner holds all or none of them.

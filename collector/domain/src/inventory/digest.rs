@@ -7,7 +7,7 @@
 //! mistakes and flipped bits; it does not resist an attacker who searches for two inventories with one digest. It must not change
 //! from release to release, because collectors of two releases compare theirs during a rolling upgrade.
 
-use super::{Address, Application, Instance, Operation};
+use super::{Address, Application, InstanceView, Operation};
 
 /// Hashes one row, word by word.
 pub(super) struct Digest(u64);
@@ -70,10 +70,10 @@ pub(super) fn application(row: &Application) -> u64 {
     digest.0
 }
 
-pub(super) fn instance(row: &Instance) -> u64 {
+pub(super) fn instance(row: &InstanceView<'_>) -> u64 {
     let mut digest = Digest::of(2, row.id.get());
     digest.number(row.application.map(crate::ApplicationId::get));
-    digest.text(row.uuid.as_deref());
+    digest.text(row.uuid);
     digest.millis(row.registered_at.millis());
     digest.word(u64::from(row.adopted));
     digest.0

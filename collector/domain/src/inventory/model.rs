@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Properties, entry::Entry as _, properties::PropertiesView};
+use super::{Properties, cost, entry::Entry as _, properties::PropertiesView};
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 
 /// A named program.
@@ -82,7 +82,36 @@ impl Instance {
     }
 }
 
-impl InstanceView<'_> {
+impl From<InstanceView<'_>> for Instance {
+    fn from(view: InstanceView<'_>) -> Self {
+        Self {
+            id: view.id,
+            application: view.application,
+            uuid: view.uuid.map(Into::into),
+            registered_at: view.registered_at,
+            generation: view.generation,
+            adopted: view.adopted,
+            properties: Properties::from(view.properties),
+        }
+    }
+}
+
+impl<'a> InstanceView<'a> {
+    /// The key to look it up by; `None` unless its application and UUID are known.
+    pub(super) fn key(&self) -> Option<InstanceKeyRef<'a>> {
+        Some(InstanceKeyRef {
+            application: self.application?,
+            uuid: self.uuid?.as_bytes(),
+            is_internal: self.id.is_internal(),
+        })
+    }
+
+    /// The bytes of memory that it takes.
+    pub(super) fn cost(&self) -> usize {
+        let adopted = if self.adopted { cost::ADOPTED } else { 0 };
+        cost::instance(self.key().is_some(), self.uuid, self.properties) + adopted
+    }
+
     /// Whether its agent receives no ids although the id is not internal.
     pub(super) fn is_unannounced(&self) -> bool {
         !self.id.is_internal() && self.generation.is_some_and(|known| !known.has_ids())

@@ -1,6 +1,6 @@
 //! An instance in memory, in half of the bytes of [`Instance`]: there may be millions.
 
-use super::{Generation, Instance, InstanceView, Properties, properties::PropertiesView};
+use super::{Generation, Instance, InstanceView, properties::PropertiesView};
 use crate::{ApplicationId, InstanceId, Timestamp};
 
 /// An instance without its id, which selects its place in a block.
@@ -19,16 +19,13 @@ pub(super) struct PackedInstance {
 const LENGTH_BYTES: usize = size_of::<u32>();
 
 impl PackedInstance {
-    pub(super) fn pack(instance: &Instance) -> Self {
-        let uuid = instance.uuid.as_deref();
-        let properties = instance.properties.view().as_bytes();
-        let length = uuid.map_or(0, |uuid| uuid.len() + 1);
-        let uuid = uuid.unwrap_or_default().as_bytes();
-        let bytes = Self::texts_len(instance.uuid.as_deref(), &instance.properties);
+    pub(super) fn pack(instance: &InstanceView<'_>) -> Self {
+        let length = instance.uuid.map_or(0, |uuid| uuid.len() + 1);
+        let bytes = Self::texts_len(instance.uuid, instance.properties);
         let mut texts = Vec::with_capacity(bytes);
         texts.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-        texts.extend_from_slice(uuid);
-        texts.extend_from_slice(properties);
+        texts.extend_from_slice(instance.uuid.unwrap_or_default().as_bytes());
+        texts.extend_from_slice(instance.properties.as_bytes());
         Self {
             registered_at: instance.registered_at,
             texts: texts.into_boxed_slice(),
@@ -39,21 +36,12 @@ impl PackedInstance {
     }
 
     /// The length of the `texts` of such an instance, in bytes.
-    pub(super) fn texts_len(uuid: Option<&str>, properties: &Properties) -> usize {
-        LENGTH_BYTES + uuid.map_or(0, str::len) + properties.bytes()
+    pub(super) fn texts_len(uuid: Option<&str>, properties: PropertiesView<'_>) -> usize {
+        LENGTH_BYTES + uuid.map_or(0, str::len) + properties.as_bytes().len()
     }
 
     pub(super) fn unpack(&self, id: InstanceId) -> Instance {
-        let view = self.view(id);
-        Instance {
-            id,
-            application: view.application,
-            uuid: view.uuid.map(Into::into),
-            registered_at: view.registered_at,
-            generation: view.generation,
-            adopted: view.adopted,
-            properties: Properties::from(view.properties),
-        }
+        self.view(id).into()
     }
 
     pub(super) fn view(&self, id: InstanceId) -> InstanceView<'_> {
@@ -94,6 +82,7 @@ impl PackedInstance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::Properties;
 
     #[test]
     fn an_instance_survives_packing() {
@@ -110,7 +99,7 @@ mod tests {
                     adopted: true,
                     properties,
                 };
-                let packed = PackedInstance::pack(&instance);
+                let packed = PackedInstance::pack(&instance.view());
                 assert_eq!(packed.unpack(id), instance);
                 assert_eq!(packed.uuid(), uuid.map(str::as_bytes));
             }

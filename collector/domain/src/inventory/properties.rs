@@ -9,6 +9,10 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties(Box<[u8]>);
 
+/// A buffer in which properties are encoded one after the other. A store uses one buffer for all instances that it reads.
+#[derive(Debug, Default)]
+pub struct PropertiesBuffer(Vec<u8>);
+
 /// [`Properties`] in the memory of the inventory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PropertiesView<'a>(&'a [u8]);
@@ -44,6 +48,25 @@ impl Properties {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.view().is_empty()
+    }
+}
+
+impl PropertiesBuffer {
+    /// Removes all properties and keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Appends a property.
+    pub fn push(&mut self, name: &str, value: &str) {
+        put(&mut self.0, name);
+        put(&mut self.0, value);
+    }
+
+    /// Borrows the properties.
+    #[must_use]
+    pub fn view(&self) -> PropertiesView<'_> {
+        PropertiesView(&self.0)
     }
 }
 
@@ -169,6 +192,14 @@ mod tests {
         let properties: Properties = pairs.into_iter().collect();
         assert_eq!(properties.iter().collect::<Vec<_>>(), pairs);
         assert_eq!(Properties::from(pairs.as_slice()), properties);
+        let mut buffer = PropertiesBuffer::default();
+        for _ in 0..2 {
+            buffer.clear();
+            pairs
+                .into_iter()
+                .for_each(|(name, value)| buffer.push(name, value));
+            assert_eq!(buffer.view(), properties);
+        }
         assert_eq!(properties.get("ipv4"), Some("10.0.0.1"));
         assert_eq!(properties.get("host"), None);
     }

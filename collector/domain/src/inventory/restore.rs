@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Address, Application, Dictionary, Instance, Inventory, Operation, Row,
+    Address, Application, Dictionary, Instance, InstanceView, Inventory, Operation, Row,
     entry::Entry,
     overlay::Progress,
     table::{Conflict, Prepared, Table},
@@ -36,17 +36,6 @@ impl PreparedRow {
             Kind::Application(_) | Kind::Operation(_) | Kind::Address(_) => None,
         }
     }
-
-    /// The memory that the inventory will take for the row, in bytes.
-    #[must_use]
-    pub const fn bytes(&self) -> usize {
-        match &self.0 {
-            Kind::Application(row) => row.bytes(),
-            Kind::Instance(row) => row.bytes(),
-            Kind::Operation(row) => row.bytes(),
-            Kind::Address(row) => row.bytes(),
-        }
-    }
 }
 
 impl Inventory {
@@ -55,10 +44,16 @@ impl Inventory {
     pub fn prepare(&self, row: &Row) -> PreparedRow {
         PreparedRow(match row {
             Row::Application(row) => Kind::Application(self.applications.prepare(row)),
-            Row::Instance(row) => Kind::Instance(self.instances.prepare(row)),
+            Row::Instance(row) => return self.prepare_instance(&row.view()),
             Row::Operation(row) => Kind::Operation(self.operations.prepare(row)),
             Row::Address(row) => Kind::Address(self.addresses.prepare(row)),
         })
+    }
+
+    /// As [`Inventory::prepare`], for a borrowed instance.
+    #[must_use]
+    pub fn prepare_instance(&self, instance: &InstanceView<'_>) -> PreparedRow {
+        PreparedRow(Kind::Instance(self.instances.prepare_view(instance)))
     }
 }
 

@@ -5,7 +5,10 @@ use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use super::{blocks::Blocks, entry::Entry, keys::KeyIndex};
+use super::{
+    Instance, InstanceView, blocks::Blocks, digest, entry::Entry, keys::KeyIndex,
+    packed::PackedInstance,
+};
 
 /// Key to id and id to entry. The owner of the allocator writes it; any thread reads it.
 pub(super) struct Table<E: Entry> {
@@ -55,10 +58,22 @@ impl<E: Entry> Prepared<E> {
     pub(super) const fn is_keyed(&self) -> bool {
         self.hash.is_some()
     }
+}
 
-    /// The memory that the entry takes, in bytes.
-    pub(super) const fn bytes(&self) -> usize {
-        self.weight.bytes
+impl Table<Instance> {
+    /// As [`Table::prepare`], for a borrowed instance, which is copied only once.
+    pub(super) fn prepare_view(&self, instance: &InstanceView<'_>) -> Prepared<Instance> {
+        Prepared {
+            id: instance.id,
+            kept: PackedInstance::pack(instance),
+            hash: instance.key().map(|key| self.hashing.hash_one(key)),
+            weight: Weight {
+                digest: digest::instance(instance),
+                bytes: instance.cost(),
+                unannounced: usize::from(instance.is_unannounced()),
+            },
+            is_adopted: instance.adopted,
+        }
     }
 }
 

@@ -1,16 +1,23 @@
 //! Reads the whole store.
 
+use std::mem;
+
 use redb::{
     ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
-    ReadableTableMetadata as _, TableHandle as _,
+    ReadableTableMetadata as _,
 };
-use rollcall_domain::inventory::{Instance, Row};
 
-use super::{ADDRESSES, APPLICATIONS, Embedded, INSTANCES, OPERATIONS, SEEN, Table, failure};
+use super::{
+    ADDRESSES, APPLICATIONS, Embedded, INSTANCES, OPERATIONS, SEEN, Table,
+    values::{self, Kind, Values},
+};
 use crate::{
-    Counts, Error, LastSeen, Record,
+    Counts, Error,
     codec::{self, Entry},
 };
+
+/// Takes the values of the store in parts.
+type Take<'a> = dyn FnMut(Values) -> Result<(), Error> + 'a;
 
 impl Embedded {
     pub(super) fn begin_read(&self) -> Result<ReadTransaction, Error> {
@@ -29,56 +36,59 @@ impl Embedded {
         })
     }
 
-    /// Emits every row and every last-seen time.
-    pub(super) fn load_all(&self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+    /// Reads every row and every last-seen time.
+    pub(super) fn load_all(&self, take: &mut Take<'_>) -> Result<(), Error> {
         let transaction = self.begin_read()?;
-        let from = &transaction;
-        self.load_table(from, APPLICATIONS, |row| {
-            sink(Record::Row(Row::Application(row)))
-        })?;
-        self.load_instances(from, sink)?;
-        self.load_table(from, OPERATIONS, |row| {
-            sink(Record::Row(Row::Operation(row)))
-        })?;
-        self.load_table(from, ADDRESSES, |row| sink(Record::Row(Row::Address(row))))
+        let mut parts = Parts {
+            values: Values::new(&self.store),
+            take,
+        };
+        self.load_table(&transaction, Kind::Application, &mut parts)?;
+        self.load_instances(&transaction, &mut parts)?;
+        self.load_table(&transaction, Kind::Operation, &mut parts)?;
+        self.load_table(&transaction, Kind::Address, &mut parts)?;
+        (parts.take)(parts.values)
     }
 
-    /// Emits each instance together with its last-seen time, so that a reader finds the instance in the cache of its processor.
+    /// Reads each instance together with its last-seen time, so that the lease finds the instance in the cache of the processor.
     fn load_instances(
         &self,
         transaction: &ReadTransaction,
-        sink: &mut dyn FnMut(Record),
+        parts: &mut Parts<'_, '_>,
     ) -> Result<(), Error> {
         let instances = self.open_table(transaction, INSTANCES)?;
         let seen = self.open_table(transaction, SEEN)?;
-        let mut seen = self.entries::<LastSeen>(&seen, SEEN)?.peekable();
-        for instance in self.entries::<Instance>(&instances, INSTANCES)? {
-            let instance = instance?;
-            let id = instance.id;
-            sink(Record::Row(Row::Instance(instance)));
-            let is_due = |seen: &Result<LastSeen, Error>| match seen {
-                Ok(seen) => seen.instance <= id,
+        let mut seen = seen.iter().map_err(|e| self.engine(e))?.peekable();
+        for instance in instances.iter().map_err(|e| self.engine(e))? {
+            let (id, value) = instance.map_err(|e| self.engine(e))?;
+            let id = id.value();
+            parts.add(Kind::Instance, id, value.value())?;
+            let is_due = |seen: &Result<(redb::AccessGuard<'_, i32>, _), _>| match seen {
+                Ok((seen, _)) => seen.value() <= id,
                 Err(_) => true,
             };
             while let Some(seen) = seen.next_if(is_due) {
-                sink(Record::LastSeen(seen?));
+                let (id, value) = seen.map_err(|e| self.engine(e))?;
+                parts.add(Kind::Seen, id.value(), value.value())?;
             }
         }
-        seen.try_for_each(|seen| {
-            sink(Record::LastSeen(seen?));
-            Ok(())
-        })
+        for seen in seen {
+            let (id, value) = seen.map_err(|e| self.engine(e))?;
+            parts.add(Kind::Seen, id.value(), value.value())?;
+        }
+        Ok(())
     }
 
-    fn load_table<E: Entry>(
+    fn load_table(
         &self,
         transaction: &ReadTransaction,
-        table: Table,
-        mut sink: impl FnMut(E),
+        kind: Kind,
+        parts: &mut Parts<'_, '_>,
     ) -> Result<(), Error> {
-        let entries = self.open_table(transaction, table)?;
-        for entry in self.entries(&entries, table)? {
-            sink(entry?);
+        let table = self.open_table(transaction, kind.table())?;
+        for entry in table.iter().map_err(|e| self.engine(e))? {
+            let (id, value) = entry.map_err(|e| self.engine(e))?;
+            parts.add(kind, id.value(), value.value())?;
         }
         Ok(())
     }
@@ -91,24 +101,26 @@ impl Embedded {
         transaction.open_table(table).map_err(|e| self.engine(e))
     }
 
-    /// The entries of an opened table in the order of their ids.
-    fn entries<E: Entry>(
-        &self,
-        opened: &ReadOnlyTable<i32, &'static [u8]>,
-        table: Table,
-    ) -> Result<impl Iterator<Item = Result<E, Error>>, Error> {
-        let entries = opened.iter().map_err(|e| self.engine(e))?;
-        Ok(entries.map(move |entry| {
-            let (id, value) = entry.map_err(|e| self.engine(e))?;
-            self.decode(table, id.value(), value.value())
-        }))
-    }
-
     pub(super) fn decode<E: Entry>(&self, table: Table, id: i32, value: &[u8]) -> Result<E, Error> {
-        codec::decode(id, value).map_err(|invalid| {
-            let what = format!("{} {id}: {invalid}", table.name());
-            failure::corrupt(&self.store, what)
-        })
+        codec::decode(id, value)
+            .map_err(|invalid| values::corrupt(&self.store, table, id, &invalid))
+    }
+}
+
+/// Values up to the next full part.
+struct Parts<'a, 'b> {
+    values: Values,
+    take: &'a mut Take<'b>,
+}
+
+impl Parts<'_, '_> {
+    fn add(&mut self, kind: Kind, id: i32, value: &[u8]) -> Result<(), Error> {
+        self.values.add(kind, id, value);
+        if !self.values.is_full() {
+            return Ok(());
+        }
+        let next = Values::new(self.values.store());
+        (self.take)(mem::replace(&mut self.values, next))
     }
 }
 

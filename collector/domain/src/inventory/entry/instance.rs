@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Instance, InstanceKey, cost, digest, model::InstanceKeyRef, packed::PackedInstance,
+        Instance, InstanceKey, digest, model::InstanceKeyRef, packed::PackedInstance,
         sequence::Sequence,
     },
     Dictionary, Entry,
@@ -24,13 +24,11 @@ impl Entry for Instance {
     }
 
     fn digest(&self) -> u64 {
-        digest::instance(self)
+        digest::instance(&self.view())
     }
 
     fn cost(&self) -> usize {
-        let is_keyed = self.application.is_some() && self.uuid.is_some();
-        let adopted = if self.adopted { cost::ADOPTED } else { 0 };
-        cost::instance(is_keyed, self.uuid.as_deref(), &self.properties) + adopted
+        self.view().cost()
     }
 
     fn key(&self) -> Option<InstanceKey> {
@@ -42,11 +40,7 @@ impl Entry for Instance {
     }
 
     fn key_ref(&self) -> Option<InstanceKeyRef<'_>> {
-        Some(InstanceKeyRef {
-            application: self.application?,
-            uuid: self.uuid.as_ref()?.as_bytes(),
-            is_internal: self.id.is_internal(),
-        })
+        self.view().key()
     }
 
     fn borrow(key: &InstanceKey) -> InstanceKeyRef<'_> {
@@ -58,7 +52,7 @@ impl Entry for Instance {
     }
 
     fn keep(&self) -> PackedInstance {
-        PackedInstance::pack(self)
+        PackedInstance::pack(&self.view())
     }
 
     fn of(id: InstanceId, kept: &PackedInstance) -> Self {

@@ -101,7 +101,7 @@ impl Proposal<'_> {
             self.update(id, |instance| instance.application = application);
             return Ok(());
         }
-        self.make_room(cost::instance(false, None, &Properties::default()) + cost::ADOPTED)?;
+        self.make_room(cost::instance(false, None, Properties::default().view()) + cost::ADOPTED)?;
         self.instances.adopt(self.limits.adopted)?;
         self.write_instance(Instance {
             id,

@@ -134,7 +134,7 @@ impl Proposal<'_> {
     }
 
     fn add(&mut self, new: NewInstance, audience: Audience) -> Result<InstanceId, Error> {
-        self.make_room(cost::instance(true, Some(&new.uuid), &new.properties))?;
+        self.make_room(cost::instance(true, Some(&new.uuid), new.properties.view()))?;
         let id = self.instances.assign(self.limits.assigned, audience)?;
         self.write_instance(Instance {
             id,
