@@ -39,6 +39,11 @@ impl<T> Blocks<T> {
 }
 
 impl<T> Pinned<'_, T> {
+    /// Whether there is a block for this id.
+    pub(super) fn has_block(&self, id: i32) -> bool {
+        self.0.contains_key(&number(id))
+    }
+
     /// The entry with this id.
     #[inline]
     pub(super) fn get(&self, id: i32) -> Option<&T> {
@@ -47,9 +52,14 @@ impl<T> Pinned<'_, T> {
     }
 }
 
+/// The number of the block of an id.
+pub(super) const fn number(id: i32) -> u32 {
+    split(id).0
+}
+
 impl<T: Clone> Pinned<'_, T> {
-    /// Adds an entry, or replaces the one with this id.
-    pub(super) fn put(&self, id: i32, entry: T) {
+    /// Adds an entry, or replaces the one with this id. Returns whether it created a block.
+    pub(super) fn put(&self, id: i32, entry: T) -> bool {
         let (number, place) = split(id);
         let block = self.0.get(&number);
         let mut entry = match block.and_then(|block| block.get(place)) {
@@ -57,13 +67,15 @@ impl<T: Clone> Pinned<'_, T> {
             None => Some(entry),
         };
         if entry.is_none() {
-            return;
+            return false;
         }
         let changed = array::from_fn(|at| match entry.take_if(|_| at == place) {
             Some(entry) => OnceLock::from(entry),
             None => block.map_or_else(OnceLock::new, |block| block[at].clone()),
         });
+        let is_new = block.is_none();
         self.0.insert(number, changed);
+        is_new
     }
 }
 
@@ -85,10 +97,12 @@ mod tests {
         let pinned = blocks.pin();
         for id in ids {
             assert_eq!(pinned.get(id), None);
-            pinned.put(id, id.to_string());
+            let is_first = ![-1, 7].contains(&id);
+            assert_eq!(pinned.has_block(id), !is_first, "{id}");
+            assert_eq!(pinned.put(id, id.to_string()), is_first, "{id}");
         }
         let before = pinned.get(-8).unwrap();
-        pinned.put(-8, "replaced".to_owned());
+        assert!(!pinned.put(-8, "replaced".to_owned()));
         assert_eq!(before, "-8");
         for id in ids {
             let expected = if id == -8 {

@@ -7,7 +7,7 @@ mod operation;
 
 use std::{fmt, hash::Hash};
 
-use super::{Address, Application, Instance, Operation, Row, sequence::Sequence};
+use super::{Address, Application, Instance, Operation, Row, cost, sequence::Sequence};
 use crate::id::LAST_INTERNAL;
 
 /// One of the four dictionaries, as named in errors and metrics.
@@ -58,11 +58,13 @@ pub(super) trait Entry: Clone + Into<Row> {
     const SEQUENCE: Sequence;
     /// The reserved id, which no agent receives. Its row is written together with the first entry.
     const RESERVED: Option<i32>;
+    /// The bytes of memory that a block of entries takes.
+    const BLOCK: usize = cost::block::<Self::Kept>();
 
     fn id(&self) -> Self::Id;
     /// The value that it adds to the digest of an inventory.
     fn digest(&self) -> u64;
-    /// The bytes of memory that it takes.
+    /// The bytes of memory that it takes besides its place in a block.
     fn cost(&self) -> usize;
     /// The key to look it up by; `None` for reserved and adopted entries.
     fn key(&self) -> Option<Self::Key>;

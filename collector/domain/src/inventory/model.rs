@@ -108,8 +108,7 @@ impl<'a> InstanceView<'a> {
 
     /// The bytes of memory that it takes.
     pub(super) fn cost(&self) -> usize {
-        let adopted = if self.adopted { cost::ADOPTED } else { 0 };
-        cost::instance(self.key().is_some(), self.uuid, self.properties) + adopted
+        cost::instance(self.key().is_some(), self.uuid, self.properties)
     }
 
     /// Whether its agent receives no ids although the id is not internal.

@@ -1,9 +1,9 @@
 //! One dictionary within a proposal: the proposed entries over the registered ones.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
-    Row,
+    Row, blocks,
     entry::{Entry, is_internal},
     proposal::error::Error,
     sequence::Sequence,
@@ -91,6 +91,8 @@ pub(super) struct Overlay<'a, E: Entry> {
     by_key: HashMap<E::Key, E::Id>,
     /// The indices of the proposed entries in the rows of the proposal.
     by_id: HashMap<E::Id, usize>,
+    /// The numbers of the blocks that the proposed entries will create.
+    blocks: HashSet<u32>,
 }
 
 impl<'a, E: Entry> Overlay<'a, E> {
@@ -100,6 +102,7 @@ impl<'a, E: Entry> Overlay<'a, E> {
             progress,
             by_key: HashMap::new(),
             by_id: HashMap::new(),
+            blocks: HashSet::new(),
         }
     }
 
@@ -169,7 +172,7 @@ impl<'a, E: Entry> Overlay<'a, E> {
         let before = self.place(id).and_then(|place| rows.get(place));
         growth.replace(
             before.map_or_else(|| self.registered_cost(id), Row::cost),
-            entry.cost(),
+            entry.cost() + self.new_block(id),
         );
         if let Some(key) = entry.key() {
             self.by_key.insert(key, id);
@@ -180,6 +183,12 @@ impl<'a, E: Entry> Overlay<'a, E> {
             self.by_id.insert(id, rows.len());
             rows.push(entry.into());
         }
+    }
+
+    /// The memory of the block that an entry with this id will create, in bytes; 0 if its block exists or was counted before.
+    fn new_block(&mut self, id: E::Id) -> usize {
+        let is_new = !self.table.has_block(id) && self.blocks.insert(blocks::number(E::number(id)));
+        if is_new { E::BLOCK } else { 0 }
     }
 
     /// The amount by which a proposed entry changes the dictionary's digest.

@@ -12,7 +12,7 @@ use super::{
     Address, Application, Changes, Description, Generation, Instance, Inventory, Limits, Operation,
     OperationKey, Properties, Row,
     allocator::AllocationState,
-    entry::Entry as _,
+    entry::Entry,
     overlay::{Growth, Overlay},
 };
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
@@ -117,7 +117,12 @@ impl<'a> Proposal<'a> {
         }
     }
 
-    /// Refuses an entry that would exceed the memory limit of the inventory.
+    /// Refuses a new entry that would exceed the memory limit of the inventory if it needed a new block.
+    fn make_room_for<E: Entry>(&mut self, cost: usize) -> Result<(), Error> {
+        self.make_room(cost.saturating_add(E::BLOCK))
+    }
+
+    /// Refuses bytes that would exceed the memory limit of the inventory.
     fn make_room(&mut self, bytes: usize) -> Result<(), Error> {
         let size = self.growth.applied_to(self.inventory.bytes());
         let limit = self.limits.bytes;

@@ -116,6 +116,11 @@ impl<E: Entry> Table<E> {
         self.by_id.pin().get(E::number(id)).is_some()
     }
 
+    /// Whether there is a block for this id.
+    pub(super) fn has_block(&self, id: E::Id) -> bool {
+        self.by_id.pin().has_block(E::number(id))
+    }
+
     /// Applies `read` to the entry with this id.
     pub(super) fn read<R>(&self, id: E::Id, read: impl FnOnce(&E::Kept) -> R) -> Option<R> {
         self.by_id.pin().get(E::number(id)).map(read)
@@ -152,8 +157,9 @@ impl<E: Entry> Table<E> {
         let by_id = self.by_id.pin();
         let before = by_id.get(E::number(id));
         let before = before.map(|kept| Weight::of(&E::of(id, kept)));
-        by_id.put(E::number(id), entry.keep());
+        let is_new_block = by_id.put(E::number(id), entry.keep());
         self.account(Weight::of(entry), before);
+        self.account_block(is_new_block);
         if before.is_none() {
             let hash = entry.key_ref().map(|key| self.hashing.hash_one(key));
             self.account_new(id, hash, entry.is_adopted());
@@ -171,8 +177,9 @@ impl<E: Entry> Table<E> {
         }
         let by_id = self.by_id.pin();
         let Some(known) = by_id.get(E::number(id)) else {
-            by_id.put(E::number(id), new.kept);
+            let is_new_block = by_id.put(E::number(id), new.kept);
             self.account(new.weight, None);
+            self.account_block(is_new_block);
             self.account_new(id, new.hash, new.is_adopted);
             return Ok(None);
         };
@@ -209,6 +216,13 @@ impl<E: Entry> Table<E> {
         self.bytes.fetch_add(change, Ordering::Relaxed);
         let change = entry.unannounced.wrapping_sub(before.unannounced);
         self.unannounced.fetch_add(change, Ordering::Relaxed);
+    }
+
+    /// Charges a block that was created.
+    fn account_block(&self, is_new: bool) {
+        if is_new {
+            self.bytes.fetch_add(E::BLOCK, Ordering::Relaxed);
+        }
     }
 
     /// Counts a new entry, and makes it visible to look-ups by the hash of its key.

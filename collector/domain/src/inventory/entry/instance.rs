@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Instance, InstanceKey, digest, model::InstanceKeyRef, packed::PackedInstance,
+        Instance, InstanceKey, cost, digest, model::InstanceKeyRef, packed::PackedInstance,
         sequence::Sequence,
     },
     Dictionary, Entry,
@@ -18,6 +18,7 @@ impl Entry for Instance {
     const DICTIONARY: Dictionary = Dictionary::Instances;
     const SEQUENCE: Sequence = Sequence::COUNTING;
     const RESERVED: Option<i32> = None;
+    const BLOCK: usize = cost::block_of_instances();
 
     fn id(&self) -> InstanceId {
         self.id

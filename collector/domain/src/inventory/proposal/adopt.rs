@@ -4,7 +4,8 @@ use super::{Error, Proposal};
 use crate::{
     AddressId, ApplicationId, InstanceId, OperationId,
     inventory::{
-        Description, Dictionary, Generation, Instance, Properties, cost, entry::Entry as _,
+        Address, Application, Description, Dictionary, Generation, Instance, Operation, Properties,
+        cost, entry::Entry as _,
     },
 };
 
@@ -54,7 +55,7 @@ impl Proposal<'_> {
         if self.applications.reserved() == Some(id) {
             self.reserve_application();
         } else if !self.applications.knows(id) {
-            self.make_room(cost::application(None))?;
+            self.make_room_for::<Application>(cost::application(None))?;
             self.applications.adopt(limit)?;
             self.write_application(id, None);
         }
@@ -101,7 +102,7 @@ impl Proposal<'_> {
             self.update(id, |instance| instance.application = application);
             return Ok(());
         }
-        self.make_room(cost::instance(false, None, Properties::default().view()) + cost::ADOPTED)?;
+        self.make_room_for::<Instance>(cost::instance(false, None, Properties::default().view()))?;
         self.instances.adopt(self.limits.adopted)?;
         self.write_instance(Instance {
             id,
@@ -126,7 +127,7 @@ impl Proposal<'_> {
         if self.operations.reserved() == Some(id) {
             self.reserve_operation();
         } else if !self.operations.knows(id) {
-            self.make_room(cost::operation(None))?;
+            self.make_room_for::<Operation>(cost::operation(None))?;
             self.operations.adopt(self.limits.adopted)?;
             self.write_operation(id, None);
         }
@@ -142,7 +143,7 @@ impl Proposal<'_> {
             return Err(Error::Internal(Dictionary::Addresses, id.get()));
         }
         if !self.addresses.knows(id) {
-            self.make_room(cost::address(None))?;
+            self.make_room_for::<Address>(cost::address(None))?;
             self.addresses.adopt(self.limits.adopted)?;
             self.write_address(id, None);
         }

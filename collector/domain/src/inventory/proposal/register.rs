@@ -10,8 +10,8 @@ use super::{Error, NewInstance, Proposal};
 use crate::{
     AddressId, ApplicationId, InstanceId, OperationId,
     inventory::{
-        Application, Description, Instance, InstanceKey, OperationKey, cost, entry::Entry as _,
-        overlay::Audience,
+        Address, Application, Description, Instance, InstanceKey, Operation, OperationKey, cost,
+        entry::Entry as _, overlay::Audience,
     },
 };
 
@@ -26,7 +26,7 @@ impl Proposal<'_> {
             Some(internal) if internal.is_internal() => self.announce(internal),
             Some(id) => Ok(id),
             None => {
-                self.make_room(cost::application(Some(&code)))?;
+                self.make_room_for::<Application>(cost::application(Some(&code)))?;
                 let limit = self.limits.assigned;
                 let id = self.applications.assign(limit, Audience::Agents)?;
                 self.reserve_application();
@@ -42,7 +42,7 @@ impl Proposal<'_> {
         if let Some(id) = proposed.or_else(|| self.inventory.announced(internal)) {
             return Ok(id);
         }
-        self.make_room(cost::application(None))?;
+        self.make_room_for::<Application>(cost::application(None))?;
         let limit = self.limits.assigned;
         let id = self.applications.assign(limit, Audience::Agents)?;
         self.reserve_application();
@@ -67,7 +67,7 @@ impl Proposal<'_> {
         if let Some(id) = self.applications.id(&code) {
             return Ok(id);
         }
-        self.make_room(cost::application(Some(&code)))?;
+        self.make_room_for::<Application>(cost::application(Some(&code)))?;
         let limit = self.limits.assigned;
         let id = self.applications.assign(limit, Audience::Collectors)?;
         self.write_application(id, Some(code));
@@ -134,7 +134,11 @@ impl Proposal<'_> {
     }
 
     fn add(&mut self, new: NewInstance, audience: Audience) -> Result<InstanceId, Error> {
-        self.make_room(cost::instance(true, Some(&new.uuid), new.properties.view()))?;
+        self.make_room_for::<Instance>(cost::instance(
+            true,
+            Some(&new.uuid),
+            new.properties.view(),
+        ))?;
         let id = self.instances.assign(self.limits.assigned, audience)?;
         self.write_instance(Instance {
             id,
@@ -161,7 +165,7 @@ impl Proposal<'_> {
         if let Some(id) = self.operations.id(&key) {
             return Ok(id);
         }
-        self.make_room(cost::operation(Some(&key.name)))?;
+        self.make_room_for::<Operation>(cost::operation(Some(&key.name)))?;
         let limit = self.limits.assigned;
         let id = self.operations.assign(limit, Audience::Agents)?;
         self.reserve_operation();
@@ -178,7 +182,7 @@ impl Proposal<'_> {
         if let Some(id) = self.addresses.id(&address) {
             return Ok(id);
         }
-        self.make_room(cost::address(Some(&address)))?;
+        self.make_room_for::<Address>(cost::address(Some(&address)))?;
         let limit = self.limits.assigned;
         let id = self.addresses.assign(limit, Audience::Agents)?;
         self.write_address(id, Some(address));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{room::memory_of, *};
 use crate::id::LAST_INTERNAL;
 
 /// The ids of all steps: so few that they collide often.
@@ -215,7 +215,7 @@ impl World {
             };
             assert!(resolves, "{row:?}");
         }
-        let bytes: usize = self.stored.values().map(Row::cost).sum();
+        let bytes = memory_of(self.stored.values().cloned());
         assert_eq!(inventory.bytes(), bytes, "memory is counted to the byte");
     }
 

@@ -1,8 +1,10 @@
 //! The memory limit of an inventory.
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
-use super::*;
+use super::{entry::Entry as _, *};
 
 fn with_room(bytes: usize) -> Allocator {
     Allocator::new(Limits {
@@ -21,6 +23,25 @@ fn register_until_full(allocator: &mut Allocator) -> usize {
         }
     }
     0
+}
+
+/// The memory that these rows take in an inventory, in bytes.
+pub(super) fn memory_of(rows: impl IntoIterator<Item = Row>) -> usize {
+    let mut blocks = HashSet::new();
+    let mut bytes = 0;
+    for row in rows {
+        let (dictionary, id, block) = match &row {
+            Row::Application(row) => (1, row.id.get(), Application::BLOCK),
+            Row::Instance(row) => (2, row.id.get(), Instance::BLOCK),
+            Row::Operation(row) => (3, row.id.get(), Operation::BLOCK),
+            Row::Address(row) => (4, row.id.get(), Address::BLOCK),
+        };
+        if blocks.insert((dictionary, id.div_euclid(8))) {
+            bytes += block;
+        }
+        bytes += row.cost();
+    }
+    bytes
 }
 
 #[test]
@@ -69,10 +90,56 @@ fn durable_rows_are_restored_and_counted_beyond_the_limit() {
     for row in rows.clone() {
         allocator.restore(row).unwrap();
     }
-    let bytes = rows.iter().map(Row::cost).sum::<usize>();
-    assert_eq!(allocator.inventory().bytes(), bytes);
+    assert_eq!(allocator.inventory().bytes(), memory_of(rows));
     let (refused, _) = commit(&mut allocator, |p| p.application("one more"));
     assert_eq!(refused, Err(proposal::Error::NoRoom { limit: 1024 }));
+}
+
+/// The bytes that these adopted instances add to an empty inventory with one application.
+fn adopted(ids: impl IntoIterator<Item = i32>) -> (usize, Vec<Row>) {
+    let mut allocator = allocator();
+    let (_, mut rows) = commit(&mut allocator, |p| p.adopt_application(app(2)));
+    let inventory = allocator.inventory();
+    let before = inventory.bytes();
+    let (_, adopted) = commit(&mut allocator, |p| {
+        for id in ids {
+            p.adopt_instance(inst(id), Some(app(2))).unwrap();
+        }
+    });
+    rows.extend(adopted);
+    let bytes = inventory.bytes();
+    let mut restarted = with_room(0);
+    for row in rows.clone() {
+        restarted.restore(row).unwrap();
+    }
+    assert_eq!(restarted.inventory().bytes(), bytes, "after a restart");
+    assert_eq!(bytes, memory_of(rows.clone()));
+    (bytes - before, rows)
+}
+
+#[test]
+fn adopted_ids_share_the_blocks_that_they_need() {
+    let (neighbours, _) = adopted(16..80);
+    let (far, _) = adopted((16..80).map(|id| id * 1_000));
+    assert_eq!(far - neighbours, 56 * Instance::BLOCK);
+    assert!(neighbours / 64 < 200, "{neighbours} bytes");
+}
+
+#[test]
+fn an_adopted_id_is_refused_if_its_block_would_exceed_the_limit() {
+    let (_, rows) = adopted([16]);
+    let held = memory_of(rows.clone());
+    let id = 1_000;
+    let needed = held + Instance::BLOCK + rows[1].cost();
+    for (limit, is_adopted) in [(needed - 1, false), (needed, true)] {
+        let mut allocator = with_room(limit);
+        for row in rows.clone() {
+            allocator.restore(row).unwrap();
+        }
+        let (result, _) = commit(&mut allocator, |p| p.adopt_instance(inst(id), Some(app(2))));
+        assert_eq!(result.is_ok(), is_adopted, "{result:?}");
+        assert!(allocator.inventory().bytes() <= limit);
+    }
 }
 
 proptest! {
@@ -97,7 +164,7 @@ proptest! {
             let instances = inventory.instances(Some(app(2)), None, usize::MAX);
             let applications = inventory.applications(None, usize::MAX);
             let rows = applications.into_iter().map(Row::from).chain(instances.into_iter().map(Row::from));
-            prop_assert_eq!(held, rows.map(|row| row.cost()).sum::<usize>());
+            prop_assert_eq!(held, memory_of(rows));
         }
     }
 }
