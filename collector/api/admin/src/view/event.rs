@@ -1,7 +1,7 @@
 //! The JSON of an event: the same in the feed and in a timeline.
 
 use rollcall_domain::{
-    ApplicationId, InstanceId,
+    ApplicationId, InstanceId, Timestamp,
     liveness::{Observer, State},
     properties,
 };
@@ -56,7 +56,7 @@ impl Event {
             Happened::Instance(event) => {
                 let peer = roster.peer_before(event.instance, recorded.number);
                 let names = Names::of(roster, event.instance);
-                let kind = instance(event, peer.as_deref(), roster, &mut evidence);
+                let kind = instance(event, at, peer.as_deref(), roster, &mut evidence);
                 let text = words::instance(&names.label(), at, event, peer.as_deref(), roster);
                 (kind.to_owned(), names.subject(event.instance), text)
             }
@@ -137,6 +137,7 @@ impl Names {
 
 fn instance(
     event: &InstanceEvent,
+    at: Timestamp,
     peer: Option<&str>,
     roster: &Roster,
     evidence: &mut Evidence,
@@ -158,7 +159,7 @@ fn instance(
             "connection_closed"
         }
         InstanceKind::Changed(changed) => {
-            self::changed(changed, peer, roster, evidence);
+            self::changed(changed, at, peer, roster, evidence);
             match changed.to {
                 State::Up => "back",
                 State::Silent => "silent",
@@ -180,7 +181,13 @@ fn instance(
     }
 }
 
-fn changed(changed: &Changed, peer: Option<&str>, roster: &Roster, evidence: &mut Evidence) {
+fn changed(
+    changed: &Changed,
+    at: Timestamp,
+    peer: Option<&str>,
+    roster: &Roster,
+    evidence: &mut Evidence,
+) {
     let is_silence = matches!(changed.to, State::Silent | State::Down);
     evidence.add("from", state(changed.from));
     evidence.add("from_since", time(changed.since));
@@ -196,7 +203,10 @@ fn changed(changed: &Changed, peer: Option<&str>, roster: &Roster, evidence: &mu
         }
         return;
     }
-    evidence.add("missed", words::expected(changed.term, changed.usual));
+    evidence.add(
+        "missed",
+        words::expected(at.since(changed.last_seen), changed.usual),
+    );
     evidence.add("interval_ms", words::interval(changed.usual).map(millis));
     evidence.add("after_ms", millis(changed.term));
     let mut connection = Evidence::default();
@@ -266,5 +276,48 @@ fn collector(event: &CollectorEvent, evidence: &mut Evidence) -> String {
                 .unwrap_or_default()
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rollcall_domain::liveness::Signal;
+    use rollcall_service::testing::Fixture;
+
+    use super::*;
+
+    /// A sweep comes after the term is over, so the silence is longer than the term.
+    #[test]
+    fn the_evidence_and_the_text_have_the_same_number_of_missed_signals() {
+        let fixture = Fixture::start();
+        let changed = Changed {
+            from: State::Up,
+            to: State::Silent,
+            since: Timestamp::from_millis(0),
+            last_seen: Timestamp::from_millis(1_000),
+            signal: Signal::Heartbeat,
+            usual: Duration::from_secs(1),
+            term: Duration::from_millis(10_500),
+            connection: Connection::Unknown,
+            observer: Observer::Here,
+            is_reported: false,
+        };
+        let recorded = Recorded {
+            number: 1,
+            at: Timestamp::from_millis(12_200),
+            event: Happened::Instance(InstanceEvent {
+                instance: InstanceId::new(1).unwrap(),
+                kind: InstanceKind::Changed(changed),
+            }),
+        };
+        let event = Event::of(&recorded, &fixture.services.roster);
+        assert_eq!(event.evidence["missed"], 11);
+        assert!(
+            event.text.contains("; 11 signals, expected"),
+            "{}",
+            event.text
+        );
     }
 }
