@@ -37,7 +37,7 @@ impl MaxAge {
             "" => Ok(Self::Automatic),
             "off" => Ok(Self::Off),
             text => parse_duration(text).map(Self::After).or(Err(
-                "a duration with a unit: 30m, 1h; off for no limit, or nothing",
+                "a duration with a unit, at most 8784h: 30m, 1h; off for no limit, or nothing",
             )),
         }
     }

@@ -16,17 +16,22 @@ mod tls;
 
 /// The problems of all rules that `config` violates. Each is reported for a key that the operator has set.
 pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
+    let mut rules = liveness(config);
+    rules.extend(advertised(config));
+    rules.extend(listeners(config));
+    rules.extend(sizes::memory(config));
+    rules.extend(nacos(config));
+    rules.extend(admin::access(config));
+    rules.extend(tls::rules(config));
+    rules.extend(one_store(config));
+    rules.extend(etcd(config));
+    rules.extend(zookeeper(config));
     let mut broken = ranges::broken(config);
-    broken.extend(liveness(config));
-    broken.extend(advertised(config));
-    broken.extend(listeners(config));
-    broken.extend(sizes::memory(config));
-    broken.extend(nacos(config));
-    broken.extend(admin::access(config));
-    broken.extend(tls::rules(config));
-    broken.extend(one_store(config));
-    broken.extend(etcd(config));
-    broken.extend(zookeeper(config));
+    // A value outside its range often violates rules too. One message is enough.
+    let out_of_range = broken.iter().flat_map(|(keys, _)| keys);
+    let out_of_range: Vec<String> = out_of_range.cloned().collect();
+    rules.retain(|(keys, _)| !keys.iter().any(|key| out_of_range.contains(key)));
+    broken.extend(rules);
     let problem = |(keys, message): (Vec<String>, String)| {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         origins.problem(&keys, message)

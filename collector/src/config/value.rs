@@ -27,11 +27,15 @@ pub(super) fn parse_host(text: &str) -> Result<String, &'static str> {
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'))
         .unwrap_or(text);
-    let is_name = !text.is_empty()
+    let is_plain = !text.is_empty()
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-    if is_name || bare.parse::<IpAddr>().is_ok() {
+    // The system reads `0` as 0.0.0.0 and `127.1` as 127.0.0.1. A lone number is often a port.
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if (is_plain && !is_number) || bare.parse::<IpAddr>().is_ok() {
         Ok(bare.to_owned())
     } else {
         Err("a host name or an IP address, without scheme and port")
@@ -75,7 +79,8 @@ pub(super) fn parse_context_path(text: &str) -> Result<String, &'static str> {
 
 /// A whole number with a unit, above zero.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
-    const ALLOWED: &str = "a duration with a unit, above zero: 500ms, 120s, 5m, 1h";
+    const ALLOWED: &str =
+        "a duration with a unit, above zero and at most 8784h: 500ms, 120s, 5m, 1h";
     let (number, unit) = split(text);
     let factor = DURATIONS
         .iter()

@@ -36,7 +36,7 @@ pub(super) fn memory(config: &Config) -> Broken {
     too_large
         .map(|(key, size, (budget, limit))| {
             let message = format!(
-                "{} has to be at most {budget} ({})",
+                "{key} ({}) has to be at most {budget} ({})",
                 print_bytes(size),
                 print_bytes(limit)
             );

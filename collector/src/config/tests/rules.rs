@@ -128,3 +128,14 @@ fn unused_keys_of_nacos_prevent_no_start() {
         loaded("", &[value, ("SW_NACOS", "none")]);
     }
 }
+
+#[test]
+fn a_value_outside_its_range_is_reported_once() {
+    for (variable, value) in [
+        ("SW_SERVER_INBOUND_MEMORY", "1"),
+        ("SW_AGENT_GRPC_MAX_MESSAGE_SIZE", "4GiB"),
+    ] {
+        let found = problems("", &[(variable, value)]);
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+}

@@ -12,7 +12,18 @@ fn hosts_are_names_or_addresses() {
     ] {
         assert_eq!(parse_host(text).unwrap(), host);
     }
-    for text in ["", "http://host", "host:80", "two hosts", "höst", "[host]"] {
+    for text in [
+        "",
+        "http://host",
+        "host:80",
+        "two hosts",
+        "höst",
+        "[host]",
+        "0",
+        "127.1",
+        "11800",
+        "10.0.0.256",
+    ] {
         assert!(parse_host(text).is_err(), "{text}");
     }
 }
