@@ -215,7 +215,8 @@ fn directory(key: &str, path: &Path) -> Option<Found> {
         true => Path::new("."),
         false => at,
     });
-    let Some(existing) = above.find(|at| at.exists()) else {
+    // A symbolic link to nothing exists too: no directory can be created in its place.
+    let Some(existing) = above.find(|at| at.symlink_metadata().is_ok()) else {
         return wrong(path, &io::Error::from(io::ErrorKind::NotFound));
     };
     if !existing.is_dir() {
