@@ -89,9 +89,14 @@ pub enum Error {
     /// The stored data could not be restored.
     #[error(transparent)]
     Restore(#[from] restore::Error),
-    /// The system refused to listen on a bound port.
-    #[error(transparent)]
-    Bind(#[from] server::BindError),
+    /// Two faces have the same address under two names.
+    #[error("{} and {} are the same address, {address}: write the same host for both, so that they share it", hosts[0], hosts[1])]
+    SameAddress {
+        /// The keys of both hosts, with their values.
+        hosts: [String; 2],
+        /// The address.
+        address: std::net::SocketAddr,
+    },
     /// The port of a face could not be bound.
     #[error("{}", listeners::advice(face, source))]
     Face {

@@ -77,6 +77,41 @@ fn listeners(config: &Config) -> Vec<Found> {
             Ok(_) => {}
         }
     }
+    if wrong.is_empty() {
+        wrong.extend(same_addresses(&faces));
+    }
+    wrong
+}
+
+/// Faces with one address under two names. They would not share a listener, and the second one could not listen.
+fn same_addresses(faces: &[(&str, &Endpoint)]) -> Vec<Found> {
+    let first = |endpoint: &Endpoint| {
+        let addresses = resolve(&authority(&endpoint.host, endpoint.port)).ok()?;
+        // The order of `rollcall_server::bind`.
+        let (v4, v6): (Vec<_>, Vec<_>) = addresses.into_iter().partition(SocketAddr::is_ipv4);
+        v4.into_iter().chain(v6).find(|address| {
+            let address = SocketAddr::new(address.ip(), 0);
+            is_own(&address)
+        })
+    };
+    let chosen = faces.iter().filter(|(_, endpoint)| endpoint.port != 0);
+    let bound: Vec<_> = chosen
+        .filter_map(|face| Some((face, first(face.1)?)))
+        .collect();
+    let mut wrong: Vec<Found> = Vec::new();
+    for (at, ((key, one), address)) in bound.iter().enumerate() {
+        let mut others = bound.iter().skip(at + 1);
+        let same = others.find(|((_, other), at)| at == address && one.host != other.host);
+        if let Some(((other_key, other), _)) = same {
+            wrong.push(Found {
+                keys: vec![(*key).to_owned(), (*other_key).to_owned()],
+                message: format!(
+                    "{} and {other_key} {} are the same address, {address}: write the same host for both, so that they share it",
+                    one.host, other.host
+                ),
+            });
+        }
+    }
     wrong
 }
 
@@ -226,5 +261,47 @@ fn directory(key: &str, path: &Path) -> Option<Found> {
     match tempfile::tempfile_in(existing) {
         Ok(_) => None,
         Err(error) => wrong(existing, &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_symbolic_link_to_nothing_is_no_place_for_a_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("data");
+        symlink(directory.path().join("nothing"), &link).unwrap();
+        let problem = super::directory("storage.embedded.path", &link).unwrap();
+        assert!(
+            problem.message.contains("not a directory"),
+            "{}",
+            problem.message
+        );
+        let absent = directory.path().join("a/b");
+        assert!(super::directory("storage.embedded.path", &absent).is_none());
+    }
+
+    #[test]
+    fn one_address_under_two_names_is_reported_with_both_keys() {
+        let at = |host: &str, port| Endpoint {
+            host: host.to_owned(),
+            port,
+        };
+        let [name, number, other] = [at("localhost", 7), at("127.0.0.1", 7), at("127.0.0.1", 8)];
+        let found = same_addresses(&[("a.host", &name), ("b.host", &other), ("c.host", &number)]);
+        let keys: Vec<_> = found.iter().map(|found| found.keys.join(" ")).collect();
+        assert_eq!(keys, ["a.host c.host"]);
+        assert!(
+            found[0].message.contains("c.host 127.0.0.1"),
+            "{}",
+            found[0].message
+        );
+        assert!(same_addresses(&[("a.host", &number), ("c.host", &number)]).is_empty());
+        let [name, number] = [at("localhost", 0), at("127.0.0.1", 0)];
+        assert!(same_addresses(&[("a.host", &name), ("c.host", &number)]).is_empty());
     }
 }

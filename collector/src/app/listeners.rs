@@ -37,8 +37,17 @@ pub struct Nacos {
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) admin: (Faces, Listening),
-    others: Vec<(Faces, Bound)>,
+    others: Vec<Port>,
     pub(super) addresses: Addresses,
+}
+
+/// A bound port with its faces.
+#[derive(Debug)]
+struct Port {
+    /// The module and provider of the face that bound it, or the variable of a port for Nacos clients.
+    name: &'static str,
+    faces: Faces,
+    bound: Bound,
 }
 
 /// The faces of one listener.
@@ -91,12 +100,12 @@ impl Listeners {
             })
             .await?,
         };
-        let is_admin = |(_, faces, _): &(_, Faces, _)| faces.ui;
+        let is_admin = |(_, port): &(_, Port)| port.faces.ui;
         let admin = bound.iter().position(is_admin).unwrap_or_default();
-        let (_, faces, port) = bound.swap_remove(admin);
-        let others = bound.into_iter().map(|(_, faces, port)| (faces, port));
+        let (_, admin) = bound.swap_remove(admin);
+        let others = bound.into_iter().map(|(_, port)| port);
         Ok(Self {
-            admin: (faces, port.listen()?),
+            admin: admin.listen()?,
             others: others.chain(nacos).collect(),
             addresses,
         })
@@ -111,31 +120,43 @@ impl Listeners {
     pub(super) fn stats(&self) -> Vec<(SocketAddr, Arc<Stats>)> {
         let (_, admin) = &self.admin;
         let others = self.others.iter();
-        let others = others.map(|(_, port)| (port.address(), port.stats()));
+        let others = others.map(|port| (port.bound.address(), port.bound.stats()));
         others.chain([(admin.address(), admin.stats())]).collect()
     }
 
     /// Starts to listen on every port.
-    pub(super) fn listen(self) -> Result<Vec<(Faces, Listening)>, BindError> {
+    pub(super) fn listen(self) -> Result<Vec<(Faces, Listening)>, Error> {
         let others = self.others.into_iter();
-        let mut listening = others
-            .map(|(faces, port)| Ok((faces, port.listen()?)))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut listening = others.map(Port::listen).collect::<Result<Vec<_>, _>>()?;
         listening.push(self.admin);
         Ok(listening)
     }
 }
 
+impl Port {
+    fn listen(self) -> Result<(Faces, Listening), Error> {
+        let Self { name, faces, bound } = self;
+        match bound.listen() {
+            Ok(listening) => Ok((faces, listening)),
+            Err(source) if faces.nacos || faces.nacos_grpc => {
+                Err(Error::Nacos { key: name, source })
+            }
+            Err(source) => Err(Error::Face { face: name, source }),
+        }
+    }
+}
+
 /// Binds the ports of the Nacos faces, which share no port with other faces.
-async fn bind_nacos(
-    bound: &mut Vec<(Faces, Bound)>,
-    config: &config::Nacos,
-) -> Result<Nacos, Error> {
+async fn bind_nacos(ports: &mut Vec<Port>, config: &config::Nacos) -> Result<Nacos, Error> {
     let mut take = async |endpoint: &Endpoint, faces: Faces, key| {
-        let port = server::bind(&endpoint.host, endpoint.port).await;
-        let port = port.map_err(|source| Error::Nacos { key, source })?;
-        let address = port.address();
-        bound.push((faces, port));
+        let bound = server::bind(&endpoint.host, endpoint.port).await;
+        let bound = bound.map_err(|source| Error::Nacos { key, source })?;
+        let address = bound.address();
+        ports.push(Port {
+            name: key,
+            faces,
+            bound,
+        });
         Ok::<_, Error>(address)
     };
     let http = Faces {
@@ -154,23 +175,38 @@ async fn bind_nacos(
 
 /// Adds a face to the listener of `endpoint`. The first face of an endpoint binds it.
 async fn claim<'a>(
-    bound: &mut Vec<(&'a Endpoint, Faces, Bound)>,
+    ports: &mut Vec<(&'a Endpoint, Port)>,
     endpoint: &'a Endpoint,
     face: &'static str,
     claim: impl FnOnce(&mut Faces),
 ) -> Result<SocketAddr, Error> {
-    let shared = bound
+    let shared = ports
         .iter_mut()
-        .find(|(other, ..)| endpoint.is_shared_with(other));
-    if let Some((_, faces, listener)) = shared {
-        claim(faces);
-        return Ok(listener.address());
+        .find(|(other, _)| endpoint.is_shared_with(other));
+    if let Some((_, port)) = shared {
+        claim(&mut port.faces);
+        return Ok(port.bound.address());
     }
-    let listener = server::bind(&endpoint.host, endpoint.port).await;
-    let listener = listener.map_err(|source| Error::Face { face, source })?;
-    let (address, mut faces) = (listener.address(), Faces::default());
+    let bound = server::bind(&endpoint.host, endpoint.port).await;
+    let bound = bound.map_err(|source| Error::Face { face, source })?;
+    let address = bound.address();
+    // The system lets a process bind an address twice; only the second of them cannot listen.
+    let mut others = ports.iter();
+    if let Some((other, port)) = others.find(|(_, port)| port.bound.address() == address) {
+        return Err(Error::SameAddress {
+            hosts: [(face, &endpoint.host), (port.name, &other.host)]
+                .map(|(face, host)| format!("{face}.host ({host})")),
+            address,
+        });
+    }
+    let mut faces = Faces::default();
     claim(&mut faces);
-    bound.push((endpoint, faces, listener));
+    let port = Port {
+        name: face,
+        faces,
+        bound,
+    };
+    ports.push((endpoint, port));
     Ok(address)
 }
 
@@ -218,4 +254,33 @@ pub(super) fn names(config: &Config) -> Names {
     // Faces that are off have an empty advertised host.
     let names = names.filter(|name| !name.is_empty());
     Names::new(names.map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both can be bound, so this is noticed before the second one cannot listen.
+    #[tokio::test]
+    async fn one_address_under_two_names_is_an_error_with_both_keys() {
+        let free = server::bind("127.0.0.1", 0).await.unwrap();
+        let port = free.address().port();
+        drop(free);
+        let mut config = Config::for_test(std::path::Path::new("data"));
+        for (listen, host) in [
+            (&mut config.remote.listen, "localhost"),
+            (&mut config.agent_grpc.listen, "127.0.0.1"),
+        ] {
+            let host = host.to_owned();
+            *listen = Endpoint { host, port };
+        }
+        let error = Listeners::bind(&config).await.unwrap_err().to_string();
+        for text in [
+            "agent_gRPC.gRPC.host (127.0.0.1)",
+            "remote.gRPC.host (localhost)",
+            "write the same host",
+        ] {
+            assert!(error.contains(text), "{error}");
+        }
+    }
 }
