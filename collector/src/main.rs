@@ -16,7 +16,6 @@ mod users;
 
 use std::collections::BTreeMap;
 use std::future::pending;
-use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -152,9 +151,7 @@ fn warn_of(loaded: &Loaded) {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("write to standard output")
+    system::write_out(text.as_bytes()).context("write to standard output")
 }
 
 /// The host environment of a running collector: its log and its supervisor.

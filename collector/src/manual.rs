@@ -10,6 +10,7 @@ use clap_mangen::Man;
 use tracing::error;
 
 use crate::cli::Arguments;
+use crate::system;
 
 /// The sections of the manual page that the command line's definition does not have.
 const SECTIONS: &str = r".SH SIGNALS
@@ -84,7 +85,7 @@ pub(crate) fn print_completions(shell: Shell) -> ExitCode {
 }
 
 fn written(text: io::Result<Vec<u8>>) -> ExitCode {
-    match text.and_then(|text| io::stdout().write_all(&text)) {
+    match text.and_then(|text| system::write_out(&text)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error!(%error, "standard output failed");

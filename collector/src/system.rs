@@ -1,7 +1,7 @@
 //! Access to the system: environment, files, limits, early messages.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,13 +19,13 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The variables of the collector whose values are not UTF-8.
-fn unreadable() -> Vec<Problem> {
+/// The variables whose names begin with `prefix` and whose values are not UTF-8.
+pub(crate) fn unreadable(prefix: &str) -> Vec<Problem> {
     let pairs = std::env::vars_os();
     let names = pairs.filter(|(_, value)| value.to_str().is_none());
     let names = names.filter_map(|(name, _)| name.into_string().ok());
     names
-        .filter(|name| name.starts_with("SW_"))
+        .filter(|name| name.starts_with(prefix))
         .map(|name| Problem {
             origin: None,
             key: name,
@@ -42,7 +42,7 @@ pub(crate) fn sources(
     arguments: &Arguments,
     env: BTreeMap<String, String>,
 ) -> Result<Sources, config::Error> {
-    let problems = unreadable();
+    let problems = unreadable("SW_");
     if !problems.is_empty() {
         return Err(config::Error { problems });
     }
@@ -97,17 +97,33 @@ pub(crate) fn is_plain(env: &BTreeMap<String, String>) -> bool {
 
 /// Prints clap's message: help and version on standard output with success, a mistake on standard error with `code`.
 pub(crate) fn explain(error: &clap::Error, code: u8) -> ExitCode {
-    let printed = error.print();
-    if printed.is_ok() && !error.use_stderr() {
-        ExitCode::SUCCESS
-    } else {
-        code.into()
+    let printed = unless_closed(error.print());
+    if error.use_stderr() {
+        return code.into();
+    }
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&format!("standard output: {error}"), 1),
+    }
+}
+
+/// Writes to standard output.
+pub(crate) fn write_out(text: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout();
+    unless_closed(out.write_all(text).and_then(|()| out.flush()))
+}
+
+/// The result of a write, without the error that the reader of the pipe has closed it, which is not a failure.
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 
 /// Prints the reason why the process ends on standard error, without the log.
 pub(crate) fn complain(message: &str, code: u8) -> ExitCode {
-    if writeln!(std::io::stderr(), "error: {message}").is_err() {
+    if writeln!(io::stderr(), "error: {message}").is_err() {
         return ExitCode::FAILURE; // standard error is closed
     }
     code.into()

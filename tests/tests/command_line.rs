@@ -1,6 +1,11 @@
 //! Tests the commands that query a running collector: `roster`, `members`, `watch`.
 
-use std::{process::Command, time::Duration};
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt as _,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
 
 use rollcall_tests::{
     PATIENCE, eventually, nacos,
@@ -292,13 +297,70 @@ async fn why_explains_a_service_and_an_endpoint() {
     let offline = "10.0.0.2:80 of public/DEFAULT_GROUP@@stock (cluster DEFAULT): offline";
     assert!(run.stdout.contains(offline), "{run:?}");
 
+    let run = query(&collector, &["why", "public/DEFAULT_GROUP@@stock"]).await;
+    assert!(run.stdout.starts_with(title), "{run:?}");
+
     let run = query(&collector, &["why", "10.0.0.1:80"]).await;
     assert_eq!(run.code, Some(UP), "{run:?}");
     assert!(run.stdout.contains("(cluster DEFAULT): up"), "{run:?}");
     let run = query(&collector, &["why", "--json", "10.0.0.2:80"]).await;
     assert_eq!(objects(&run)[0]["instance"]["ip"], "10.0.0.2", "{run:?}");
-    for nothing in ["10.0.0.1:81", "OTHER@@stock", "sto"] {
+    for nothing in [
+        "10.0.0.1:81",
+        "OTHER@@stock",
+        "other/DEFAULT_GROUP@@stock",
+        "sto",
+        ":1",
+    ] {
         let run = query(&collector, &["why", nothing]).await;
         assert_eq!(run.code, Some(NOTHING), "{nothing}: {run:?}");
+    }
+}
+
+/// Runs a command without a collector, with its standard output as `stdout`.
+fn run_into(stdout: impl Into<Stdio>, arguments: &[&str]) -> Output {
+    let mut command = Command::new(collector_binary());
+    command.args(arguments).env_clear();
+    command.stdout(stdout).stderr(Stdio::piped());
+    command.output().unwrap()
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure_and_a_full_disk_is_one() {
+    for arguments in [
+        &["--help"][..],
+        &["man"],
+        &["completions", "bash"],
+        &["--print-config"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let run = run_into(writer, arguments);
+        assert_eq!(run.status.code(), Some(0), "{arguments:?}: {run:?}");
+        assert_eq!(run.stderr, b"", "{arguments:?}: {run:?}");
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let run = run_into(full.unwrap(), arguments);
+        assert_eq!(run.status.code(), Some(1), "{arguments:?}: {run:?}");
+        let message = String::from_utf8(run.stderr).unwrap();
+        assert!(
+            message.contains("standard output"),
+            "{arguments:?}: {message}"
+        );
+    }
+}
+
+#[test]
+fn a_variable_that_is_not_utf_8_is_not_ignored() {
+    for name in ["ROLLCALL_URL", "ROLLCALL_TOKEN"] {
+        let mut command = Command::new(collector_binary());
+        command.arg("roster").env_clear();
+        let run = command.env(name, OsStr::from_bytes(b"t\xff")).output();
+        let run = run.unwrap();
+        assert_eq!(run.status.code(), Some(BAD_USAGE), "{run:?}");
+        let message = String::from_utf8(run.stderr).unwrap();
+        assert!(
+            message.contains(name) && message.contains("UTF-8"),
+            "{message}"
+        );
     }
 }

@@ -37,6 +37,9 @@ impl Server {
         arguments: &Arguments,
         env: BTreeMap<String, String>,
     ) -> Result<Self, Error> {
+        if let Some(problem) = system::unreadable("ROLLCALL_").first() {
+            return Err(Error::Usage(problem.to_string()));
+        }
         let variable = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
         let token = target.token.clone().or_else(|| variable("ROLLCALL_TOKEN"));
         let ca_file = variable("ROLLCALL_CA_FILE").map(PathBuf::from);
@@ -161,7 +164,10 @@ fn bearer(token: &str) -> Result<Secret, Error> {
 
 /// The address in `text`; without a scheme it is http.
 fn parse(text: &str) -> Result<String, Error> {
-    let bad = |why: &str| Error::Usage(format!("{text:?} is not an address of a collector: {why}"));
+    // What is before the last @ may be a password.
+    let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let bad =
+        |why: &str| Error::Usage(format!("{shown:?} is not an address of a collector: {why}"));
     let full = match text.contains("://") {
         true => text.to_owned(),
         false => format!("http://{text}"),
@@ -174,8 +180,10 @@ fn parse(text: &str) -> Result<String, Error> {
     if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
         return Err(bad("its scheme is neither http nor https"));
     }
+    // It may hold a password.
     if authority.as_str().contains('@') {
-        return Err(bad("a token goes into ROLLCALL_TOKEN"));
+        let message = "an address of a collector has no user and no password: a token goes into ROLLCALL_TOKEN";
+        return Err(Error::Usage(message.to_owned()));
     }
     let has_port = authority.as_str().len() > authority.host().len();
     if has_port && authority.port_u16().is_none_or(|port| port == 0) {
@@ -216,6 +224,18 @@ mod tests {
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.code(), 64, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_repeated() {
+        for text in [
+            "http://op:pa55@web-1",
+            "op:pa55@web-1:12800",
+            "http://op:pa55@web 1",
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(!error.contains("pa55"), "{error}");
         }
     }
 

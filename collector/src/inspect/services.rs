@@ -45,6 +45,7 @@ pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Re
     let what = &*why.what;
     let endpoint = what.rsplit_once(':');
     let endpoint = endpoint.and_then(|(ip, port)| Some((ip, port.parse::<u16>().ok()?)));
+    let endpoint = endpoint.filter(|(ip, _)| !ip.is_empty());
     let mut found = Found::Nothing;
     if let Some((ip, port)) = endpoint {
         let services = services(why, "", client).await?;
@@ -76,16 +77,29 @@ pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Re
         None => (None, what),
     };
     let named = services(why, name, client).await?;
-    let is_it = |it: &&Service| it.service == name && group.is_none_or(|group| it.group == group);
+    let is_it = |it: &&Service| it.service == name && group.is_none_or(|group| it.is_of(group));
     for service in named.iter().filter(is_it) {
         found = found.and(explain_all(service, client, output).await?);
     }
     if found == Found::Up || name.is_empty() {
         return Ok(found);
     }
-    let group = group.map_or(String::new(), |group| format!("&group={}", encoded(group)));
-    let query = format!("service={}{group}{}", encoded(name), of_namespace(why));
-    Ok(found.with(gone::print(&query, client, output).await?))
+    let query = |group: Option<&str>, namespace: &str| {
+        let group = group.map_or(String::new(), |group| format!("&group={}", encoded(group)));
+        format!("service={}{group}{namespace}", encoded(name))
+    };
+    let gone = gone::print(&query(group, &of_namespace(why)), client, output).await?;
+    found = found.with(gone);
+    // The name as it is printed, with the namespace in front of the group.
+    if let Some((namespace, group)) = group.and_then(|group| group.split_once('/'))
+        && gone == Found::Nothing
+        && why.namespace.as_ref().is_none_or(|it| *it == namespace)
+    {
+        let namespace = format!("&namespace={}", encoded(namespace));
+        let query = query(Some(group), &namespace);
+        found = found.with(gone::print(&query, client, output).await?);
+    }
+    Ok(found)
 }
 
 fn of_namespace(why: &Why) -> String {
@@ -204,6 +218,13 @@ async fn explain(
 // === impl Service ===
 
 impl Service {
+    /// Whether this is its group, or its namespace and group as in [`Service::name`].
+    fn is_of(&self, group: &str) -> bool {
+        let named = group.strip_prefix(&*self.namespace);
+        let named = named.and_then(|rest| rest.strip_prefix('/'));
+        self.group == group || named.is_some_and(|group| self.group == group)
+    }
+
     fn name(&self) -> String {
         format!("{}/{}@@{}", self.namespace, self.group, self.service)
     }
@@ -262,5 +283,32 @@ impl Instance {
             client.unwrap_or_default(),
             beat.unwrap_or_default()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_has_its_group_and_the_name_that_is_printed() {
+        let service = Service {
+            namespace: "public".to_owned(),
+            group: "a/b".to_owned(),
+            service: "v6".to_owned(),
+            instances: 1,
+            healthy: 1,
+        };
+        let name = service.name();
+        let (group, _) = name.split_once("@@").unwrap();
+        for (group, is_its) in [
+            (group, true),
+            ("a/b", true),
+            ("b", false),
+            ("public", false),
+            ("other/a/b", false),
+        ] {
+            assert_eq!(service.is_of(group), is_its, "{group}");
+        }
     }
 }
