@@ -145,6 +145,13 @@ fn warn_of(loaded: &Loaded) {
             "unknown variables that begin with SW_ are ignored"
         );
     }
+    if !loaded.without_secret.is_empty() {
+        warn!(
+            keys = loaded.without_secret.join(", "),
+            "keys of the configuration file that hold a secret have no value, so none is set: put a text that begins with # or & in \
+             quotes, and write \"\" for no secret"
+        );
+    }
     for advice in config::advice(&loaded.config) {
         warn!("{advice}");
     }

@@ -9,6 +9,10 @@ use std::collections::HashMap;
 use super::keys::KEYS;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
 
+mod merge;
+
+use merge::{merge, mergeable};
+
 /// One node of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Node {
@@ -135,7 +139,9 @@ impl<'t> Builder<'t> {
         self.take_room(at, depth)?;
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                (scalar(&text, style, tag.as_deref(), at)?, anchor)
+                let node = scalar(&text, style, tag.as_deref(), at)?;
+                check_anchor(anchor, &node, at)?;
+                (node, anchor)
             }
             Event::SequenceStart(style, anchor, tag) => {
                 check_tag(tag.as_deref(), &["seq"], at)?;
@@ -291,6 +297,16 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: &Span) -> Resul
     }))
 }
 
+/// Checks that an anchor has a value: a text that begins with `&` is often meant as the value. It may be a secret, so the message
+/// does not have it.
+fn check_anchor(anchor: usize, node: &Node, at: &Span) -> Result<(), Fault> {
+    if anchor != 0 && *node == Node::Empty {
+        let message = "an anchor without a value: put a text that begins with & in quotes";
+        return Err(fault(at, message));
+    }
+    Ok(())
+}
+
 /// Checks that a tag is one of YAML's own `types`, or `!`, which only marks a scalar as text.
 fn check_tag(tag: Option<&Tag>, types: &[&str], at: &Span) -> Result<(), Fault> {
     let Some(tag) = tag else {
@@ -301,36 +317,14 @@ fn check_tag(tag: Option<&Tag>, types: &[&str], at: &Span) -> Result<(), Fault> 
     if is_own || is_bare {
         return Ok(());
     }
-    let handle = match tag.handle() {
-        YAML => "!!",
-        handle => handle,
-    };
-    let message = format!(
-        "the tag {handle}{} has no meaning here: remove it",
-        tag.suffix()
-    );
+    if tag.handle() == YAML {
+        let message = format!("the tag !!{} has no meaning here: remove it", tag.suffix());
+        return Err(fault(at, message));
+    }
+    // It may be a secret that is not in quotes.
+    let message =
+        "a tag has no meaning here: remove it, or put a text that begins with ! in quotes";
     Err(fault(at, message))
-}
-
-/// The entries of a map, or of the maps of a list, that are merged into another.
-fn mergeable(node: Node, at: &Span) -> Result<Vec<Entry>, Fault> {
-    match node {
-        Node::Map(map) => Ok(map.entries),
-        Node::List(list) => {
-            let maps = list.items.into_iter().map(|item| mergeable(item, at));
-            Ok(maps.collect::<Result<Vec<_>, _>>()?.concat())
-        }
-        Node::Empty | Node::Scalar(_) => Err(fault(at, "`<<` takes a map, or a list of maps")),
-    }
-}
-
-/// Adds the merged entries whose names are not present. If two merged entries have the same name, the first one is used.
-fn merge(entries: &mut Vec<Entry>, merged: Vec<Entry>) {
-    for entry in merged {
-        if !entries.iter().any(|present| present.name == entry.name) {
-            entries.push(entry);
-        }
-    }
 }
 
 fn line(at: &Span) -> usize {

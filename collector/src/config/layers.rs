@@ -17,6 +17,8 @@ pub(super) struct Layer {
     pub(super) values: BTreeMap<String, Resolved>,
     /// Parts of the file that Rollcall does not use.
     pub(super) ignored: BTreeSet<String>,
+    /// Keys with a secret that the file has without a value.
+    pub(super) without_secret: Vec<String>,
     /// The chosen implementations that Rollcall does not have, by module.
     pub(super) absent: Vec<Absent>,
     pub(super) problems: Vec<Problem>,
@@ -264,6 +266,9 @@ impl Reader<'_> {
             return self.problem(&path, message);
         }
         self.lines.insert(path.clone(), line);
+        if node == Node::Empty && key.field.is_secret() {
+            self.layer.without_secret.push(path.clone());
+        }
         if let Some(value) = self.scalar(&path, line, node, Some(key.field)) {
             self.layer.values.insert(path, value);
         }

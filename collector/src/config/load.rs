@@ -34,6 +34,8 @@ pub struct Loaded {
     pub ignored: Vec<String>,
     /// Unknown variables named `SW_..`, each with the most similar known one.
     pub unknown_variables: Vec<String>,
+    /// Keys with a secret that the operator's file has without a value, and that no variable sets.
+    pub without_secret: Vec<String>,
     /// The origin of each value.
     pub origins: Origins,
 }
@@ -123,12 +125,14 @@ pub fn load(sources: Sources) -> Result<Loaded, Error> {
     let Gathered {
         texts,
         ignored,
+        mut without_secret,
         absent,
         mut problems,
     } = gathered;
     problems.extend(absent.into_iter().map(|absent| refuse(absent, &config)));
     let mut origins = fill(&mut config, &texts, &env, &mut problems);
     origins.0.extend(chosen);
+    without_secret.retain(|key| !matches!(origins.0.get(key), Some(Origin::Variable(_))));
     if let Some(path) = data_dir {
         config.storage.embedded.path = path;
         let origin = Origin::Argument("--data-dir");
@@ -145,6 +149,7 @@ pub fn load(sources: Sources) -> Result<Loaded, Error> {
             config,
             ignored,
             unknown_variables,
+            without_secret,
             origins,
         })
     } else {
@@ -266,6 +271,7 @@ fn variable(key: &Key, env: &BTreeMap<String, String>) -> Option<(String, Origin
 struct Gathered {
     texts: BTreeMap<String, (String, Origin)>,
     ignored: Vec<String>,
+    without_secret: Vec<String>,
     absent: Vec<Absent>,
     problems: Vec<Problem>,
 }
@@ -290,6 +296,9 @@ impl Gathered {
                 .map(|(path, value)| (path, (value.text, origin.with_variable(value.variable)))),
         );
         self.ignored.extend(layer.ignored);
+        if matches!(origin, Origin::File(_)) {
+            self.without_secret.extend(layer.without_secret);
+        }
         // A variable that selects an unknown provider is found in each file, and reported once.
         for problem in layer.problems {
             if !self.problems.contains(&problem) {

@@ -285,6 +285,31 @@ ui: {jetty: {host: localhost, port: 5}}
 }
 
 #[test]
+fn a_secret_without_quotes_is_not_lost_silently_and_not_shown() {
+    let file = |value: &str| {
+        format!("agent_gRPC: {{gRPC: {{port: 7}}}}\nui:\n  jetty:\n    token: {value}\n")
+    };
+    for value in ["&s3cret", "!s3cret"] {
+        let found = problems(&file(value), &[]);
+        let [problem] = &found[..] else {
+            panic!("{found:?}")
+        };
+        assert!(
+            problem.contains("line 4") && problem.contains("quotes"),
+            "{problem}"
+        );
+        assert!(!problem.contains("s3cret"), "{problem}");
+    }
+    for (value, warned) in [("#s3cret", true), ("", true), ("''", false), ("a#b", false)] {
+        let keys = loaded(&file(value), &[]).without_secret;
+        let expected = if warned { &["ui.jetty.token"][..] } else { &[] };
+        assert_eq!(keys, expected, "{value}");
+    }
+    let by_variable = loaded(&file(""), &[("SW_UI_JETTY_TOKEN", "s3cret")]);
+    assert!(by_variable.without_secret.is_empty());
+}
+
+#[test]
 fn a_document_cannot_grow_without_bound() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
