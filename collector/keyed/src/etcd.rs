@@ -15,6 +15,7 @@
 //! is lost.
 
 mod known;
+mod published;
 mod remote;
 mod version;
 
@@ -34,6 +35,7 @@ use rollcall_etcd::{
 use tokio::{runtime::Handle, sync::Mutex as AsyncMutex, time::sleep};
 
 use self::known::KnownRows;
+pub use self::published::Published;
 pub(super) use self::remote::Remote;
 use super::{Change, Error, Row, Store, Table};
 

@@ -7,6 +7,8 @@
 //! The user of a shared store applies the changes of other processes: it waits for [`Store::changed`] and reads the changes with
 //! [`Store::catch_up`]. It also calls [`Store::catch_up`] after each failed commit.
 //!
+//! [`exchange`] is for what processes publish for each other and need not keep.
+//!
 //! [`journal`] keeps lines that need not survive a crash of the machine, beside a store.
 //!
 //! Left out: queries and caches. The user reads all rows once, at its start, and keeps the ones that it needs in memory.
@@ -15,6 +17,7 @@
 
 pub mod embedded;
 pub mod etcd;
+pub mod exchange;
 pub mod journal;
 pub mod memory;
 #[cfg(test)]

@@ -9,6 +9,10 @@ use super::{
     journal::{self, Completeness, Journal},
 };
 
+mod board;
+
+pub use board::Board;
+
 /// The lines of the journal.
 #[derive(Debug, Default)]
 struct Lines {

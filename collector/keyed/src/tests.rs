@@ -1,6 +1,7 @@
 //! The promises of every store and every journal.
 
 mod etcd;
+mod exchange;
 
 use std::path::Path;
 
