@@ -241,7 +241,10 @@ async fn open_stores(
         let (store, events) = tokio::join!(reading, timeline::open(config, clock));
         let store = store?;
         let nacos = match nacos {
-            Some(prepared) => Some(prepared.open(config, clock).await?),
+            Some(prepared) => {
+                let own = members::own(config, listeners.addresses, clock.wall()).address;
+                Some(prepared.open(config, own, clock).await?)
+            }
             None => None,
         };
         Ok(Stores {
@@ -292,7 +295,8 @@ impl App {
         edge.expose(stats, &services.metrics);
         tls::start(edge.tls(), clock, &services, &loops);
         let stages = [&serving, &loops, &writing];
-        let nacos = nacos.map(|it| it.spawn(&config, clock, &services, stages));
+        let among = (&services, cluster.view());
+        let nacos = nacos.map(|it| it.spawn(&config, clock, among, stages));
         let console = console::spawn(&config, &services, nacos.as_ref(), &loops)?;
         let builder = Builder {
             console: &console,

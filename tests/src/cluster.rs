@@ -67,6 +67,8 @@ impl Cluster {
                 "stop not confirmed by the coordinator",
                 "could not write back",
                 "changes of other collectors could not be read",
+                "instances of other collectors cannot be read",
+                "changes of Nacos instances could not be published",
             ] {
                 member.collector.expect_log(text);
             }

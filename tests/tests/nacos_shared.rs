@@ -1,4 +1,5 @@
-//! Tests that collectors with a store in etcd share persistent instances and settings of Nacos services.
+//! Tests that collectors with a store in etcd share persistent instances and settings of Nacos services. Ephemeral instances are in
+//! `nacos_members.rs`.
 
 use ::http::{Method, StatusCode};
 use rollcall_tests::{
@@ -15,7 +16,9 @@ const REGISTER: &str = "/v1/ns/instance?serviceName=a&port=80&ip=";
 const LIST: &str = "/v1/ns/instance/list?serviceName=a";
 
 fn options() -> Options {
-    Collector::options().env("SW_NACOS_WARM_UP", "1s")
+    Collector::options()
+        .env("SW_NACOS_WARM_UP", "1s")
+        .env("SW_NACOS_MEMBER_GRACE", "1s")
 }
 
 async fn send(member: &Member, method: Method, path: &str) -> Reply {
@@ -64,11 +67,10 @@ async fn every_collector_lists_persistent_instances_and_they_survive_all_collect
     .await;
     assert_eq!(registered.text(), "ok");
     lists(other, &["10.0.0.1"]).await;
-    // Only the collector that the client uses lists its ephemeral instance.
     let registered = send(other, Method::POST, &format!("{REGISTER}10.0.0.2")).await;
     assert_eq!(registered.text(), "ok");
     lists(other, &["10.0.0.1", "10.0.0.2"]).await;
-    lists(one, &["10.0.0.1"]).await;
+    lists(one, &["10.0.0.1", "10.0.0.2"]).await;
 
     for member in &mut cluster.members {
         member.collector.terminate().await;

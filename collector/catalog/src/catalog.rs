@@ -4,6 +4,7 @@ mod admin;
 mod connection;
 mod instances;
 mod listing;
+mod members;
 mod operator;
 mod query;
 mod services;
@@ -20,7 +21,7 @@ use rollcall_limits::Peer;
 pub use listing::Listed;
 pub use query::Body;
 
-use crate::{Error, ProbeCounts, shared::Shared};
+use crate::{Error, Exchanged, ProbeCounts, members::state::Members, shared::Shared};
 
 /// All use cases of the catalog, on behalf of one peer or of the collector itself. Cheap to clone.
 #[derive(Clone)]
@@ -90,6 +91,8 @@ pub struct Counts {
     pub journal_bytes: usize,
     /// Services that changed and are pushed at the end of their window.
     pub due_pushes: usize,
+    /// What was exchanged with the other collectors.
+    pub exchanged: Exchanged,
 }
 
 impl Catalog {
@@ -123,6 +126,11 @@ impl Catalog {
             namespaces: self.0.namespaces.read().len(),
             probes: self.0.probes.counts(),
             due_pushes: self.0.schedule.due(),
+            exchanged: self
+                .0
+                .members
+                .as_ref()
+                .map_or_else(Exchanged::default, Members::exchanged),
             journal_bytes: self.0.roster.journal_bytes(),
             failed_commits: self.0.writes.failed() + self.0.roster.failed(),
             waiting_changes: self.0.writes.waiting(),

@@ -21,6 +21,8 @@ pub struct Config {
     pub empty_service_after: Duration,
     /// How long reads are refused after a start without a recent roster: one beat term.
     pub warm_up: Duration,
+    /// How long the instances of a collector that has left the cluster stay listed, so that their clients can register elsewhere.
+    pub member_grace: Duration,
     /// How long a subscriber without a connection stays subscribed without a renewal.
     pub subscriber_term: Duration,
     /// The most concurrent probes.
@@ -42,6 +44,7 @@ impl Default for Config {
             override_term: Duration::from_secs(60),
             empty_service_after: Duration::from_secs(60),
             warm_up: Duration::from_secs(15),
+            member_grace: Duration::from_secs(15),
             subscriber_term: Duration::from_secs(180),
             max_probes: 64,
             probe_ranges: Range::private(),

@@ -81,6 +81,8 @@ pub enum Conflict {
     NamespaceNotEmpty,
     /// A probe decides the health of the instance.
     HealthIsProbed,
+    /// The connection that has the instance is at another collector.
+    IsElsewhere,
 }
 
 impl Error {
@@ -113,6 +115,9 @@ impl std::fmt::Display for Conflict {
             Self::NamespaceNotEmpty => "the namespace has services: delete them first",
             Self::HealthIsProbed => {
                 "a probe decides the health of the instance: set the cluster's checker to NONE first"
+            }
+            Self::IsElsewhere => {
+                "the client of the instance is connected to another collector: change the instance there, or set an override"
             }
         })
     }

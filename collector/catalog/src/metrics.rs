@@ -17,7 +17,7 @@ pub struct Exposition(pub Catalog);
 type Read = fn(&Counts) -> usize;
 
 /// Gauges without labels.
-const GAUGES: [(&str, &str, Read); 10] = [
+const GAUGES: [(&str, &str, Read); 12] = [
     ("nacos_services", "Services of the catalog", |c| {
         c.registry.services
     }),
@@ -60,6 +60,16 @@ const GAUGES: [(&str, &str, Read); 10] = [
         "nacos_probed_instances",
         "Persistent instances of the catalog in the schedule of probes, including those without a checker or at a refused address",
         |c| c.probes.instances,
+    ),
+    (
+        "nacos_instances_of_members",
+        "Ephemeral instances of the catalog whose clients use another collector",
+        |c| c.registry.of_members,
+    ),
+    (
+        "nacos_left_out_instances",
+        "Ephemeral instances of other collectors that are not listed, because a limit is reached",
+        |c| c.exchanged.left_out,
     ),
     (
         "nacos_due_pushes",
@@ -137,6 +147,27 @@ impl Exposition {
         let metric =
             encoder.encode_descriptor("nacos_failed_commits", help, None, MetricType::Counter)?;
         ConstCounter::new(counts.failed_commits).encode(metric)?;
+        let exchanged = counts.exchanged;
+        for (name, help, total) in [
+            (
+                "nacos_published_changes",
+                "Changes of ephemeral instances that this collector published for the other collectors",
+                exchanged.published,
+            ),
+            (
+                "nacos_failed_publications",
+                "Writes of changes of ephemeral instances for the other collectors that failed; they are repeated",
+                exchanged.failed,
+            ),
+            (
+                "nacos_unreadable_publications",
+                "Changes of ephemeral instances of other collectors that could not be read and are skipped",
+                exchanged.unreadable,
+            ),
+        ] {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(total).encode(metric)?;
+        }
         let help = "Probes of persistent instances, by outcome; refused: the address is in no range of probe_ranges; skipped: the \
                     name was not resolved in time";
         let mut family =

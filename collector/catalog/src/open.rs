@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use rollcall_domain::membership::View;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Catalog, Clock, Config, EventSink, durable, probe, push, restore, roster,
+    Catalog, Clock, Config, EventSink, durable, members, probe, push, restore, roster,
     shared::Shared,
     store::{Completeness, Error, Row, Stores, Table},
     sweep,
@@ -16,6 +18,7 @@ use crate::{
 pub struct Workers {
     shared: Arc<Shared>,
     writer: durable::Worker<Shared>,
+    view: Option<watch::Receiver<Arc<View>>>,
 }
 
 /// Reads the stores, and returns the catalog and its workers. Blocks.
@@ -63,25 +66,39 @@ pub fn open(
         );
         is_known = false;
     }
-    if !is_known {
+    let warm_at = shared.clock.now().after(shared.config.warm_up);
+    if shared.members.is_some() {
+        shared.readiness.wait_for_members(warm_at);
+    } else if !is_known {
         shared.roster.mark_incomplete();
-        let complete_at = shared.clock.now().after(shared.config.warm_up);
-        shared.readiness.wait_until(complete_at);
+        shared.readiness.wait_until(warm_at);
     }
     let workers = Workers {
         shared: Arc::clone(&shared),
         writer,
+        view: None,
     };
     Ok((Catalog(shared, None), workers))
 }
 
 impl Workers {
+    /// Exchanges instances with the other members of the cluster, if the stores have [`Peers`](crate::store::Peers).
+    #[must_use]
+    pub fn among(mut self, view: watch::Receiver<Arc<View>>) -> Self {
+        self.view = Some(view);
+        self
+    }
+
     /// Pushes, sweeps and writes until cancelled. Changes that wait for the store at that time are still made.
     ///
     /// # Errors
     /// The file of the store was removed, renamed or replaced, so no further change can be made durable.
     pub async fn run(self, cancel: CancellationToken) -> Result<(), Error> {
-        let Self { shared, writer } = self;
+        let Self {
+            shared,
+            writer,
+            view,
+        } = self;
         let durable = writer.run(
             Arc::clone(&shared),
             |shared| &shared.writes,
@@ -90,6 +107,7 @@ impl Workers {
         );
         let loops = async {
             tokio::join!(
+                members::run(Arc::clone(&shared), view, cancel.clone()),
                 probe::run(Arc::clone(&shared), cancel.clone()),
                 push::run(Arc::clone(&shared), cancel.clone()),
                 sweep::run(Arc::clone(&shared), cancel.clone()),

@@ -14,6 +14,8 @@ use rollcall_domain::Moment;
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     complete_at: AtomicI64,
+    /// When the clients of this collector have had time to return.
+    warm_at: AtomicI64,
     is_draining: AtomicBool,
     was_incomplete: AtomicBool,
 }
@@ -22,6 +24,18 @@ impl Readiness {
     pub(crate) fn wait_until(&self, moment: Moment) {
         self.complete_at.store(moment.millis(), Relaxed);
         self.was_incomplete.store(true, Release);
+    }
+
+    /// Refuses reads until [`Readiness::members_are_read`], and not before `moment`.
+    pub(crate) fn wait_for_members(&self, moment: Moment) {
+        self.warm_at.store(moment.millis(), Release);
+        self.wait_until(Moment::from_millis(i64::MAX));
+    }
+
+    /// The instances of the other members are known.
+    pub(crate) fn members_are_read(&self, now: Moment) {
+        let warm_at = self.warm_at.load(Acquire).max(now.millis());
+        self.complete_at.store(warm_at, Relaxed);
     }
 
     pub(crate) fn is_complete(&self, now: Moment) -> bool {

@@ -318,7 +318,7 @@ fn bring_back(
 }
 
 /// Grants a restored instance a full term, or a longer one if its client needs more time to notice that the collector runs again.
-fn lease(shared: &Shared, instance: InstanceRef, beats: Beats) {
+pub(crate) fn lease(shared: &Shared, instance: InstanceRef, beats: Beats) {
     let usual = Beats::default();
     let beats = Beats {
         unhealthy_after: beats.unhealthy_after.max(usual.unhealthy_after),

@@ -7,16 +7,16 @@ use std::{
 
 use parking_lot::RwLock;
 use rollcall_domain::{
-    Moment,
+    Moment, Timestamp,
     catalog::{self, Effects, EventKind, Override, Publisher, Registry, Subscriptions},
 };
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::{
     Change, Clock, Config, Connection, Error, Event, EventSink, bodies::Bodies,
-    connections::Connections, durable, ended::Ended, leases::Leases, namespaces::Namespaces,
-    outbox::Subscription, probe::ledger::Probes, push::schedule::Schedule, readiness::Readiness,
-    roster::journal::Roster, store::Stores, switches::Switches,
+    connections::Connections, durable, ended::Ended, leases::Leases, members::state::Members,
+    namespaces::Namespaces, outbox::Subscription, probe::ledger::Probes, push::schedule::Schedule,
+    readiness::Readiness, roster::journal::Roster, store::Stores, switches::Switches,
 };
 
 /// The service changes that are kept for a slow listener; a still slower one gets `Lagged`.
@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) probes: Probes,
     pub(crate) roster: Roster,
     pub(crate) stores: Stores,
+    /// The exchange with the other collectors; `None`: this one is alone.
+    pub(crate) members: Option<Members>,
     pub(crate) leases: Leases,
     pub(crate) namespaces: RwLock<Namespaces>,
     pub(crate) switches: RwLock<Arc<Switches>>,
@@ -72,8 +74,16 @@ impl Shared {
         writes: durable::Queue<Self>,
         stores: Stores,
     ) -> Self {
+        let mut registry = Registry::new(config.limits, config.override_term);
+        let members = stores.peers.clone().map(Members::new);
+        if let Some(peers) = &stores.peers {
+            let now = clock.now().millis();
+            let epoch = Timestamp::from_millis(clock.wall().millis() - now);
+            registry.share_as(Arc::clone(&peers.own), epoch);
+        }
         Self {
-            registry: RwLock::new(Registry::new(config.limits, config.override_term)),
+            registry: RwLock::new(registry),
+            members,
             subscriptions: RwLock::default(),
             connections: Connections::default(),
             bodies: Bodies::new(config.body_cache),
@@ -154,6 +164,9 @@ impl Shared {
             }
             result
         };
+        if let Some(members) = self.members.as_ref().filter(|_| !effects.claims.is_empty()) {
+            members.publish(effects.claims.drain(..));
+        }
         if !effects.is_empty() {
             self.publish(effects, evidence, now);
         }
@@ -202,7 +215,10 @@ impl Shared {
         }
         if !self.readiness.is_draining() {
             self.schedule_pushes(&effects, now);
-            self.roster.changed(&effects, &self.registry);
+            // The exchange has the instances of this collector, also for its next run.
+            if self.members.is_none() {
+                self.roster.changed(&effects, &self.registry);
+            }
         }
         for service in effects.appeared {
             self.report(Change::Appeared(service));
@@ -249,7 +265,10 @@ impl Shared {
     fn client(&self, publisher: &Publisher) -> Option<Arc<Connection>> {
         match publisher {
             Publisher::Connection(id) => self.connections.get(*id),
-            Publisher::Address { .. } | Publisher::Operator | Publisher::Restored => None,
+            Publisher::Address { .. }
+            | Publisher::Operator
+            | Publisher::Restored
+            | Publisher::Member(_) => None,
         }
     }
 

@@ -9,7 +9,9 @@ use rollcall_keyed as keyed;
 
 pub use rollcall_keyed::{
     Error, Store,
+    exchange::{Change as Published, Entry as PublishedEntry, Exchange, News},
     journal::{Completeness, Journal},
+    memory::Board,
 };
 
 /// The kinds of rows. The names are part of the stored format.
@@ -74,6 +76,17 @@ pub struct Stores {
     pub journal: Arc<dyn Journal>,
     /// Whether an earlier run had rows that `durable` no longer has, because its file was removed.
     pub is_lost: bool,
+    /// The other collectors of the cluster; `None`: this one is alone.
+    pub peers: Option<Peers>,
+}
+
+/// How this collector exchanges ephemeral instances with the others.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    /// The name of this collector in the cluster.
+    pub own: Arc<str>,
+    /// What the collectors publish for each other.
+    pub exchange: Arc<dyn Exchange>,
 }
 
 impl Stores {
@@ -99,6 +112,7 @@ impl From<Memory> for Stores {
             roster: None,
             journal: Arc::new(memory),
             is_lost: false,
+            peers: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use rollcall_domain::{
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{leases::Verdict, shared::Shared};
+use crate::{leases::Verdict, members::state::Members, shared::Shared};
 
 pub(crate) mod rows;
 
@@ -73,6 +73,13 @@ fn apply(
     now: Moment,
     effects: &mut Effects,
 ) {
+    let members = shared.members.as_ref();
+    if members.is_some_and(|members| members.defers(instance, now)) {
+        if let Some(beats) = registry.leased(instance) {
+            shared.leases.grant(instance, beats, now);
+        }
+        return;
+    }
     match verdict {
         Verdict::Unhealthy if shared.leases.is_silent(instance) => {
             registry.set_health(instance, false, HealthBy::Beat, effects);
@@ -87,7 +94,10 @@ fn apply(
 async fn end(shared: &Shared) {
     let empty_after = shared.config.empty_service_after;
     let swept = shared.change(|registry, now, effects| registry.sweep(now, empty_after, effects));
-    if !swept.overrides.is_empty() {
+    // Every member has ended them now; one removes their rows.
+    let members = shared.members.as_ref();
+    let removes_rows = members.is_none_or(Members::is_first);
+    if removes_rows && !swept.overrides.is_empty() {
         shared.ended.add(swept.overrides);
     }
     let now = shared.clock.now();

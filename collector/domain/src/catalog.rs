@@ -11,6 +11,7 @@
 //! * A service's revision changes if and only if something that a consumer can see has changed. Revisions are unique across all
 //!   services and never repeat, so a service that was removed and created again has another revision.
 //! * The settings of an operator ([`Override`]) are separate from the registered values, and take precedence over them.
+//! * Collectors that share their lists show the same owner of an instance ([`Claim`]).
 //! * An explicit deregistration leaves a tombstone: a late beat does not restore the instance within its term.
 //!
 //! Left out: time (the caller passes `now`), liveness terms (see [`crate::liveness`]), storage, and every wire format. The text
@@ -18,6 +19,7 @@
 
 mod beats;
 mod checker;
+mod claims;
 mod connection_end;
 mod effects;
 mod instance;
@@ -37,6 +39,7 @@ mod tombstones;
 
 pub use beats::{Beats, DEFAULT_BEAT_INTERVAL};
 pub use checker::{Checker, Cluster};
+pub use claims::{Claim, ClaimState, Place, Replaced, Stamp};
 pub use connection_end::ConnectionEnd;
 pub use effects::{Effects, Event, EventKind, HealthBy};
 pub use instance::{Endpoint, Instance, InstanceRef, Kind, Patch, Registration};

@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc, t
 
 use axum::Router;
 use rollcall_catalog::{self as catalog, Catalog, Exposition, Range, Workers, store};
-use rollcall_domain::{Moment, Timestamp, catalog::Limits};
+use rollcall_domain::{Moment, Timestamp, catalog::Limits, membership::View};
 use rollcall_nacos::{
     auth::{Auth, User},
     grpc, http,
@@ -12,7 +12,7 @@ use rollcall_nacos::{
 };
 use rollcall_runtime::{Clock, Policy, TaskSet};
 use rollcall_service::Services;
-use tokio::{net::UdpSocket, runtime::Handle, task};
+use tokio::{net::UdpSocket, runtime::Handle, sync::watch, task};
 
 use self::{access::authentication, events::Events};
 use super::{listeners, members, never_fails, providers};
@@ -124,7 +124,12 @@ impl Prepared {
     }
 
     /// Opens the catalog.
-    pub(super) async fn open(self, config: &Config, clock: Clock) -> Result<Nacos, OpenError> {
+    pub(super) async fn open(
+        self,
+        config: &Config,
+        own: Arc<str>,
+        clock: Clock,
+    ) -> Result<Nacos, OpenError> {
         let Self {
             addresses,
             socket,
@@ -132,7 +137,7 @@ impl Prepared {
         } = self;
         let config = config.clone();
         let open = move || {
-            let stores = providers::open_catalog(&config.storage, &Handle::current())?;
+            let stores = providers::open_catalog(&config, own, &Handle::current())?;
             let auth = authentication(&config.nacos, users, &*stores.durable)?;
             let clock = Arc::new(CatalogClock(clock));
             let events = Events::default();
@@ -165,7 +170,7 @@ impl Nacos {
         self,
         config: &Config,
         clock: Clock,
-        services: &Services,
+        (services, members): (&Services, watch::Receiver<Arc<View>>),
         [serving, loops, writing]: [&TaskSet; 3],
     ) -> Running {
         let Self {
@@ -206,7 +211,8 @@ impl Nacos {
                 accepted: seen.since(|| clock.wall()).millis(),
             })
         });
-        writing.spawn("catalog", Policy::default(), workers.run(writing.token()));
+        let workers = workers.among(members).run(writing.token());
+        writing.spawn("catalog", Policy::default(), workers);
         report_problems(&catalog, services, loops);
         loops.spawn(
             "datagrams",
@@ -271,6 +277,7 @@ fn limits(config: &config::Nacos) -> catalog::Config {
         push_window: config.push_window,
         body_cache: config.body_cache,
         warm_up: config.warm_up,
+        member_grace: config.member_grace,
         write_queue: config.write_queue,
         journal: config.journal,
         override_term: config.override_term,

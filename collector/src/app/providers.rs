@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use rollcall_catalog::store::{self, Memory, Stores};
+use rollcall_catalog::store::{self, Memory, Peers, Stores};
 use rollcall_cluster::{self as cluster, Cluster, Keeper, standalone::Standalone, zookeeper};
 use rollcall_etcd as etcd;
 use rollcall_keyed::{embedded::Embedded, etcd as rows, journal};
@@ -45,23 +45,31 @@ const CATALOG: &str = "catalog";
 /// The file of the catalog's store in the data directory.
 const CATALOG_FILE: &str = "catalog.redb";
 
-/// Opens the stores of the catalog. If the store is shared, the roster is kept in memory, because it belongs to this process and
-/// its clients register again. Blocks; network calls run on `runtime`.
+/// Opens the stores of the catalog of the collector `own`. If the store is shared, the roster is kept in memory, because the
+/// collectors of the cluster exchange their instances through the store, and a collector alone waits for its clients to register
+/// again. Blocks; network calls run on `runtime`.
 pub(super) fn open_catalog(
-    config: &config::Storage,
+    config: &Config,
+    own: Arc<str>,
     runtime: &Handle,
 ) -> Result<Stores, store::Error> {
-    match config.provider {
-        config::StorageProvider::Embedded => open_local_catalog(&config.embedded.path),
+    match config.storage.provider {
+        config::StorageProvider::Embedded => open_local_catalog(&config.storage.embedded.path),
         config::StorageProvider::Etcd => {
-            let client = etcd::Client::new(&config.etcd)
+            let client = etcd::Client::new(&config.storage.etcd)
                 .map_err(|error| store::Error::Io(error.to_string()))?;
             let memory = Arc::new(Memory::default());
+            let is_alone = config.cluster.provider == config::ClusterProvider::Standalone;
+            let peers = (!is_alone).then(|| Peers {
+                exchange: Arc::new(rows::Published::new(client.clone(), CATALOG, &own)),
+                own,
+            });
             Ok(Stores {
                 durable: Arc::new(rows::Etcd::open(client, runtime.clone(), CATALOG)?),
                 roster: Some(Arc::clone(&memory) as _),
                 journal: memory,
                 is_lost: false,
+                peers,
             })
         }
     }
@@ -76,6 +84,7 @@ fn open_local_catalog(directory: &Path) -> Result<Stores, store::Error> {
         durable: Arc::new(durable),
         roster: None,
         journal: Arc::new(journal),
+        peers: None,
     })
 }
 

@@ -74,6 +74,9 @@ impl Catalog {
         mut registration: Registration,
     ) -> Result<Registered, Error> {
         registration.kind = Kind::Ephemeral;
+        if let Some(known) = self.repeated(publisher, service, &registration) {
+            return Ok(known);
+        }
         self.0.change(|registry, now, effects| {
             let by = self.registrant(publisher)?;
             let registered = registry.register(by, service, registration, now, effects)?;
@@ -157,6 +160,9 @@ impl Catalog {
         patch: Patch,
     ) -> Result<(), Error> {
         let found = self.instance(service, endpoint, kind)?;
+        if matches!(found.publisher, Publisher::Member(_)) {
+            return self.patch_of_member(service, found, &patch);
+        }
         if found.registered.kind.is_ephemeral() {
             let patched = self
                 .0
@@ -216,6 +222,9 @@ impl Catalog {
         };
         let usual = Duration::from_millis(self.0.switches().client_beat_interval);
         if let Some(beat_target) = beat_target {
+            if beat_target.is_of_member {
+                self.beat_of_member(service, endpoint, beat_target)?;
+            }
             if beat_target.is_leased && (!beat_target.healthy || beat_target.is_restored) {
                 self.0.change(|registry, _, effects| {
                     registry.claim(beat_target.instance, effects);
@@ -240,13 +249,16 @@ impl Catalog {
 
     /// The client that registers; a connection is charged to its own peer. For an ephemeral instance, call this under the lock that
     /// the end of a connection also takes, so that no instance outlives its connection.
-    fn registrant(&self, publisher: &Publisher) -> Result<Registrant, Error> {
+    pub(super) fn registrant(&self, publisher: &Publisher) -> Result<Registrant, Error> {
         let peer = match publisher {
             Publisher::Connection(id) => {
                 let connection = self.0.connections.get(*id);
                 connection.ok_or(Invalid::Connection)?.peer()
             }
-            Publisher::Address { .. } | Publisher::Operator | Publisher::Restored => self.1,
+            Publisher::Address { .. }
+            | Publisher::Operator
+            | Publisher::Restored
+            | Publisher::Member(_) => self.1,
         };
         Ok(Registrant {
             publisher: publisher.clone(),

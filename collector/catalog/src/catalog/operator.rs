@@ -113,9 +113,10 @@ impl Catalog {
                 registry.admits_override(&service, &endpoint, &after, peer)?;
             }
             let key = rows::instance_text(&service, &endpoint);
-            // Every collector reads the rows of a shared store, but only this one has the ephemeral instance. So its override is
-            // not stored.
+            // Every collector reads the rows of a shared store. If only this one has the ephemeral instance, its override is not
+            // stored.
             let is_local = shared.stores.durable.is_shared()
+                && shared.members.is_none()
                 && registry
                     .lookup(&service, &endpoint, Some(Kind::Persistent))
                     .is_err();

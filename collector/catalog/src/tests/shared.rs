@@ -38,6 +38,7 @@ async fn member(server: &Arc<Process>) -> Member {
             roster: Some(Arc::clone(&memory) as _),
             journal: memory,
             is_lost: false,
+            peers: None,
         };
         let config = Config {
             warm_up: Duration::ZERO,

@@ -1,6 +1,6 @@
 //! The effects of a change of the catalog, for the use cases to publish.
 
-use super::{ConnectionEnd, Endpoint, InstanceRef, Kind, Publisher, ServiceKey};
+use super::{ConnectionEnd, Endpoint, InstanceRef, Kind, Place, Publisher, ServiceKey};
 
 /// The effects of a change. Empty if it changed no lease and nothing that a consumer can see.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Effects {
     pub persistent: Vec<InstanceRef>,
     /// Instances that no longer need beats.
     pub ended: Vec<InstanceRef>,
+    /// Instances whose claim by this collector changed ([`super::Registry::own_claim`]). One may be listed more than once.
+    pub claims: Vec<Place>,
 }
 
 /// An event of an instance.
@@ -59,6 +61,10 @@ pub enum EventKind {
     Unhealthy(HealthBy),
     /// An operator set or removed an override.
     Overridden,
+    /// The collector that had it no longer has it.
+    MemberRemoved,
+    /// The collector that had it left the cluster, and no client registered it again in time.
+    MemberLeft,
 }
 
 /// What determined the health of an instance.
@@ -87,5 +93,6 @@ impl Effects {
             && self.persistent.is_empty()
             && self.granted.is_empty()
             && self.ended.is_empty()
+            && self.claims.is_empty()
     }
 }

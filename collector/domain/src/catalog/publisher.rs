@@ -22,6 +22,8 @@ pub enum Publisher {
     Operator,
     /// An earlier run of this collector, from its roster: the instance ends unless a client registers it again in time.
     Restored,
+    /// Another collector with this address: it has the client, and decides about the instance.
+    Member(Arc<str>),
 }
 
 /// A subscriber to the changes of a service.
@@ -74,6 +76,7 @@ impl fmt::Display for Publisher {
             Self::Address { ip, port } => write!(f, "{ip}:{port}"),
             Self::Operator => f.write_str("operator"),
             Self::Restored => f.write_str("roster of an earlier run"),
+            Self::Member(address) => write!(f, "collector {address}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod change;
 mod keep;
+mod members;
 mod published;
 mod read;
 mod record;
@@ -19,7 +20,8 @@ use std::{
 
 use super::{
     Effects, Endpoint, Event, EventKind, Full, InstanceRef, Kind, Limits, Metadata, Publisher,
-    ServiceCounts, ServiceKey, intern::Interner, slab::Slab, tombstones::Tombstones,
+    ServiceCounts, ServiceKey, claims::Claims, intern::Interner, slab::Slab,
+    tombstones::Tombstones,
 };
 use crate::Moment;
 
@@ -47,6 +49,7 @@ pub struct Registry {
     published: HashMap<Publisher, InstanceSet>,
     tombstones: Tombstones,
     shares: Shares,
+    claims: Claims,
     texts: Interner<str>,
     metadata: Interner<Metadata>,
     extras: Interner<Extra>,
@@ -70,7 +73,9 @@ pub struct Counts {
     pub persistent: usize,
     /// Healthy instances of both kinds.
     pub healthy: usize,
-    /// Publishers that hold an instance.
+    /// Ephemeral instances of other members; `ephemeral` counts them too.
+    pub of_members: usize,
+    /// Publishers that hold an instance, without the other members.
     pub publishers: usize,
     /// Overrides, including those without an instance.
     pub overrides: usize,
@@ -127,6 +132,7 @@ impl Registry {
             published: HashMap::new(),
             tombstones: Tombstones::default(),
             shares: Shares::default(),
+            claims: Claims::default(),
             texts: Interner::default(),
             metadata: Interner::default(),
             extras: Interner::default(),
@@ -161,9 +167,11 @@ impl Registry {
     /// The current counts.
     #[must_use]
     pub fn counts(&self) -> Counts {
+        let (members, of_members) = self.of_members();
         Counts {
             services: self.ids.len(),
-            publishers: self.published.len(),
+            of_members,
+            publishers: self.published.len() - members,
             tombstones: self.tombstones.len(),
             ..self.counts
         }

@@ -9,6 +9,7 @@ use super::{
 use crate::Moment;
 
 mod limits;
+mod members;
 mod model;
 mod names;
 mod promises;

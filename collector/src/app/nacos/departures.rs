@@ -96,6 +96,12 @@ const fn departure(what: EventKind) -> Option<(Kind, &'static str)> {
             ConnectionEnd::Violation => (Kind::Lost, "its client violated the protocol"),
             ConnectionEnd::CollectorStops => return None,
         },
+        EventKind::MemberLeft => (
+            Kind::Lost,
+            "its collector left the cluster, and it registered at no other one in time",
+        ),
+        // The collector that had it logs why.
+        EventKind::MemberRemoved => return None,
         EventKind::Registered
         | EventKind::Updated
         | EventKind::TakenOver

@@ -118,6 +118,8 @@ const fn name(what: EventKind) -> &'static str {
         EventKind::Healthy(_) => "healthy",
         EventKind::Unhealthy(_) => "unhealthy",
         EventKind::Overridden => "overridden",
+        EventKind::MemberRemoved => "member_removed",
+        EventKind::MemberLeft => "member_left",
     }
 }
 

@@ -5,7 +5,14 @@ use serde_json::Value;
 use super::super::{Error, Found, MAX_EXPLAINED, client::Client, output::Output, text, timeline};
 
 /// The kinds of events after which an instance is not registered.
-const ENDS: [&str; 4] = ["deregistered", "replaced", "connection_ended", "expired"];
+const ENDS: [&str; 6] = [
+    "deregistered",
+    "replaced",
+    "connection_ended",
+    "expired",
+    "member_removed",
+    "member_left",
+];
 
 /// Explains the instances that the parameters in `query` select and that are no longer registered, beginning with the one that
 /// ended last.

@@ -87,7 +87,7 @@ fn client_id(face: &Face, instance: &Instance) -> String {
             connection.map_or_else(|| id.to_string(), |one| one.client_id.to_string())
         }
         Publisher::Address { ip, port } => address(ip, *port),
-        Publisher::Operator | Publisher::Restored => {
+        Publisher::Operator | Publisher::Restored | Publisher::Member(_) => {
             let endpoint = &instance.registered.endpoint;
             address(&endpoint.ip, endpoint.port)
         }
@@ -101,7 +101,8 @@ async fn list(face: &Face, _: &Request<'_>) -> Reply {
         .map(|(_, connection)| connection.client_id.to_string())
         .collect();
     for publisher in face.catalog.publishers(MAX_CLIENTS) {
-        if matches!(publisher, Publisher::Connection(_)) {
+        // The clients of another collector are listed there.
+        if matches!(publisher, Publisher::Connection(_) | Publisher::Member(_)) {
             continue;
         }
         let held = face.catalog.published_by(&publisher);

@@ -7,8 +7,9 @@ use super::{
         Effects, EventKind, Full, HealthBy, Instance, InstanceRef, Metadata, Publisher,
         Registration, Resource, ServiceKey,
     },
-    Owner, Refused, Registered, Registrant, Registry,
-    record::Extra,
+    Held, Owner, Refused, Registered, Registrant, Registry,
+    record::{Extra, Record, member_of},
+    shares::Payer,
 };
 use crate::Moment;
 
@@ -24,15 +25,19 @@ impl Registry {
     ) -> Result<Registered, Refused> {
         let known = self.known(key, &registration);
         self.tombstones.clear(key, &registration.endpoint);
+        let is_same = known
+            .and_then(|index| self.records.at(index))
+            .is_some_and(|record| record.is_owned_by(&by.publisher));
         let (index, is_new) = match known {
             Some(index) => {
                 self.take_over(index, &by.publisher, effects);
                 self.charge_at(index, by.peer);
-                self.set_registered(index, registration, effects);
+                self.set_registered(index, registration, HealthBy::Registration, effects);
                 (index, false)
             }
             None => (self.add(by, key, registration, now, effects)?, true),
         };
+        self.claim_at(index, is_same, now, effects);
         let instance = self.records.reference(index);
         Ok(Registered {
             instance: instance.unwrap_or(InstanceRef {
@@ -56,11 +61,10 @@ impl Registry {
     }
 
     pub(super) fn take_over(&mut self, index: u32, publisher: &Publisher, effects: &mut Effects) {
-        let owner = Owner::of(publisher);
         let Some(record) = self
             .records
             .at(index)
-            .filter(|record| record.owner != owner)
+            .filter(|record| !record.is_owned_by(publisher))
         else {
             return;
         };
@@ -70,19 +74,46 @@ impl Registry {
             self.report(service, record, EventKind::TakenOver, effects);
         }
         self.release(&before, (service, index));
+        self.set_member(index, member_of(publisher));
         if let Some(record) = self.records.at_mut(index) {
-            record.owner = owner;
+            record.owner = Owner::of(publisher);
             let is_leased = record.is_leased();
             self.hold(publisher.clone(), (service, index));
             self.lease(index, was_leased, is_leased, effects);
         }
     }
 
-    /// Records the registered values of an instance.
+    /// Records which other member has an instance; an instance of another member is charged to no peer.
+    fn set_member(&mut self, index: u32, member: Option<Arc<str>>) {
+        let Some(record) = self.records.at_mut(index) else {
+            return;
+        };
+        if record.member() == member {
+            return;
+        }
+        if member.is_some() {
+            let held = Held {
+                services: 0,
+                bytes: record.cost(),
+            };
+            self.shares.release(record.payer, held);
+            record.payer = Payer::default();
+        }
+        let extra = record.extra.as_deref();
+        let extra = Extra {
+            instance_id: extra.and_then(|extra| extra.instance_id.clone()),
+            app: extra.and_then(|extra| extra.app.clone()),
+            member,
+        };
+        record.extra = extra.shared().map(|extra| self.extras.intern(extra));
+    }
+
+    /// Records the registered values of an instance. `by` is what changed its health, if that changes.
     pub(super) fn set_registered(
         &mut self,
         index: u32,
         registration: Registration,
+        by: HealthBy,
         effects: &mut Effects,
     ) {
         let Some(before) = self.instance_at(index) else {
@@ -91,10 +122,12 @@ impl Registry {
         if before.registered == registration {
             return;
         }
+        self.publish_at(index, effects);
         let metadata = self.metadata.intern(registration.metadata);
         let extra = Extra {
             instance_id: registration.instance_id,
             app: registration.app,
+            member: self.records.at(index).and_then(Record::member),
         };
         let extra = extra.shared().map(|extra| self.extras.intern(extra));
         let Some(record) = self.records.at_mut(index) else {
@@ -112,7 +145,7 @@ impl Registry {
         self.counts.bytes = (self.counts.bytes + after).saturating_sub(cost);
         if was_healthy != registration.healthy {
             self.count_health(service, registration.healthy);
-            self.report_health(index, registration.healthy, HealthBy::Registration, effects);
+            self.report_health(index, registration.healthy, by, effects);
         }
         let after = self.instance_at(index);
         if after.is_some_and(|after| differs(&before, &after)) {

@@ -32,6 +32,8 @@ impl Registry {
         let registration = self.kept(key, registration);
         let others = self.published_in(&by.publisher, key);
         self.room_for(&by, key, &registration, &others)?;
+        let at = |endpoint: &Endpoint| *endpoint == registration.endpoint;
+        self.end_kept(&by.publisher, Some(key), at, effects);
         let registered = self.put(&by, key, registration, now, effects)?;
         for other in others {
             if other != registered.instance.index {
@@ -71,6 +73,8 @@ impl Registry {
             record.is_some_and(|record| !wanted.contains_key(&record.endpoint))
         });
         self.room_for_batch(&by, key, &mut wanted, &unwanted)?;
+        let is_wanted = |endpoint: &Endpoint| wanted.contains_key(endpoint);
+        self.end_kept(&by.publisher, Some(key), is_wanted, effects);
         for index in unwanted {
             self.remove_at(index, EventKind::Replaced, now, effects);
         }
@@ -95,7 +99,7 @@ impl Registry {
         };
         let patched = before.registered.patched(patch);
         self.admits_patch(instance, &patched)?;
-        self.set_registered(instance.index, patched, effects);
+        self.set_registered(instance.index, patched, HealthBy::Registration, effects);
         Ok(())
     }
 
@@ -133,6 +137,11 @@ impl Registry {
         let found = self.find(service, endpoint, kind);
         if kind.is_ephemeral() {
             self.tombstones.bury(key, endpoint, tombstone_until);
+            if self.claims.is_shared() {
+                let place = (key.clone(), endpoint.clone());
+                let times = (now, tombstone_until);
+                return self.deregister_everywhere(&place, times, effects);
+            }
         }
         self.remove_at(
             found.ok_or(Missing::Instance)?,
@@ -151,7 +160,9 @@ impl Registry {
         now: Moment,
         effects: &mut Effects,
     ) -> usize {
-        let published = self.published_in(&Publisher::Connection(connection), key);
+        let publisher = Publisher::Connection(connection);
+        self.end_kept(&publisher, Some(key), |_| false, effects);
+        let published = self.published_in(&publisher, key);
         for index in &published {
             self.remove_at(*index, EventKind::Deregistered, now, effects);
         }
@@ -176,7 +187,11 @@ impl Registry {
         for (_, index) in published.into_iter().flatten() {
             self.remove_at(index, EventKind::ConnectionEnded(end), now, effects);
         }
-        !self.published.contains_key(&publisher)
+        let is_done = !self.published.contains_key(&publisher);
+        if is_done {
+            self.end_kept(&publisher, None, |_| false, effects);
+        }
+        is_done
     }
 
     /// Removes an instance, if it still exists.
@@ -209,6 +224,7 @@ impl Registry {
         };
         record.healthy = healthy;
         let service = record.service;
+        self.publish_at(instance.index, effects);
         self.count_health(service, healthy);
         self.report_health(instance.index, healthy, by, effects);
         self.touch(service, effects);

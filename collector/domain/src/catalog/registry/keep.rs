@@ -165,7 +165,7 @@ impl Registry {
         }
         registration.endpoint = self.share(&registration.endpoint);
         registration.metadata = self.metadata.intern(registration.metadata);
-        let mut record = Record::new(service, Owner::of(&by.publisher), registration);
+        let mut record = Record::new(service, &by.publisher, registration);
         record.extra = record.extra.map(|extra| self.extras.intern(extra));
         let (kind, healthy, cost) = (record.kind, record.healthy, record.cost());
         let is_leased = record.is_leased();
@@ -203,7 +203,19 @@ impl Registry {
         Ok(index)
     }
 
+    /// Removes an instance, unless another member has it too.
     pub(super) fn remove_at(
+        &mut self,
+        index: u32,
+        what: EventKind,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> bool {
+        self.ends_with_successor(index, what, now, effects)
+            || self.drop_record(index, what, now, effects)
+    }
+
+    pub(super) fn drop_record(
         &mut self,
         index: u32,
         what: EventKind,

@@ -28,6 +28,8 @@ pub struct BeatTarget {
     pub is_leased: bool,
     /// Whether it was restored from an earlier run, and no client has registered it since.
     pub is_restored: bool,
+    /// Whether another member has it, which needs its beats.
+    pub is_of_member: bool,
     /// The beat terms with which the instance registered.
     pub beats: Beats,
 }
@@ -78,6 +80,7 @@ impl Registry {
             healthy: record.healthy,
             is_leased: record.is_leased(),
             is_restored: record.owner == Owner::Restored,
+            is_of_member: record.owner == Owner::Member,
             beats: record.metadata.beats(),
         })
     }

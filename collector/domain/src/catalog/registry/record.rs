@@ -60,6 +60,8 @@ pub(super) struct Record {
 pub(super) struct Extra {
     pub(super) instance_id: Option<Arc<str>>,
     pub(super) app: Option<Arc<str>>,
+    /// The owner of an instance of [`Owner::Member`].
+    pub(super) member: Option<Arc<str>>,
 }
 
 /// A publisher without its address, which is the instance's own.
@@ -69,6 +71,8 @@ pub(super) enum Owner {
     Address,
     Operator,
     Restored,
+    /// [`Extra::member`].
+    Member,
 }
 
 impl Service {
@@ -122,15 +126,17 @@ impl Owner {
             Publisher::Address { .. } => Self::Address,
             Publisher::Operator => Self::Operator,
             Publisher::Restored => Self::Restored,
+            Publisher::Member(_) => Self::Member,
         }
     }
 }
 
 impl Record {
-    pub(super) fn new(service: u32, owner: Owner, registration: Registration) -> Self {
+    pub(super) fn new(service: u32, publisher: &Publisher, registration: Registration) -> Self {
         let extra = Extra {
             instance_id: registration.instance_id,
             app: registration.app,
+            member: member_of(publisher),
         };
         Self {
             service,
@@ -140,7 +146,7 @@ impl Record {
             weight: registration.weight,
             endpoint: registration.endpoint,
             metadata: registration.metadata,
-            owner,
+            owner: Owner::of(publisher),
             payer: Payer::default(),
             extra: extra.shared(),
         }
@@ -152,7 +158,18 @@ impl Record {
             Owner::Address => self.endpoint.publisher(),
             Owner::Operator => Publisher::Operator,
             Owner::Restored => Publisher::Restored,
+            Owner::Member => Publisher::Member(self.member().unwrap_or_default()),
         }
+    }
+
+    /// The member that has the instance, if another one has it.
+    pub(super) fn member(&self) -> Option<Arc<str>> {
+        self.extra.as_ref()?.member.clone()
+    }
+
+    pub(super) fn is_owned_by(&self, publisher: &Publisher) -> bool {
+        self.owner == Owner::of(publisher)
+            && (self.owner != Owner::Member || self.member() == member_of(publisher))
     }
 
     /// Whether it has a lease.
@@ -205,7 +222,15 @@ impl Record {
 
 impl Extra {
     pub(super) fn shared(self) -> Option<Arc<Self>> {
-        (self.instance_id.is_some() || self.app.is_some()).then(|| Arc::new(self))
+        let is_needed = self.instance_id.is_some() || self.app.is_some() || self.member.is_some();
+        is_needed.then(|| Arc::new(self))
+    }
+}
+
+pub(super) fn member_of(publisher: &Publisher) -> Option<Arc<str>> {
+    match publisher {
+        Publisher::Member(member) => Some(Arc::clone(member)),
+        _ => None,
     }
 }
 

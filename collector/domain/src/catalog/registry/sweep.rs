@@ -25,6 +25,7 @@ impl Registry {
     /// has ended, and tombstones. Each call removes a bounded number of each.
     pub fn sweep(&mut self, now: Moment, empty_after: Duration, effects: &mut Effects) -> Swept {
         self.tombstones.expire(now);
+        self.forget_removals(now, effects);
         let mut swept = Swept::default();
         for _ in 0..BATCH {
             let is_due = self.orphans.first().is_some_and(|(at, ..)| *at <= now);

@@ -38,23 +38,15 @@ pub(in crate::view) fn service(event: &ServiceEvent) -> String {
         "deregistered" => format!("{label} was deregistered; {client} had registered it."),
         "replaced" => format!("{label} was replaced by a later registration of {client}."),
         "connection_ended" => {
-            let how = match event.connection_end.as_deref() {
-                Some("closed") => "was closed by the client in order",
-                Some("dropped") => "ended without a goodbye, as when its process is killed",
-                Some("reset") => "was reset",
-                Some("timed_out") => "timed out: the client did not answer",
-                Some("unread") => {
-                    "was closed by the collector: the client did not read its messages"
-                }
-                Some("over_limit") => {
-                    "was closed by the collector: the client exceeded a limit of connections"
-                }
-                Some("superseded") => "was superseded by another stream of the client",
-                Some("violation") => "was closed because the client violated the protocol",
-                _ => "ended",
-            };
+            let how = end(event.connection_end.as_deref());
             format!("{label} was removed: the connection of {client} {how}.")
         }
+        "member_removed" => {
+            format!("{label} was removed: {client}, which had it, no longer has it.")
+        }
+        "member_left" => format!(
+            "{label} was removed: {client}, which had it, left the cluster, and it registered at no other collector in time."
+        ),
         "expired" => format!("{label} was removed: no beat arrived within its term{detail}."),
         "healthy" => format!("{label} is healthy: {by} said so{detail}."),
         "unhealthy" => {
@@ -76,5 +68,22 @@ fn unhealthy(event: &ServiceEvent, by: &str) -> String {
         Some("beat") => "no beat arrived within its term".to_owned(),
         Some("probe") => "its probe failed".to_owned(),
         _ => format!("{by} said so"),
+    }
+}
+
+/// How a connection ended.
+fn end(end: Option<&str>) -> &'static str {
+    match end {
+        Some("closed") => "was closed by the client in order",
+        Some("dropped") => "ended without a goodbye, as when its process is killed",
+        Some("reset") => "was reset",
+        Some("timed_out") => "timed out: the client did not answer",
+        Some("unread") => "was closed by the collector: the client did not read its messages",
+        Some("over_limit") => {
+            "was closed by the collector: the client exceeded a limit of connections"
+        }
+        Some("superseded") => "was superseded by another stream of the client",
+        Some("violation") => "was closed because the client violated the protocol",
+        _ => "ended",
     }
 }

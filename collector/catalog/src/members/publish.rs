@@ -1,0 +1,133 @@
+//! Publishes the claims of this collector.
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::Ordering::{Acquire, Relaxed},
+    time::Duration,
+};
+
+use rollcall_domain::catalog::Place;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Members, PAUSE, entries};
+use crate::{
+    shared::Shared,
+    store::{self, Published},
+};
+
+/// The time between two batches while claims change.
+const WINDOW: Duration = Duration::from_millis(50);
+/// Claims in one batch: one transaction, unless they are large.
+const BATCH: usize = 100;
+/// The most time for the last batches of a run.
+const LAST: Duration = Duration::from_secs(2);
+
+/// Publishes until it is cancelled, and then what is left.
+pub(super) async fn run(shared: &Shared, members: &Members, cancel: &CancellationToken) {
+    let mut is_failing = false;
+    loop {
+        let is_last = tokio::select! {
+            biased;
+            () = cancel.cancelled() => true,
+            () = due(shared, members) => false,
+        };
+        if is_last {
+            if timeout(LAST, publish(shared, members)).await.is_err() {
+                tracing::debug!("the last changes of Nacos instances were not published");
+            }
+            return;
+        }
+        let pause = match publish(shared, members).await {
+            Ok(()) => {
+                if is_failing {
+                    tracing::info!("catalog: changes of Nacos instances are published again");
+                }
+                is_failing = false;
+                WINDOW
+            }
+            Err(error) => {
+                if !is_failing {
+                    tracing::warn!(%error, "catalog: changes of Nacos instances could not be published, retrying");
+                }
+                is_failing = true;
+                PAUSE
+            }
+        };
+        cancel.run_until_cancelled(sleep(pause)).await;
+    }
+}
+
+/// Completes when something is to be published.
+async fn due(shared: &Shared, members: &Members) {
+    loop {
+        let (changed, added) = (members.changed.notified(), members.relays.added());
+        if members.is_member.load(Acquire) && !members.unpublished.lock().is_empty() {
+            return;
+        }
+        let wait = members.relays.due_in(shared.clock.now());
+        let timer = async {
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = changed => {}
+            () = added => {}
+            () = timer => return,
+        }
+    }
+}
+
+async fn publish(shared: &Shared, members: &Members) -> Result<(), store::Error> {
+    let beaten = members.relays.take(shared.clock.now());
+    let mut entries = entries::write_beats(beaten);
+    if !members.is_member.load(Acquire) {
+        return Ok(());
+    }
+    loop {
+        let places = take(members);
+        entries.extend(
+            places
+                .iter()
+                .filter_map(|place| entry(shared, members, place)),
+        );
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        if let Err(error) = members.exchange.publish(&entries).await {
+            members.counters.failed.fetch_add(1, Relaxed);
+            // The beats are dropped: they would be old when they arrive.
+            members.unpublished.lock().extend(places);
+            return Err(error);
+        }
+        members.counters.published.fetch_add(count, Relaxed);
+        entries.clear();
+    }
+}
+
+fn take(members: &Members) -> BTreeSet<Place> {
+    let mut unpublished = members.unpublished.lock();
+    let places = std::iter::from_fn(|| unpublished.pop_first());
+    places.take(BATCH).collect()
+}
+
+/// The entry of an instance; `None` if it is too large.
+fn entry(shared: &Shared, members: &Members, place: &Place) -> Option<Published> {
+    let claim = shared.registry.read().own_claim(place);
+    let value = claim.as_ref().and_then(entries::write);
+    if value.as_ref().is_some_and(|value| value.len() > LARGEST) {
+        members.counters.failed.fetch_add(1, Relaxed);
+        tracing::warn!(
+            service = %place.0, ip = &*place.1.ip, port = place.1.port,
+            "catalog: the metadata of an instance is too large for the other collectors, which do not list it"
+        );
+        return Some((entries::instance_key(place), None));
+    }
+    Some((entries::instance_key(place), value))
+}
+
+/// The largest value; etcd accepts 1.5 MiB.
+const LARGEST: usize = 1024 * 1024;

@@ -1,0 +1,95 @@
+//! Beats for instances of other members, which the members are told of together.
+//!
+//! Clients of 1.x send each beat to another collector. So that neither a beat is written nor an instance turns unhealthy at the
+//! member that has it, the first beat is told at once, and then one entry is written in a fifth of the shortest beat term. With the
+//! usual terms (a beat every 5 s, unhealthy after 15 s) one lost beat is still no reason to call an instance unhealthy.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rollcall_domain::{
+    Moment,
+    catalog::{Endpoint, ServiceKey},
+};
+use tokio::sync::{Notify, futures::Notified};
+
+use super::entries::Beaten;
+
+/// The part of a beat term after which the next entry is written.
+const PART: u32 = 5;
+/// The longest and the shortest time between two entries.
+const LONGEST: Duration = Duration::from_secs(3);
+const SHORTEST: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Default)]
+pub(super) struct Relays {
+    state: Mutex<State>,
+    added: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    beaten: Beaten,
+    /// When the next entry is written; `None` without beats.
+    due: Option<Moment>,
+    last: Option<Moment>,
+}
+
+impl Relays {
+    /// Adds a beat of an instance whose beats may pause for `term`. `is_urgent`: the instance is unhealthy.
+    pub(super) fn add(
+        &self,
+        (service, endpoint): (&ServiceKey, &Endpoint),
+        term: Duration,
+        is_urgent: bool,
+        now: Moment,
+    ) {
+        let mut state = self.state.lock();
+        let window = if is_urgent {
+            SHORTEST
+        } else {
+            (term / PART).clamp(SHORTEST, LONGEST)
+        };
+        let due = state.last.map_or(now, |last| last.after(window).max(now));
+        let is_sooner = state.due.is_none_or(|before| due < before);
+        if is_sooner {
+            state.due = Some(due);
+        }
+        match state.beaten.get_mut(service) {
+            Some(endpoints) => {
+                if !endpoints.contains(endpoint) {
+                    endpoints.insert(endpoint.clone());
+                }
+            }
+            None => {
+                let first = [endpoint.clone()].into();
+                state.beaten.insert(service.clone(), first);
+            }
+        }
+        drop(state);
+        if is_sooner {
+            self.added.notify_one();
+        }
+    }
+
+    /// Completes when an entry is due earlier than before.
+    pub(super) fn added(&self) -> Notified<'_> {
+        self.added.notified()
+    }
+
+    /// The time until the next entry is due.
+    pub(super) fn due_in(&self, now: Moment) -> Option<Duration> {
+        self.state.lock().due.map(|due| due.since(now))
+    }
+
+    /// The instances of the entry that is due.
+    pub(super) fn take(&self, now: Moment) -> Beaten {
+        let mut state = self.state.lock();
+        if state.due.is_none_or(|due| due > now) {
+            return Beaten::new();
+        }
+        state.due = None;
+        state.last = Some(now);
+        std::mem::take(&mut state.beaten)
+    }
+}

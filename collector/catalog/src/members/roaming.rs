@@ -1,0 +1,65 @@
+//! The instances of this collector whose beats also arrive at other members.
+//!
+//! While this collector does not follow the exchange, it cannot know whether their beats stopped, so their leases are not judged.
+
+use std::{collections::HashMap, time::Duration};
+
+use parking_lot::Mutex;
+use rollcall_domain::{Moment, catalog::InstanceRef};
+
+/// How long after an interruption the beats that other members received meanwhile may still be on their way.
+const SETTLED: Duration = Duration::from_secs(5);
+/// An instance whose beats have not arrived elsewhere for this long is not roaming any more.
+const TERM: Duration = Duration::from_secs(120);
+const FIRST_SWEEP: usize = 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Roaming(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// When a beat was last relayed.
+    seen: HashMap<InstanceRef, Moment>,
+    sweep_at: usize,
+    /// When this collector began to follow the exchange; `None` while it does not.
+    following: Option<Moment>,
+    interrupted: Option<Moment>,
+}
+
+impl Roaming {
+    pub(super) fn follows(&self, now: Moment) {
+        self.0.lock().following.get_or_insert(now);
+    }
+
+    pub(super) fn is_interrupted(&self, now: Moment) {
+        let mut state = self.0.lock();
+        if state.following.take().is_some() {
+            state.interrupted = Some(now);
+        }
+    }
+
+    /// Records that another member received a beat of an instance.
+    pub(super) fn add(&self, instance: InstanceRef, now: Moment) {
+        let mut state = self.0.lock();
+        let limit = state.sweep_at.max(FIRST_SWEEP);
+        if state.seen.len() >= limit && !state.seen.contains_key(&instance) {
+            state.seen.retain(|_, seen| seen.after(TERM) > now);
+            state.sweep_at = state.seen.len() * 2;
+        }
+        state.seen.insert(instance, now);
+    }
+
+    pub(super) fn defers(&self, instance: InstanceRef, now: Moment) -> bool {
+        let state = self.0.lock();
+        let is_settled = state
+            .following
+            .is_some_and(|since| since.after(SETTLED) <= now);
+        if is_settled {
+            return false;
+        }
+        // Those that roamed when the interruption began still do.
+        let interrupted = state.interrupted.unwrap_or(now);
+        let seen = state.seen.get(&instance);
+        seen.is_some_and(|seen| seen.after(TERM) > interrupted)
+    }
+}

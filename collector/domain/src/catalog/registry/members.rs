@@ -1,0 +1,321 @@
+//! The instances of other members of the cluster: see [`super::super::claims`].
+//!
+//! The record of an instance is the one that is shown. Every function here first changes the claims on an instance, and then makes
+//! the record follow them.
+
+mod show;
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    super::{
+        Claim, ClaimState, Effects, Endpoint, EventKind, InstanceRef, Kind, Place, Publisher,
+        ServiceKey,
+        claims::{Entry, Own, OwnState, Winner},
+    },
+    Missing, Owner, Record, Refused, Registry,
+};
+use crate::{Moment, Timestamp};
+
+/// The most deregistrations of unknown instances that are published at a time.
+const REMOVALS: usize = 65_536;
+/// Claims that are checked, and deregistrations that are forgotten, under one lock.
+const PART: usize = 256;
+/// How long a deregistration is kept once more if another member still claims the instance.
+const AGAIN: Duration = Duration::from_secs(15);
+
+impl Registry {
+    /// Begins to share the lists with other members, as the member `own`. `epoch` is the wall time at moment 0.
+    pub fn share_as(&mut self, own: Arc<str>, epoch: Timestamp) {
+        self.claims.share_as(own, epoch);
+    }
+
+    /// What this collector publishes about an instance; `None`: nothing.
+    #[must_use]
+    pub fn own_claim(&self, place: &Place) -> Option<Claim> {
+        let own = self.claims.at(place)?.own.as_ref()?;
+        let registered = |registration, needs_beats| ClaimState::Registered {
+            registration,
+            needs_beats,
+        };
+        let state = match &own.state {
+            OwnState::Held => {
+                let (_, service) = self.service(&place.0)?;
+                let index = self.find(service, &place.1, Kind::Ephemeral)?;
+                let needs_beats = self.records.at(index)?.is_leased();
+                registered(self.instance_at(index)?.registered, needs_beats)
+            }
+            OwnState::Kept(_, registration) => registered((**registration).clone(), false),
+            OwnState::Deregistered(term, _) => ClaimState::Deregistered { term: *term },
+        };
+        Some(Claim {
+            at: own.at,
+            replaces: own.replaces.clone(),
+            state,
+        })
+    }
+
+    /// Restores a claim of an earlier run of this collector, as [`Publisher::Restored`].
+    ///
+    /// # Errors
+    /// There is no room, or the claim is not valid.
+    pub fn restore_claim(
+        &mut self,
+        place: &Place,
+        claim: Claim,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Result<(), Refused> {
+        let ClaimState::Registered { registration, .. } = claim.state else {
+            return Ok(());
+        };
+        if self
+            .claims
+            .at(place)
+            .is_some_and(|entry| entry.own.is_some())
+        {
+            return Ok(());
+        }
+        let published = effects.claims.len();
+        self.register(&Publisher::Restored, &place.0, registration, now, effects)?;
+        // The claim is published already.
+        effects.claims.truncate(published);
+        let own = Own {
+            at: claim.at,
+            replaces: claim.replaces,
+            state: OwnState::Held,
+        };
+        self.claims.set_own(place, Some(own));
+        self.yield_claim(place, effects);
+        self.show(place, EventKind::MemberRemoved, now, effects)
+    }
+
+    /// Applies what another member publishes about an instance: `None` if it no longer claims the instance.
+    ///
+    /// # Errors
+    /// There is no room, or the claim is not valid. Then the claim is forgotten.
+    pub fn apply_claim(
+        &mut self,
+        member: &Arc<str>,
+        place: &Place,
+        claim: Option<Claim>,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Result<(), Refused> {
+        let place = (place.0.clone(), self.share(&place.1));
+        let claim = claim.map(|claim| self.interned(&place, claim));
+        if let Some(ClaimState::Registered { registration, .. }) =
+            claim.as_ref().map(|claim| &claim.state)
+        {
+            let publisher = Publisher::Member(Arc::clone(member));
+            self.check(&publisher, registration)?;
+        }
+        if !self.claims.set_other(member, &place, claim) {
+            return Ok(());
+        }
+        self.bury_at(member, &place, now);
+        self.follow_claims(member, &place, EventKind::MemberRemoved, now, effects)
+    }
+
+    /// Ends the claims of other members that `keep` rejects, among a bounded number of claims after one. Returns the last of these
+    /// claims; `None` at the end.
+    pub fn retain_claims(
+        &mut self,
+        after: Option<&Place>,
+        what: EventKind,
+        mut keep: impl FnMut(&Arc<str>, &Place) -> bool,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Option<Place> {
+        let part = self.claims.part(after, PART);
+        for (place, members, _) in &part {
+            for member in members.iter().filter(|member| !keep(member, place)) {
+                self.claims.set_other(member, place, None);
+                // What is left needs no room that it did not have before, unless it replaces nothing.
+                let _has_room = self.follow_claims(member, place, what, now, effects);
+            }
+        }
+        part.into_iter().next_back().map(|(place, ..)| place)
+    }
+
+    /// The places that this collector claims, among a bounded number of claims after one, and the last of these claims; `None` at
+    /// the end.
+    #[must_use]
+    pub fn own_claims(&self, after: Option<&Place>) -> (Vec<Place>, Option<Place>) {
+        let part = self.claims.part(after, PART);
+        let last = part.last().map(|(place, ..)| place.clone());
+        let own = part.into_iter().filter(|(_, _, is_own)| *is_own);
+        (own.map(|(place, ..)| place).collect(), last)
+    }
+
+    /// The other members that claim instances.
+    pub fn claimants(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.claims.members()
+    }
+
+    /// The member whose claim on an instance is shown, and whether its client sends beats.
+    #[must_use]
+    pub fn shown_member(&self, place: &Place) -> Option<(&Arc<str>, bool)> {
+        match self.claims.at(place)?.winner(self.claims.own()?)? {
+            Winner::Other(member, claim) => match &claim.state {
+                ClaimState::Registered { needs_beats, .. } => Some((member, *needs_beats)),
+                ClaimState::Deregistered { .. } => None,
+            },
+            Winner::Own(_) => None,
+        }
+    }
+
+    /// The number of shown instances of other members.
+    pub(super) fn of_members(&self) -> (usize, usize) {
+        let held = self.claims.members().filter_map(|member| {
+            let publisher = Publisher::Member(Arc::clone(member));
+            Some(self.published.get(&publisher)?.len())
+        });
+        held.fold((0, 0), |(members, instances), held| {
+            (members + 1, instances + held)
+        })
+    }
+
+    /// Claims an instance for this collector after a registration. `is_same`: its publisher is the same as before.
+    pub(super) fn claim_at(
+        &mut self,
+        index: u32,
+        is_same: bool,
+        now: Moment,
+        effects: &mut Effects,
+    ) {
+        let Some(place) = self.claimed_place(index) else {
+            return;
+        };
+        let entry = self.claims.at(&place);
+        let own = entry.and_then(|entry| entry.own.as_ref());
+        let is_held = own.is_some_and(|own| matches!(own.state, OwnState::Held));
+        let has_others = entry.is_some_and(Entry::has_others);
+        self.claims.make(&place, OwnState::Held, now);
+        // Repeating a registration without a connection changes nothing but the stamp. It is published if another member turns out
+        // to have the instance.
+        let is_leased = self.records.at(index).is_some_and(Record::is_leased);
+        if !(is_same && is_held && is_leased) || has_others {
+            effects.claims.push(place);
+        }
+    }
+
+    /// Publishes changed values of an instance that this collector has.
+    pub(super) fn publish_at(&self, index: u32, effects: &mut Effects) {
+        let record = self.records.at(index);
+        if record.is_some_and(|record| record.owner != Owner::Member) {
+            effects.claims.extend(self.claimed_place(index));
+        }
+    }
+
+    /// The place of an instance that may be claimed.
+    fn claimed_place(&self, index: u32) -> Option<Place> {
+        let record = self.records.at(index).filter(|_| self.claims.is_shared())?;
+        let service = self.services.at(record.service)?;
+        let is_ephemeral = record.kind.is_ephemeral();
+        is_ephemeral.then(|| (service.key.clone(), record.endpoint.clone()))
+    }
+
+    /// Ends this collector's claim on an instance that ends here. Returns whether another claim took its place, so that the record
+    /// stays.
+    pub(super) fn ends_with_successor(
+        &mut self,
+        index: u32,
+        what: EventKind,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> bool {
+        let Some(place) = self.claimed_place(index) else {
+            return false;
+        };
+        let entry = self.claims.at(&place);
+        let end = entry.and_then(|entry| entry.end(now.after(AGAIN)));
+        let has_rival = entry.is_some_and(Entry::has_rival);
+        self.claims.set_own(&place, end);
+        effects.claims.push(place.clone());
+        if !has_rival {
+            return false;
+        }
+        if let Some(record) = self.records.at(index) {
+            self.report(record.service, record, what, effects);
+        }
+        let shown = self.show(&place, what, now, effects);
+        shown.is_ok()
+    }
+
+    /// Deregisters an instance at all members, whichever of them has it.
+    pub(super) fn deregister_everywhere(
+        &mut self,
+        place: &Place,
+        (now, until): (Moment, Moment),
+        effects: &mut Effects,
+    ) -> Result<(), Missing> {
+        let (_, service) = self.service(&place.0).ok_or(Missing::Service)?;
+        let found = self.find(service, &place.1, Kind::Ephemeral);
+        if found.is_none() && self.claims.removals() >= REMOVALS {
+            return Err(Missing::Instance);
+        }
+        let place = (place.0.clone(), self.share(&place.1));
+        let state = OwnState::Deregistered(until.since(now), until);
+        self.claims.make(&place, state, now);
+        effects.claims.push(place);
+        self.drop_record(
+            found.ok_or(Missing::Instance)?,
+            EventKind::Deregistered,
+            now,
+            effects,
+        );
+        Ok(())
+    }
+
+    /// Ends the claims that a connection keeps behind later ones, except at these endpoints.
+    pub(super) fn end_kept(
+        &mut self,
+        publisher: &Publisher,
+        service: Option<&ServiceKey>,
+        except: impl Fn(&Endpoint) -> bool,
+        effects: &mut Effects,
+    ) {
+        let Publisher::Connection(connection) = publisher else {
+            return;
+        };
+        for place in self.claims.kept_by(*connection, service) {
+            if !except(&place.1) {
+                self.claims.set_own(&place, None);
+                effects.claims.push(place);
+            }
+        }
+    }
+
+    /// Forgets deregistrations whose term has ended, unless another member still claims the instance: it may not have read them.
+    pub(super) fn forget_removals(&mut self, now: Moment, effects: &mut Effects) {
+        for _ in 0..PART {
+            let Some(place) = self.claims.due_removal(now) else {
+                return;
+            };
+            let Some(entry) = self.claims.at(&place) else {
+                continue;
+            };
+            let again = entry.own.as_ref().filter(|_| entry.has_rival());
+            let again = again.and_then(|own| match own.state {
+                OwnState::Deregistered(term, _) => Some(Own {
+                    at: own.at,
+                    replaces: own.replaces.clone(),
+                    state: OwnState::Deregistered(term, now.after(AGAIN)),
+                }),
+                OwnState::Held | OwnState::Kept(..) => None,
+            });
+            if again.is_none() {
+                effects.claims.push(place.clone());
+            }
+            self.claims.set_own(&place, again);
+        }
+    }
+
+    /// Whether an instance belongs to another member.
+    #[must_use]
+    pub fn is_of_member(&self, instance: InstanceRef) -> bool {
+        let record = self.records.get(instance);
+        record.is_some_and(|record| record.owner == Owner::Member)
+    }
+}

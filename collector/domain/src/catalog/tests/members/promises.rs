@@ -1,0 +1,140 @@
+//! Promises about the instances of other members, one by one.
+
+use super::{
+    super::super::{ClaimState, Full, Resource, Stamp},
+    *,
+};
+use crate::catalog::{Refused, Registrant};
+
+fn claim(at: u64, ip: &str) -> Claim {
+    Claim {
+        at: Stamp::from_number(at),
+        replaces: Vec::new(),
+        state: ClaimState::Registered {
+            registration: registration(ip),
+            needs_beats: true,
+        },
+    }
+}
+
+fn apply(member: &mut Member, from: &str, ip: &str, claim: Option<Claim>) -> Result<(), Refused> {
+    let at = (key("s"), endpoint(ip));
+    member.change(|registry, now, effects| {
+        registry.apply_claim(&from.into(), &at, claim, now, effects)
+    })
+}
+
+fn limited(limits: Limits) -> Member {
+    let mut member = Member::new(0, 0);
+    member.fixture = Fixture::with(limits);
+    let epoch = Timestamp::from_millis(1_000_000);
+    let name = Arc::clone(&member.name);
+    member.fixture.registry.share_as(name, epoch);
+    member
+}
+
+#[test]
+fn a_claim_without_room_is_forgotten_and_leaves_room_for_own_registrations() {
+    let limits = Limits {
+        instances_per_service: 1,
+        ..Limits::default()
+    };
+    let mut member = limited(limits);
+    apply(&mut member, "m1", "10.0.0.1", Some(claim(1, "10.0.0.1"))).unwrap();
+    let refused = apply(&mut member, "m1", "10.0.0.2", Some(claim(2, "10.0.0.2")));
+    let full = Full {
+        resource: Resource::InstancesPerService,
+        limit: 1,
+    };
+    assert_eq!(refused, Err(Refused::Full(full)));
+    assert_eq!(member.list().len(), 1);
+    // A client that registers here what another member has takes no further room.
+    let at = endpoint("10.0.0.1").publisher();
+    member.fixture.register(&at, "s", registration("10.0.0.1"));
+    apply(&mut member, "m1", "10.0.0.1", None).unwrap();
+    assert_eq!(member.own(&place(1)).unwrap().publisher, at);
+}
+
+#[test]
+fn an_instance_of_another_member_is_charged_to_no_peer_and_never_leased() {
+    let mut member = Member::new(0, 0);
+    let publisher = endpoint("10.0.0.1").publisher();
+    let by = Registrant {
+        publisher,
+        peer: Some([10, 9, 9, 9].into()),
+    };
+    member.change(|registry, now, effects| {
+        let registered = registration("10.0.0.1");
+        registry
+            .register(by, &key("s"), registered, now, effects)
+            .unwrap();
+    });
+    let before = member.fixture.registry.largest_shares().bytes;
+    let later = 10_000_000_000;
+    apply(
+        &mut member,
+        "m1",
+        "10.0.0.1",
+        Some(claim(later, "10.0.0.1")),
+    )
+    .unwrap();
+    let registry = &member.fixture.registry;
+    let found = registry
+        .lookup(&key("s"), &endpoint("10.0.0.1"), None)
+        .unwrap();
+    assert_eq!(found.publisher, Publisher::Member("m1".into()));
+    assert_eq!(registry.leased(found.reference), None);
+    assert_eq!(member.fixture.effects.ended, [found.reference]);
+    // The service stays charged to the peer that created it.
+    assert!(registry.largest_shares().bytes < before);
+    registry.check_shares();
+}
+
+#[test]
+fn an_invalid_claim_is_refused_and_changes_nothing() {
+    let mut member = Member::new(0, 0);
+    let mut invalid = claim(1, "10.0.0.1");
+    if let ClaimState::Registered { registration, .. } = &mut invalid.state {
+        registration.weight = f64::NAN;
+    }
+    assert!(apply(&mut member, "m1", "10.0.0.1", Some(invalid)).is_err());
+    assert!(member.list().is_empty());
+    assert_eq!(member.fixture.registry.claimants().count(), 0);
+}
+
+#[test]
+fn the_largest_stamp_does_not_stop_later_registrations() {
+    let mut member = Member::new(0, 0);
+    apply(
+        &mut member,
+        "m1",
+        "10.0.0.1",
+        Some(claim(u64::MAX, "10.0.0.1")),
+    )
+    .unwrap();
+    let at = endpoint("10.0.0.2").publisher();
+    member.fixture.register(&at, "s", registration("10.0.0.2"));
+    assert!(member.own(&place(2)).is_some());
+}
+
+#[test]
+fn a_deregistration_is_forgotten_after_its_term_unless_another_member_still_has_the_instance() {
+    let mut member = Member::new(0, 0);
+    for ip in ["10.0.0.1", "10.0.0.2"] {
+        apply(&mut member, "m1", ip, Some(claim(1, ip))).unwrap();
+        member.change(|registry, now, effects| {
+            let times = (now, now.after(Duration::from_secs(15)));
+            let removed =
+                registry.deregister(&key("s"), &endpoint(ip), Kind::Ephemeral, times, effects);
+            removed.unwrap();
+        });
+    }
+    apply(&mut member, "m1", "10.0.0.2", None).unwrap();
+    assert!(member.list().is_empty());
+    member.fixture.pass(16);
+    let term = Duration::from_secs(60);
+    member.change(|registry, now, effects| registry.sweep(now, term, effects));
+    let own = |number| member.fixture.registry.own_claim(&place(number));
+    assert!(own(1).is_some(), "the other member may not have read it");
+    assert_eq!(own(2), None);
+}
