@@ -113,7 +113,8 @@ impl Port {
     /// The registration that this collector desires; `None` for none. The caller may begin to register it from now on, so a stop
     /// must wait until the registration is removed again.
     pub(super) fn desired(&self) -> Option<Member> {
-        // The lock of `desired` orders this before the end of a membership. The end then sees that the registration is unconfirmed.
+        // The lock of `desired` makes this happen before a later end of the membership, which then waits until the registration is
+        // removed.
         let desired = self.desired.borrow();
         if desired.is_some() {
             self.known.send_if_modified(|known| {

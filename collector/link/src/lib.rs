@@ -243,8 +243,8 @@ impl Seen {
     }
 
     /// Compares the time of the peer's clock that a call carries with the time that `now` returns, and returns the difference. The
-    /// next comparison follows when the peer's clock has moved or was set by a minute; until then returns `None`. Ignores a
-    /// difference of more than 24 days, because the field of the call then has a different meaning.
+    /// next comparison follows when the peer's clock shows a time that is a minute before or after the last one; until then returns
+    /// `None`. Ignores a difference of more than 24 days, because the field of the call then has a different meaning.
     pub fn observe_clock(&self, peer: Timestamp, now: impl FnOnce() -> Timestamp) -> Option<i32> {
         let (peer, last) = (peer.millis(), self.clock_read.load(Ordering::Relaxed));
         if last != NEVER && peer.abs_diff(last) < COMPARED {

@@ -124,7 +124,8 @@ impl<'a> Acceptor<'a> {
     /// The number of open connections of this listener that are not brief. A brief connection counts as standing for a moment while
     /// it ends.
     fn standing(&self) -> usize {
-        let open = self.stats.open(); // before the brief ones, so that one that ends meanwhile is not subtracted in vain
+        // Read before the brief ones: a connection that ends in between must not be subtracted from a number without it.
+        let open = self.stats.open();
         open.saturating_sub(self.briefs.as_ref().map_or(0, Briefs::open))
     }
 

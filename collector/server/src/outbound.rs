@@ -7,7 +7,7 @@
 //!
 //! A stream whose next bytes exceed the budget waits for room for a short time, and ends if there is still none. It waits because
 //! an end is expensive: the instances of a Nacos client end with its stream. Memory that another stream has charged needs no room.
-//! The waiting bytes have a budget of their own; a stream for which that has no room ends at once.
+//! The waiting bytes have a budget of their own. A stream for which that budget has no room ends at once.
 
 use std::pin::Pin;
 use std::sync::Arc;

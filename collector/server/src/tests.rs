@@ -17,12 +17,15 @@ use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
+use rollcall_limits::Budget;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::protocol::Protocol;
+use super::traffic::Traffic;
 use super::{CutOff, Full, Limits, Serving, Stats, bind};
 
 /// Long enough for any expected event on a machine that is busy with other tests.
@@ -128,13 +131,37 @@ impl Running {
     }
 
     pub(super) async fn wait_for_open(&self, open: usize) {
-        let counted = async {
-            while self.stats.open() != open {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, counted).await.unwrap();
+        wait_until(|| self.stats.open() == open).await;
     }
+}
+
+/// Waits until a condition holds.
+pub(super) async fn wait_until(holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}
+
+/// The settings of a server with this budget for connections, in bytes.
+pub(super) fn with_connection_budget(bytes: usize) -> Serving {
+    let mut serving = Serving::generous();
+    serving.budgets.connections = Budget::new("connections", bytes);
+    serving
+}
+
+/// The counters of a connection to a server with these settings. The connection itself is not charged.
+pub(super) fn traffic_of(serving: Serving, protocol: Protocol) -> Arc<Traffic> {
+    let charge = serving.budgets.connections.nothing();
+    Traffic::new(
+        serving.budgets.clone(),
+        Arc::new(serving),
+        Arc::default(),
+        protocol,
+        charge,
+    )
 }
 
 /// Reads until the server closes; a reset counts as a close.
@@ -212,14 +239,11 @@ async fn a_first_line_in_pieces_is_understood() {
 #[tokio::test]
 async fn a_peer_that_shows_no_protocol_is_closed() {
     local(async {
-        let server = start(
-            Limits {
-                handshake_timeout: SHORT,
-                ..Limits::generous()
-            },
-            PATIENCE,
-        )
-        .await;
+        let limits = Limits {
+            handshake_timeout: SHORT,
+            ..Limits::generous()
+        };
+        let server = start(limits, PATIENCE).await;
         for silent in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n"] {
             assert_eq!(everything(&mut server.send(silent).await).await, "");
         }
@@ -232,14 +256,11 @@ async fn a_peer_that_shows_no_protocol_is_closed() {
 #[tokio::test]
 async fn a_header_that_never_ends_times_out() {
     local(async {
-        let server = start(
-            Limits {
-                header_timeout: SHORT,
-                ..Limits::generous()
-            },
-            PATIENCE,
-        )
-        .await;
+        let limits = Limits {
+            header_timeout: SHORT,
+            ..Limits::generous()
+        };
+        let server = start(limits, PATIENCE).await;
         let (mut read, mut write) = server.send(b"GET / HTTP/1.1\r\n").await.into_split();
         let drip = async {
             while write.write_all(b"x: y\r\n").await.is_ok() {
@@ -266,14 +287,11 @@ async fn a_header_that_never_ends_times_out() {
 #[tokio::test]
 async fn an_idle_connection_is_closed_between_requests() {
     local(async {
-        let server = start(
-            Limits {
-                header_timeout: SHORT,
-                ..Limits::generous()
-            },
-            PATIENCE,
-        )
-        .await;
+        let limits = Limits {
+            header_timeout: SHORT,
+            ..Limits::generous()
+        };
+        let server = start(limits, PATIENCE).await;
         let mut stream = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
         assert!(everything(&mut stream).await.ends_with("here"));
     })

@@ -40,7 +40,7 @@ impl Core {
     }
 
     /// Records an event if the clock differs by more than [`SHOWN`], and warns if it differs by more than [`TOLERATED`]. Does so
-    /// again only when the difference has changed much since the last report, including a return to a right clock. The timeline of
+    /// again only when the difference has changed much since the last report, also when the clock is right again. The timeline of
     /// the instance has the last reported difference. Does nothing for an unknown instance.
     pub(super) fn report_clock(&self, instance: InstanceId, skew: Option<i32>) {
         let Some(skew) = skew else {

@@ -43,7 +43,7 @@ pub const RATES: register::RateLimits = register::RateLimits {
     per_second: 10,
     burst: 100,
 };
-/// The most ids that one message may bring.
+/// The most ids that one message may contain.
 pub const MAX_HELD: usize = 8;
 /// The limits of the properties of an instance.
 pub const CAPS: Caps = Caps {

@@ -85,25 +85,22 @@ fn print_event(event: &Event, output: &mut Output) -> Result<(), Error> {
 /// An event as a line of text: the time, the kind, and the subject.
 fn line(event: &Event, data: &Value, is_coloured: bool) -> String {
     let word = |key: &str| data[key].as_str();
-    let time = word("time").or(word("at")).unwrap_or("-");
-    let kind = word("to").or(word("kind")).or(word("what"));
-    let kind = text::escaped(kind.unwrap_or(&event.name));
+    let time = word("time").unwrap_or("-");
+    let kind = text::escaped(word("kind").unwrap_or(&event.name));
     let padding = " ".repeat(17_usize.saturating_sub(text::width(&kind)));
     let kind = Colour::of(&kind).paint(&kind, is_coloured);
     let sentence = word("text").map(str::to_owned);
-    let sentence = sentence.unwrap_or_else(|| fields(data, &["at", "to", "what"]));
+    let sentence = sentence.unwrap_or_else(|| fields(data));
     let time = text::escaped(time);
     format!("{time}  {kind}{padding}  {}", text::escaped(&sentence))
 }
 
-/// The fields of an event without a text, except these.
-fn fields(data: &Value, without: &[&str]) -> String {
+/// The fields of an event without a text.
+fn fields(data: &Value) -> String {
     let Value::Object(fields) = data else {
         return data.to_string();
     };
-    let fields = fields
-        .iter()
-        .filter(|(name, value)| !without.contains(&name.as_str()) && **value != "");
+    let fields = fields.iter().filter(|(_, value)| **value != "");
     let fields = fields.map(|(name, value)| match value.as_str() {
         Some(text) => format!("{name}={text}"),
         None => format!("{name}={value}"),

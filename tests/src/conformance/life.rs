@@ -1,3 +1,13 @@
+//! The life of one agent: the test of every [`Promise`] to it, in their order.
+//!
+//! An application with the agent runs beside a collector of its own. The collector's terms and the deadlines of the test follow
+//! from the agent's period. Each promise is a method of [`Life`] that returns the first difference between the actual and the
+//! promised behaviour as a text. A broken promise does not end the life, except the first one: an agent that is not listed is not
+//! tested further.
+//!
+//! The ids that an agent holds can be read from an application with an agent of 5.x, and only from it. Later agents are observed
+//! through the collector alone.
+
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -19,9 +29,9 @@ const SLACK: Duration = Duration::from_secs(5);
 /// The shortest observation of an idle agent.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The tolerance when two answers report the same time: the collector computes the time from two clocks, which differ after a
+/// The tolerance when two answers report the same time. The collector computes the time from two clocks, which differ after a
 /// restart.
-const WOBBLE: Duration = Duration::from_millis(10);
+const CLOCK_TOLERANCE: Duration = Duration::from_millis(10);
 
 /// The ids of the only application and instance: the first ids of the sequences.
 const FIRST_APPLICATION: i32 = -1;
@@ -81,11 +91,12 @@ pub(super) async fn of(agent: Agent, starting: &Semaphore) -> Row {
 }
 
 impl Life {
+    /// Tests a promise.
     async fn keeps(&mut self, promise: Promise) -> Outcome {
         match self.test(promise).await {
             Ok(()) => Outcome::Held,
-            Err(instead) => Outcome::Broken {
-                instead,
+            Err(difference) => Outcome::Broken {
+                instead: difference,
                 log: self.application.log(),
             },
         }
@@ -104,10 +115,11 @@ impl Life {
         }
     }
 
+    /// [`Promise::Registers`]. An agent of 5.x also gets the first ids of the sequences.
     async fn registers(&self) -> Result<(), String> {
         self.application.started().await?;
         let instance = self
-            .becomes(self.agent.period + SLACK, |instance| {
+            .wait_until(self.agent.period + SLACK, |instance| {
                 instance.state == State::Up && !instance.adopted
             })
             .await?;
@@ -116,24 +128,24 @@ impl Life {
             Generation::V6 => "6.x",
             Generation::V8 => "8.x",
         };
-        same(
+        expect_equal(
             "generation",
             instance.generation.as_deref(),
             Some(generation),
         )?;
         if self.agent.generation == Generation::V5 {
-            same("instance", instance.id, FIRST_INSTANCE)?;
-            same(
+            expect_equal("instance", instance.id, FIRST_INSTANCE)?;
+            expect_equal(
                 "application",
                 instance.application_id,
                 Some(FIRST_APPLICATION),
             )?;
-            same(
+            expect_equal(
                 "the agent's application",
                 self.id("application").await?,
                 FIRST_APPLICATION,
             )?;
-            same(
+            expect_equal(
                 "the agent's instance",
                 self.id("instance").await?,
                 FIRST_INSTANCE,
@@ -142,6 +154,7 @@ impl Life {
         Ok(())
     }
 
+    /// [`Promise::ShowsProperties`]. The keys of the properties depend on the agent's generation.
     async fn shows_properties(&self) -> Result<(), String> {
         let (process, host, with_language) = match self.agent.generation {
             Generation::V5 => ("process_no", "host_name", false),
@@ -154,11 +167,12 @@ impl Life {
                 && instance.properties.contains_key(host)
                 && instance.language.is_some() == with_language
         };
-        self.becomes(2 * self.agent.period + SLACK, reported)
+        self.wait_until(2 * self.agent.period + SLACK, reported)
             .await?;
         Ok(())
     }
 
+    /// [`Promise::AssignsNames`]. A call of the application creates the names.
     async fn assigns_names(&mut self) -> Result<(), String> {
         self.application.call("/orders", "payment:9090");
         if self.agent.generation == Generation::V6 {
@@ -169,8 +183,8 @@ impl Life {
             self.id("exit /orders").await?,
         ];
         operations.sort_unstable();
-        same("operations", operations, [-1, 2])?;
-        same("address", self.id("address payment:9090").await?, -1)
+        expect_equal("operations", operations, [-1, 2])?;
+        expect_equal("address", self.id("address payment:9090").await?, -1)
     }
 
     /// Checks that an agent which does not report its ids has received them: it requests each name once, because without an id it
@@ -182,14 +196,14 @@ impl Life {
         ];
         let answered_once = until(self.agent.period + SLACK, async || {
             for call in CALLS {
-                same(call, self.answered(call).await?, 1)?;
+                expect_equal(call, self.answered(call).await?, 1)?;
             }
             Ok::<_, String>(())
         });
         answered_once.await?;
         tokio::time::sleep(5 * self.agent.period).await;
         for call in CALLS {
-            same(call, self.answered(call).await?, 1)?;
+            expect_equal(call, self.answered(call).await?, 1)?;
         }
         Ok(())
     }
@@ -201,6 +215,7 @@ impl Life {
         self.collector.query().metric(&counter).await
     }
 
+    /// [`Promise::StaysUp`]. The state must not have changed since a signal before the observation.
     async fn stays_up(&mut self) -> Result<(), String> {
         let before = self.instance().await?;
         // The effects of this request are part of the minute whose log is checked next.
@@ -210,7 +225,7 @@ impl Life {
             .await?;
         tokio::time::sleep(MINUTE.max(5 * self.agent.period)).await;
         let after = self.instance().await?;
-        same("state", after.state, State::Up)?;
+        expect_equal("state", after.state, State::Up)?;
         if after.since < renewed.last_seen_at {
             Ok(())
         } else {
@@ -218,6 +233,7 @@ impl Life {
         }
     }
 
+    /// [`Promise::LogsNoError`].
     fn logs_no_error(&self) -> Result<(), String> {
         let errors = self.application.errors();
         match errors.first() {
@@ -226,30 +242,32 @@ impl Life {
         }
     }
 
+    /// [`Promise::SurvivesRestart`]. The instance keeps its ids, and other agents get other ids.
     async fn survives_restart(&mut self) -> Result<(), String> {
         let before = self.instance().await?;
         self.collector.restart().await;
         let after = self
-            .next_signal_after(&before, self.returns_within())
+            .next_signal_after(&before, self.longest_return())
             .await?;
-        same("state", after.state, State::Up)?;
-        same("instance", after.id, before.id)?;
-        same("application", after.application_id, before.application_id)?;
-        same("UUID", after.uuid, before.uuid)?;
-        same(
+        expect_equal("state", after.state, State::Up)?;
+        expect_equal("instance", after.id, before.id)?;
+        expect_equal("application", after.application_id, before.application_id)?;
+        expect_equal("UUID", after.uuid, before.uuid)?;
+        expect_equal(
             "first registration",
             after.registered_at,
             before.registered_at,
         )?;
-        same("adopted", after.adopted, false)?;
+        expect_equal("adopted", after.adopted, false)?;
         if self.agent.generation == Generation::V5 {
             self.ids_never_changed()?;
-            let others = self.registers_others().await?;
-            same("others", others, (2, FIRST_INSTANCE + 1))?;
+            let others = self.register_others().await?;
+            expect_equal("others", others, (2, FIRST_INSTANCE + 1))?;
         }
         Ok(())
     }
 
+    /// [`Promise::Heals`]. The ids of an agent of 5.x are adopted. Later agents are listed again with their properties.
     async fn heals(&mut self) -> Result<(), String> {
         if self.agent.generation == Generation::V5 {
             self.loses_store().await;
@@ -260,10 +278,11 @@ impl Life {
         let known = |instance: &Instance| {
             instance.state == State::Up && !instance.adopted && instance.uuid == before.uuid
         };
-        self.becomes(self.returns_within(), known).await?;
+        self.wait_until(self.longest_return(), known).await?;
         self.shows_properties().await
     }
 
+    /// Kills the collector, deletes its store, and starts it again.
     async fn loses_store(&mut self) {
         self.collector.kill();
         self.collector.lose_store();
@@ -274,24 +293,25 @@ impl Life {
     async fn is_adopted(&mut self) -> Result<(), String> {
         let query = self.collector.query();
         // JVM metrics name only the instance; trace segments also name its application.
-        let up = until(self.returns_within(), async || {
+        let up = until(self.longest_return(), async || {
             let instance = query.instance(FIRST_INSTANCE).await?;
-            same("state", instance.state, State::Up)?;
-            same("adopted", instance.adopted, true)
+            expect_equal("state", instance.state, State::Up)?;
+            expect_equal("adopted", instance.adopted, true)
         });
         up.await?;
         self.application.call("/orders", "payment:9090");
         let belongs = until(SLACK, async || {
             let application = query.instance(FIRST_INSTANCE).await?.application_id;
-            same("application", application, Some(FIRST_APPLICATION))
+            expect_equal("application", application, Some(FIRST_APPLICATION))
         });
         belongs.await?;
         self.ids_never_changed()?;
-        let (application, instance) = self.registers_others().await?;
-        differs("application", application, FIRST_APPLICATION)?;
-        differs("instance", instance, FIRST_INSTANCE)
+        let (application, instance) = self.register_others().await?;
+        expect_other("application", application, FIRST_APPLICATION)?;
+        expect_other("instance", instance, FIRST_INSTANCE)
     }
 
+    /// [`Promise::NoticesDeath`]. The terms begin with the last signal, which may have been a period before the death.
     async fn notices_death(&mut self) -> Result<(), String> {
         let id = match self.agent.generation {
             Generation::V5 => FIRST_INSTANCE,
@@ -299,12 +319,10 @@ impl Life {
         };
         let query = self.collector.query();
         self.application.kill();
-        for (state, within) in [
-            (State::Silent, self.agent.period + 2 * SLACK),
-            (State::Down, 2 * SLACK),
-        ] {
+        let (silent_within, down_within) = (self.agent.period + 2 * SLACK, 2 * SLACK);
+        for (state, within) in [(State::Silent, silent_within), (State::Down, down_within)] {
             let noticed = until(within, async || {
-                same("state", query.instance(id).await?.state, state)
+                expect_equal("state", query.instance(id).await?.state, state)
             });
             noticed.await?;
         }
@@ -317,20 +335,20 @@ impl Life {
         before: &Instance,
         within: Duration,
     ) -> Result<Instance, String> {
-        self.becomes(within, |instance| {
-            instance.last_seen_at > before.last_seen_at + WOBBLE
+        self.wait_until(within, |instance| {
+            instance.last_seen_at > before.last_seen_at + CLOCK_TOLERANCE
         })
         .await
     }
 
     /// The longest time until an agent reports again: two ticks of its channel and one of its heartbeat, and the time to back off
     /// once.
-    fn returns_within(&self) -> Duration {
+    fn longest_return(&self) -> Duration {
         3 * self.agent.period + 2 * SLACK
     }
 
     /// Waits until `wanted` holds for the only instance.
-    async fn becomes(
+    async fn wait_until(
         &self,
         within: Duration,
         wanted: impl Fn(&Instance) -> bool,
@@ -354,7 +372,7 @@ impl Life {
         let [application] = applications.as_slice() else {
             return Err(format!("not one application: {applications:?}"));
         };
-        same("code", application.code.as_deref(), Some(CODE))?;
+        expect_equal("code", application.code.as_deref(), Some(CODE))?;
         let mut instances = query.instances(application.id).await?;
         match (instances.pop(), instances.as_slice()) {
             (Some(instance), []) => Ok(instance),
@@ -362,29 +380,30 @@ impl Life {
         }
     }
 
-    /// Waits for the id of `what`, in an agent that can be queried.
-    async fn id(&self, what: &str) -> Result<i32, String> {
+    /// Waits until an agent of 5.x knows the id of `subject`, such as `instance` or `entry /orders`.
+    async fn id(&self, subject: &str) -> Result<i32, String> {
         self.application
-            .id(what, 5 * self.agent.period + SLACK)
+            .id(subject, 5 * self.agent.period + SLACK)
             .await
     }
 
+    /// Checks that an agent of 5.x has held no ids but the first ones.
     fn ids_never_changed(&self) -> Result<(), String> {
-        let held = |what| self.application.ids(what);
-        same(
+        let held = |subject| self.application.ids(subject);
+        expect_equal(
             "ids of the application",
             held("application"),
             vec![FIRST_APPLICATION],
         )?;
-        same(
+        expect_equal(
             "ids of the instance",
             held("instance"),
             vec![FIRST_INSTANCE],
         )
     }
 
-    /// Registers another application and another instance over HTTP, which needs no token here.
-    async fn registers_others(&self) -> Result<(i32, i32), String> {
+    /// Registers another application and another instance over HTTP, which needs no token here, and returns their ids.
+    async fn register_others(&self) -> Result<(i32, i32), String> {
         let http = self.collector.http(self.collector.listeners().jetty);
         let reply = http.post("/application/register", r#"["other"]"#).await?;
         let application = reply.json::<Vec<Registered>>()[0].i;
@@ -394,17 +413,23 @@ impl Life {
     }
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: T, wanted: T) -> Result<(), String> {
+/// Fails if a value is not the wanted one.
+fn expect_equal<T: PartialEq + std::fmt::Debug>(
+    name: &str,
+    is: T,
+    wanted: T,
+) -> Result<(), String> {
     if is == wanted {
         Ok(())
     } else {
-        Err(format!("{what} is {is:?}, not {wanted:?}"))
+        Err(format!("{name} is {is:?}, not {wanted:?}"))
     }
 }
 
-fn differs<T: PartialEq + std::fmt::Debug>(what: &str, is: T, unwanted: T) -> Result<(), String> {
-    if is == unwanted {
-        Err(format!("{what} is {is:?}, which is the agent's"))
+/// Fails if an id of another agent is one that the agent holds.
+fn expect_other<T: PartialEq + std::fmt::Debug>(name: &str, is: T, held: T) -> Result<(), String> {
+    if is == held {
+        Err(format!("{name} is {is:?}, which is the agent's"))
     } else {
         Ok(())
     }

@@ -1,3 +1,18 @@
+//! Checks the ids in a history.
+//!
+//! The checker does not search for an order of the operations. It collects the period in which each id was assigned or adopted,
+//! and checks rules that hold in every order that the model allows:
+//!
+//! 1. A key has one id, and an id has one key.
+//! 2. At the end, every member has every requested key and every adopted id.
+//! 3. The ids of a dictionary are those of its sequence. Only adopted ids are skipped, and an adopted id is not assigned later.
+//! 4. No id was certainly assigned before the first request for an earlier id of the sequence.
+//! 5. A member reports no id as unknown to a process whose signal was sent after the id was assigned.
+//! 6. The reports of states obey the rule in [`liveness`].
+//!
+//! Operations that overlap in time may have happened in either order, so the checker accepts both. It does not check how fast a
+//! member answers, or which requests fail.
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fmt,
@@ -67,35 +82,37 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// The period in which an id can have been assigned or adopted.
+/// The period in which an id was assigned or adopted.
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    /// The time of the first request that can have caused it.
-    sent: Duration,
-    /// The time of the first answer that proves it.
-    known: Duration,
+    /// Not before this time: that of the first request that can have caused it.
+    earliest: Duration,
+    /// Not after this time: that of the first answer that proves it. [`Duration::MAX`] if no answer does.
+    latest: Duration,
 }
 
 impl Window {
     const NEVER: Self = Self {
-        sent: Duration::MAX,
-        known: Duration::MAX,
+        earliest: Duration::MAX,
+        latest: Duration::MAX,
     };
 
     fn record(&mut self, operation: &Operation) {
-        self.sent = self.sent.min(operation.sent);
+        self.earliest = self.earliest.min(operation.sent);
         if operation.answer.is_ok() {
-            self.known = self.known.min(operation.ended);
+            self.latest = self.latest.min(operation.ended);
         }
     }
 }
 
-/// The facts of the history, indexed by key and by id.
+/// The facts that follow from the answers.
 #[derive(Debug, Default)]
 struct Facts {
-    ids: BTreeMap<Key, i32>,
-    keys: BTreeMap<(Dictionary, i32), Key>,
+    id_of: BTreeMap<Key, i32>,
+    key_of: BTreeMap<(Dictionary, i32), Key>,
+    /// When the id of each requested key was assigned.
     assigned: BTreeMap<Key, Window>,
+    /// When each id that an agent reported was adopted.
     adopted: BTreeMap<(Dictionary, i32), Window>,
     resets: Vec<Reset>,
 }
@@ -120,7 +137,7 @@ impl History {
             facts.record(operation)?;
         }
         for (member, dump) in self.dumps.iter().enumerate() {
-            facts.compare(member, dump)?;
+            facts.check_dump(member, dump)?;
         }
         for dictionary in Dictionary::ALL {
             facts.check_sequence(dictionary)?;
@@ -137,7 +154,7 @@ impl Facts {
                 let window = self.assigned.entry(key.clone()).or_insert(Window::NEVER);
                 window.record(operation);
                 if let Ok(Reply::Id(id)) = operation.answer {
-                    self.learn(key, id)?;
+                    self.record_id(key, id)?;
                 }
             }
             &Request::Recover {
@@ -167,13 +184,13 @@ impl Facts {
         Ok(())
     }
 
-    /// Records the id of a key, and checks that each key has one id and each id one key.
-    fn learn(&mut self, key: &Key, id: i32) -> Result<(), Violation> {
-        let known = *self.ids.entry(key.clone()).or_insert(id);
-        if known != id {
-            return Err(Violation::TwoIds(key.clone(), [known, id]));
+    /// Records the id of a key, and checks that the key has no other id and the id no other key.
+    fn record_id(&mut self, key: &Key, id: i32) -> Result<(), Violation> {
+        let before = *self.id_of.entry(key.clone()).or_insert(id);
+        if before != id {
+            return Err(Violation::TwoIds(key.clone(), [before, id]));
         }
-        match self.keys.entry((key.dictionary(), id)) {
+        match self.key_of.entry((key.dictionary(), id)) {
             Entry::Vacant(entry) => drop(entry.insert(key.clone())),
             Entry::Occupied(entry) if entry.get() == key => {}
             Entry::Occupied(entry) => {
@@ -184,20 +201,19 @@ impl Facts {
     }
 
     /// Checks that a member's final state has every requested key and every adopted id.
-    fn compare(&mut self, member: usize, dump: &Dump) -> Result<(), Violation> {
+    fn check_dump(&mut self, member: usize, dump: &Dump) -> Result<(), Violation> {
         for (key, id) in &dump.ids {
-            self.learn(key, *id)?;
+            self.record_id(key, *id)?;
         }
         let forgotten = self.assigned.keys().find(|key| !dump.ids.contains_key(key));
         if let Some(key) = forgotten {
             return Err(Violation::ForgottenKey(member, key.clone()));
         }
-        let is_forgotten =
-            |id, window: &Window| window.known < Duration::MAX && !dump.on_record.contains(id);
-        let forgotten = self
-            .adopted
-            .iter()
-            .find(|(id, window)| is_forgotten(*id, window));
+        let is_forgotten = |(id, window): &(&(Dictionary, i32), &Window)| {
+            let is_acknowledged = window.latest < Duration::MAX;
+            is_acknowledged && !dump.on_record.contains(*id)
+        };
+        let forgotten = self.adopted.iter().find(is_forgotten);
         if let Some((&(dictionary, id), _)) = forgotten {
             return Err(Violation::ForgottenAdoption(member, dictionary, id));
         }
@@ -206,65 +222,59 @@ impl Facts {
 
     /// Checks that ids were assigned in the order of the sequence, and that only adopted ids were skipped.
     fn check_sequence(&self, dictionary: Dictionary) -> Result<(), Violation> {
-        let mut missing = self
-            .keys
-            .range((dictionary, i32::MIN)..=(dictionary, i32::MAX))
-            .count();
-        // Among the ids so far, the id whose first request is the latest, and the time of that request.
-        let mut latest: Option<(i32, Duration)> = None;
+        let all = (dictionary, i32::MIN)..=(dictionary, i32::MAX);
+        let mut unvisited = self.key_of.range(all).count();
+        // The lower bound for every later id of the sequence: it was assigned after this id, whose first request was at this time.
+        let mut not_before: Option<(i32, Duration)> = None;
         for id in dictionary.sequence() {
-            if missing == 0 {
+            if unvisited == 0 {
                 break;
             }
             let adopted = self.adopted.get(&(dictionary, id)).copied();
-            let sent = match self.keys.get(&(dictionary, id)) {
+            let earliest = match self.key_of.get(&(dictionary, id)) {
                 Some(key) => {
-                    missing -= 1;
-                    let adopted = adopted.unwrap_or(Window::NEVER);
-                    self.check_assigned(dictionary, id, key, adopted, latest)?;
-                    self.assigned[key].sent
+                    unvisited -= 1;
+                    let assigned = self.assignment(id, key, adopted)?;
+                    if let Some((earlier, time)) = not_before
+                        && assigned.latest < time
+                    {
+                        return Err(Violation::OutOfOrder(dictionary, [earlier, id]));
+                    }
+                    assigned.earliest
                 }
-                // Later ids of the sequence were assigned after this adoption; otherwise this id would have been assigned.
-                None => adopted.ok_or(Violation::Gap(dictionary, id))?.sent,
+                // The id was skipped, so it was adopted before any later id was assigned.
+                None => adopted.ok_or(Violation::Gap(dictionary, id))?.earliest,
             };
-            if latest.is_none_or(|(_, latest)| latest < sent) {
-                latest = Some((id, sent));
+            if not_before.is_none_or(|(_, time)| time < earliest) {
+                not_before = Some((id, earliest));
             }
         }
         Ok(())
     }
 
+    /// The period in which `id` was assigned to `key`. Checks that the id was not adopted before.
+    fn assignment(&self, id: i32, key: &Key, adopted: Option<Window>) -> Result<Window, Violation> {
+        let assigned = self.assigned[key];
+        let adopted = adopted.unwrap_or(Window::NEVER);
+        if adopted.latest < assigned.earliest {
+            return Err(Violation::AdoptedAssigned(id, key.clone()));
+        }
+        // An adopted id is never assigned, so the assignment came first, and an acknowledged adoption proves it too.
+        Ok(Window {
+            earliest: assigned.earliest,
+            latest: assigned.latest.min(adopted.latest),
+        })
+    }
+
     /// Checks that no member reports an id as unknown after the answer that assigned it.
     fn check_resets(&self) -> Result<(), Violation> {
         let was_assigned = |reset: &&Reset| {
-            let window = self.assigned.get(&reset.process);
-            window.is_some_and(|window| window.known < reset.sent)
+            let assigned = self.assigned.get(&reset.process);
+            assigned.is_some_and(|assigned| assigned.latest < reset.sent)
         };
         let Some(reset) = self.resets.iter().find(was_assigned) else {
             return Ok(());
         };
         Err(Violation::Reset(reset.member, reset.process.clone()))
-    }
-
-    /// Checks that the id of `key` was assigned after all earlier ids of the sequence, and before the id was adopted.
-    fn check_assigned(
-        &self,
-        dictionary: Dictionary,
-        id: i32,
-        key: &Key,
-        adopted: Window,
-        latest: Option<(i32, Duration)>,
-    ) -> Result<(), Violation> {
-        let window = self.assigned[key];
-        if adopted.known < window.sent {
-            return Err(Violation::AdoptedAssigned(id, key.clone()));
-        }
-        let known = window.known.min(adopted.known);
-        match latest {
-            Some((earlier, sent)) if known < sent => {
-                Err(Violation::OutOfOrder(dictionary, [earlier, id]))
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -1,9 +1,13 @@
 //! Checks that no member reports an instance as down while its signals arrive at any member.
 //!
-//! A member may report an instance as down only after [`History::down_after`] without a signal. The checker knows when a signal was
-//! sent and answered, but not when it arrived. So it assumes the longest possible period without a signal: from the request of one
-//! signal to the answer of the next. A period does not count if it ended before the same member last reported the instance in
-//! another state. If no period is long enough, the report certainly violates the promise.
+//! A member may report an instance as down only after [`History::down_after`] without a signal at any member. The checker knows
+//! when a signal was sent and answered, but not when it arrived. So it takes the longest period without a signal that is possible:
+//! from the request of one signal to the answer of the next. A report is refused if even that period is shorter than the term.
+//!
+//! A silence that ended before the same member last reported the instance in another state does not excuse the report: by then
+//! the member knew that the instance had returned.
+//!
+//! Only acknowledged signals count. The checker does not require that a member ever reports an instance as down.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,13 +17,18 @@ use crate::{key::Key, query::State};
 #[cfg(test)]
 mod tests;
 
-/// The times of a signal's request and of its answer.
-type Sign = (Duration, Duration);
+/// An acknowledged signal. It arrived between its request and its answer.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+struct Acknowledged {
+    sent: Duration,
+    answered: Duration,
+}
 
-/// The recorded facts about one process.
+/// A process with an assigned id.
 struct Process<'a> {
     key: &'a Key,
-    signs: Vec<Sign>,
+    /// In the order in which they were sent. The registration is the first.
+    signals: Vec<Acknowledged>,
 }
 
 /// Checks every report of the history.
@@ -27,16 +36,17 @@ pub(super) fn check(history: &History) -> Result<(), Violation> {
     let processes = processes(history);
     let mut reports = history.reports.iter().collect::<Vec<_>>();
     reports.sort_by_key(|report| report.sent);
-    // The time of each member's last report of each instance as not down.
-    let mut alive = BTreeMap::new();
+    // When each member last reported each instance in a state other than down.
+    let mut last_not_down = BTreeMap::new();
     for report in reports {
         for (instance, state) in &report.states {
-            let place = (report.member, *instance);
+            let reported_by = (report.member, *instance);
             if *state != State::Down {
-                alive.insert(place, report.sent);
+                last_not_down.insert(reported_by, report.sent);
             } else if let Some(process) = processes.get(instance) {
-                let since = alive.get(&place).copied().unwrap_or_default();
-                if !process.may_have_been_silent(history.down_after, since, report) {
+                let returned_at = last_not_down.get(&reported_by).copied();
+                let returned_at = returned_at.unwrap_or_default();
+                if !process.may_have_been_silent(history.down_after, returned_at, report) {
                     let key = process.key.clone();
                     return Err(Violation::Down(report.member, key, report.sent));
                 }
@@ -46,7 +56,7 @@ pub(super) fn check(history: &History) -> Result<(), Violation> {
     Ok(())
 }
 
-/// The processes with an assigned id, by id, each with its acknowledged signals.
+/// The processes by their ids.
 fn processes(history: &History) -> BTreeMap<i32, Process<'_>> {
     let mut processes = BTreeMap::new();
     for operation in &history.operations {
@@ -62,23 +72,28 @@ fn processes(history: &History) -> BTreeMap<i32, Process<'_>> {
         };
         let process = processes.entry(instance).or_insert(Process {
             key,
-            signs: Vec::new(),
+            signals: Vec::new(),
         });
-        process.signs.push((operation.sent, operation.ended));
+        process.signals.push(Acknowledged {
+            sent: operation.sent,
+            answered: operation.ended,
+        });
     }
     for process in processes.values_mut() {
-        process.signs.sort_unstable();
+        process.signals.sort_unstable();
     }
     processes
 }
 
 impl Process<'_> {
-    /// Whether the process can have been silent for `term` before `report`, in a period that had not ended at `since`.
-    fn may_have_been_silent(&self, term: Duration, since: Duration, report: &Report) -> bool {
-        let ends = self.signs.iter().skip(1).map(|(_, ended)| *ended);
-        let ends = ends.chain([Duration::MAX]);
-        self.signs.iter().zip(ends).any(|((sent, _), end)| {
-            end >= since && end.min(report.ended).saturating_sub(*sent) >= term
+    /// Whether the process can have been silent for `term` before `report`, in a silence that lasted until `returned_at` or longer.
+    fn may_have_been_silent(&self, term: Duration, returned_at: Duration, report: &Report) -> bool {
+        let next_answers = self.signals.iter().skip(1).map(|signal| signal.answered);
+        // After the last signal the silence has no end.
+        let next_answers = next_answers.chain([Duration::MAX]);
+        self.signals.iter().zip(next_answers).any(|(signal, end)| {
+            let silence = end.min(report.ended).saturating_sub(signal.sent);
+            end >= returned_at && silence >= term
         })
     }
 }

@@ -1,3 +1,5 @@
+//! A collector in a process of its own: starts, stops and restarts it, and checks its log.
+
 use std::{
     fmt,
     net::SocketAddr,
@@ -21,11 +23,25 @@ pub struct Collector {
     listeners: Listeners,
     child: Option<Child>,
     data: PathBuf,
+    /// The texts of allowed warnings and errors.
     expected: Vec<String>,
+    /// Whether every warning is allowed.
     expects_warnings: bool,
+    /// The output of the processes that have ended.
     log: Vec<Line>,
-    _own: Option<TempDir>,
+    /// Deletes the data directory, unless the test has given one.
+    _temporary: Option<TempDir>,
 }
+
+/// Warnings that are always allowed, because many tests end instances. The collector logs each such end for operators.
+const DEPARTURES: [&str; 6] = [
+    "instance down",
+    "more instances down",
+    "service instance lost",
+    "more service instances lost",
+    "service instance unhealthy",
+    "more service instances unhealthy",
+];
 
 impl Collector {
     /// A collector with default options.
@@ -48,7 +64,7 @@ impl Collector {
     /// # Panics
     /// When the face is not listening within [`PATIENCE`](crate::PATIENCE), or the patience of the options.
     pub async fn nacos(&self) -> SocketAddr {
-        self.bound("nacos").await
+        self.address_of("nacos").await
     }
 
     /// The directory of its store.
@@ -97,11 +113,8 @@ impl Collector {
     /// The log so far, including that of earlier starts.
     pub fn log(&self) -> Vec<Line> {
         let running = self.child.iter().flat_map(|child| child.stderr.so_far());
-        self.log
-            .iter()
-            .cloned()
-            .chain(running.map(|line| Line::parse(&line)))
-            .collect()
+        let running = running.map(|line| Line::parse(&line));
+        self.log.iter().cloned().chain(running).collect()
     }
 
     /// Waits for a line of the running collector's log that `wanted` accepts.
@@ -134,6 +147,7 @@ impl Collector {
         self.memory("VmHWM:")
     }
 
+    /// A size in the process's status, in bytes.
     fn memory(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))
             .expect("a running collector");
@@ -154,12 +168,12 @@ impl Collector {
     /// When it is stopped.
     pub fn lift_limit(&self, resource: Resource) {
         let hard = getrlimit(resource).maximum;
-        let own = Rlimit {
+        let lifted = Rlimit {
             current: hard,
             maximum: hard,
         };
         let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
-        prlimit(id, resource, own).expect("a limit that this process has, too");
+        prlimit(id, resource, lifted).expect("a limit that this process has, too");
     }
 
     /// Kills the collector (SIGKILL) and returns when the process has ended.
@@ -169,7 +183,7 @@ impl Collector {
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("a running collector");
         child.kill();
-        self.keep_log(&child);
+        self.keep_output(&child);
         self.check_log();
     }
 
@@ -197,7 +211,7 @@ impl Collector {
     pub async fn exit(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running collector");
         let status = child.exit(self.options.within()).await;
-        self.keep_log(&child);
+        self.keep_output(&child);
         self.check_log();
         status
     }
@@ -210,7 +224,7 @@ impl Collector {
         if self.child.is_some() {
             self.kill();
         }
-        self.start_again().await;
+        self.spawn().await;
     }
 
     /// Deletes the data directory, so that the store is lost.
@@ -225,8 +239,13 @@ impl Collector {
         std::fs::remove_dir_all(&self.data).expect("deleting the data directory");
     }
 
-    /// Starts a collector with these options and data, and waits until it is ready. The directory `own` is deleted with this value.
-    pub(super) async fn with(options: Options, data: PathBuf, own: Option<TempDir>) -> Self {
+    /// Starts a collector with these options and data, and waits until it is ready. The directory `temporary` is deleted with this
+    /// value.
+    pub(super) async fn start_with(
+        options: Options,
+        data: PathBuf,
+        temporary: Option<TempDir>,
+    ) -> Self {
         let mut collector = Self {
             options,
             listeners: Listeners::free(),
@@ -235,20 +254,21 @@ impl Collector {
             expected: Vec::new(),
             expects_warnings: false,
             log: Vec::new(),
-            _own: own,
+            _temporary: temporary,
         };
-        collector.start_again().await;
+        collector.spawn().await;
         collector
     }
 
-    async fn start_again(&mut self) {
+    /// Starts the process, and waits until it is ready.
+    async fn spawn(&mut self) {
         self.child = Some(self.options.spawn(&self.data, self.listeners));
         self.listeners = Listeners {
-            naming: self.bound("naming").await,
-            remote: self.bound("remote").await,
-            grpc: self.bound("agent_gRPC").await,
-            jetty: self.bound("agent_jetty").await,
-            ui: self.bound("ui").await,
+            naming: self.address_of("naming").await,
+            remote: self.address_of("remote").await,
+            grpc: self.address_of("agent_gRPC").await,
+            jetty: self.address_of("agent_jetty").await,
+            ui: self.address_of("ui").await,
         };
         let probe = http::Client::new(self.listeners.ui);
         eventually(self.options.within(), async || {
@@ -260,7 +280,8 @@ impl Collector {
         .await;
     }
 
-    async fn bound(&self, module: &str) -> SocketAddr {
+    /// The address of a listener, from the log of the running collector.
+    async fn address_of(&self, module: &str) -> SocketAddr {
         let line = self
             .wait_for_log(|line| line.message == "listening" && line.text("module") == Some(module))
             .await;
@@ -274,50 +295,40 @@ impl Collector {
         self.child.as_ref().expect("a running collector")
     }
 
-    fn keep_log(&mut self, child: &Child) {
-        self.log
-            .extend(child.stderr.so_far().iter().map(|line| Line::parse(line)));
-        self.log
-            .extend(child.stdout.so_far().iter().map(|line| Line::parse(line)));
+    /// Adds the output of an ended process to the log. A line on standard output counts as an unexpected line of the log.
+    fn keep_output(&mut self, child: &Child) {
+        for output in [&child.stderr, &child.stdout] {
+            let lines = output.so_far();
+            self.log.extend(lines.iter().map(|line| Line::parse(line)));
+        }
     }
 
+    /// Checks that the output of the ended processes has no unexpected line.
     fn check_log(&self) {
-        // Some warnings are always allowed. Many tests end instances, which the collector logs as a warning for operators. A busy
-        // machine can delay a store's answer at the start, and a small machine has less memory than the default budgets.
-        let allowed = |line: &Line| {
-            let is_late = line.message == "store unavailable at start, retrying"
-                && line
-                    .text("reason")
-                    .is_some_and(|reason| reason.ends_with("no answer in time"));
-            let departures = [
-                "instance down",
-                "service instance lost",
-                "service instance unhealthy",
-            ];
-            let more = [
-                "more instances down",
-                "more service instances lost",
-                "more service instances unhealthy",
-            ];
-            let is_small_machine = line
-                .message
-                .starts_with("the memory budgets together exceed what the process may use");
-            is_late
-                || is_small_machine
-                || line.level == Level::Warn && self.expects_warnings
-                || departures.contains(&&*line.message)
-                || more.contains(&&*line.message)
-                || self.expected.iter().any(|text| line.message.contains(text))
-        };
-        let bad = self
-            .log
-            .iter()
-            .filter(|line| line.level >= Level::Warn && !allowed(line))
-            .collect::<Vec<_>>();
+        let is_unexpected = |line: &&Line| line.level >= Level::Warn && !self.allows(line);
+        let unexpected: Vec<_> = self.log.iter().filter(is_unexpected).collect();
         assert!(
-            bad.is_empty(),
-            "the collector's log has unexpected lines: {bad:#?}"
+            unexpected.is_empty(),
+            "the collector's log has unexpected lines: {unexpected:#?}"
         );
+    }
+
+    /// Whether a line of level WARN or above is allowed: by the test, or always.
+    fn allows(&self, line: &Line) -> bool {
+        // A busy machine can delay a store's answer at the start.
+        let is_late_store = line.message == "store unavailable at start, retrying"
+            && line
+                .text("reason")
+                .is_some_and(|reason| reason.ends_with("no answer in time"));
+        // A small machine has less memory than the default budgets.
+        let is_small_machine = line
+            .message
+            .starts_with("the memory budgets together exceed what the process may use");
+        is_late_store
+            || is_small_machine
+            || DEPARTURES.contains(&&*line.message)
+            || line.level == Level::Warn && self.expects_warnings
+            || self.expected.iter().any(|text| line.message.contains(text))
     }
 }
 
@@ -325,7 +336,7 @@ impl Drop for Collector {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill();
-            self.keep_log(&child);
+            self.keep_output(&child);
         }
         if thread::panicking() {
             eprintln!("the collector's log: {:#?}", self.log);

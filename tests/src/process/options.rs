@@ -94,7 +94,7 @@ impl Options {
             .data
             .clone()
             .unwrap_or_else(|| own.as_ref().expect("made above").path().join("data"));
-        Collector::with(self, data, own).await
+        Collector::start_with(self, data, own).await
     }
 
     /// Starts the collector with its data in this directory, and does not wait. For tests of the start itself.

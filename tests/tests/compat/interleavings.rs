@@ -1,11 +1,16 @@
-//! Tests that a request of one generation never changes the ids of another generation. In any order of requests, a key keeps its
-//! first id, and no adopted or assigned id is assigned to another key.
+//! Tests that a request of one generation never changes the ids of another generation.
+//!
+//! A property test generates sequences of requests, each for one face of the collector. A sequence runs twice, the second time
+//! with each request over another face. After every answer the test derives the facts that every later answer must agree with
+//! ([`Facts`]): a key keeps its first id, and no id that was assigned or adopted is assigned to another key.
+//!
+//! The requests are sent one after the other. The tests `uniqueness` and `fire` send them concurrently.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use proptest::{collection::vec, prelude::*, test_runner::Config};
 use rollcall_proto::register::{ServiceInstancePingClient, ServiceInstancePingPkg};
-use rollcall_tests::{grpc, process::Collector};
+use rollcall_tests::{grpc, key::Dictionary, process::Collector};
 use tonic::{metadata::MetadataValue, transport::Channel};
 
 use crate::face::{Client, Face, Name, Reply, Request, Sender};
@@ -13,10 +18,15 @@ use crate::face::{Client, Face, Name, Reply, Request, Sender};
 /// A request. Before it is sent, the ids that it needs are requested.
 #[derive(Clone, Debug)]
 enum Step {
+    /// The code.
     Application(String),
+    /// The code of the application, and a UUID.
     Instance(String, String),
+    /// The code of the application, the type of the span, and the name.
     Operation(String, i32, String),
+    /// A host and port.
     Address(String),
+    /// A service and its instance, as agents of 8.x name them.
     Named(String, String),
     /// With an id that may never have been assigned.
     Heartbeat(i32),
@@ -26,23 +36,28 @@ enum Step {
     Ping(i32, String, bool),
 }
 
-/// The owner of an id.
+/// A key that has an id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
+    /// The code.
     Application(String),
+    /// The id of the application, and the UUID.
     Instance(i32, String),
+    /// The id of the application, the type of the span, and the name.
     Operation(i32, i32, String),
+    /// A host and port.
     Address(String),
 }
 
 /// The facts that follow from the answers so far.
 #[derive(Default)]
 struct Facts {
+    /// The assigned ids.
     ids: HashMap<Key, i32>,
-    /// The adopted ids that belong to no key, as the kind of a key and the id.
-    held: HashSet<(u8, i32)>,
-    /// The applications of instances with adopted ids, if a segment named them.
-    owners: HashMap<i32, i32>,
+    /// The adopted ids, which belong to no key.
+    adopted: BTreeSet<(Dictionary, i32)>,
+    /// The application of each adopted instance that a segment named together with its application.
+    applications: HashMap<i32, i32>,
 }
 
 fn code() -> impl Strategy<Value = String> {
@@ -73,72 +88,77 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
 }
 
 impl Key {
-    fn kind(&self) -> u8 {
+    fn dictionary(&self) -> Dictionary {
         match self {
-            Self::Application(_) => 0,
-            Self::Instance(..) => 1,
-            Self::Operation(..) => 2,
-            Self::Address(_) => 3,
+            Self::Application(_) => Dictionary::Applications,
+            Self::Instance(..) => Dictionary::Instances,
+            Self::Operation(..) => Dictionary::Operations,
+            Self::Address(_) => Dictionary::Addresses,
         }
     }
 }
 
 impl Facts {
-    fn record(&mut self, key: Key, id: i32) {
+    /// Records the answer to a request for the id of a key.
+    fn assigned(&mut self, key: Key, id: i32) {
         if let Some(before) = self.ids.get(&key) {
             assert_eq!(id, *before, "{key:?} has another id than before");
             return;
         }
         assert!(
-            !self.is_taken(key.kind(), id),
+            !self.is_taken(key.dictionary(), id),
             "{key:?} got {id}, which belongs to another key"
         );
         self.ids.insert(key, id);
     }
 
-    fn hold(&mut self, kind: u8, id: i32) {
-        if id != 0 && !self.is_taken(kind, id) {
-            self.held.insert((kind, id));
+    /// Records that an agent reported an id that it holds. The collector adopts an id that is not taken; 0 means "none".
+    fn reported(&mut self, dictionary: Dictionary, id: i32) {
+        if id != 0 && !self.is_taken(dictionary, id) {
+            self.adopted.insert((dictionary, id));
         }
     }
 
     /// The known application of an instance.
-    fn owner(&self, instance: i32) -> Option<i32> {
+    fn application_of(&self, instance: i32) -> Option<i32> {
         let assigned = self.ids.iter().find_map(|(key, id)| match key {
             Key::Instance(application, _) if *id == instance => Some(*application),
             _ => None,
         });
-        assigned.or_else(|| self.owners.get(&instance).copied())
+        assigned.or_else(|| self.applications.get(&instance).copied())
     }
 
-    /// The UUID of the process with this id.
-    fn uuid(&self, instance: i32) -> Option<&str> {
+    /// The UUID of the process that this id was assigned to.
+    fn uuid_of(&self, instance: i32) -> Option<&str> {
         self.ids.iter().find_map(|(key, id)| match key {
             Key::Instance(_, uuid) if *id == instance => Some(uuid.as_str()),
             _ => None,
         })
     }
 
-    fn is_taken(&self, kind: u8, id: i32) -> bool {
-        let is_reserved = id == 1 && (kind == 0 || kind == 2);
-        let mut known = self.ids.iter();
-        is_reserved
-            || self.held.contains(&(kind, id))
-            || known.any(|(key, known)| key.kind() == kind && *known == id)
+    /// Whether an id is reserved, adopted or assigned.
+    fn is_taken(&self, dictionary: Dictionary, id: i32) -> bool {
+        let has_reserved = [Dictionary::Applications, Dictionary::Operations];
+        let is_reserved = id == 1 && has_reserved.contains(&dictionary);
+        let is_assigned =
+            |(key, known): (&Key, &i32)| key.dictionary() == dictionary && *known == id;
+        is_reserved || self.adopted.contains(&(dictionary, id)) || self.ids.iter().any(is_assigned)
     }
 }
 
+/// Clients of all faces of one collector, and the facts that follow from its answers.
 struct Fleet {
+    /// In the order of [`Face::ALL`].
     clients: Vec<Client>,
     pings: ServiceInstancePingClient<Channel>,
     facts: Facts,
 }
 
 impl Fleet {
-    /// Sends the request over face number `by`, or over the next face that has the call.
-    async fn send(&mut self, by: usize, request: Request) -> Reply {
+    /// Sends the request over the face with this number, or over the next one that has the call.
+    async fn send(&mut self, face: usize, request: Request) -> Reply {
         let faces = self.clients.len();
-        for face in (by..by + faces).map(|face| face % faces) {
+        for face in (face..face + faces).map(|face| face % faces) {
             if let Some(answer) = self.clients[face].send(&request).await {
                 return answer;
             }
@@ -146,27 +166,27 @@ impl Fleet {
         panic!("no face has the call of {request:?}")
     }
 
-    async fn application(&mut self, by: usize, code: String) -> i32 {
+    async fn application(&mut self, face: usize, code: String) -> i32 {
         let answer = self
-            .send(by, Request::Applications(vec![code.clone()]))
+            .send(face, Request::Applications(vec![code.clone()]))
             .await;
         let Reply::Ids(ids) = answer else {
             panic!("{answer:?}")
         };
-        self.facts.record(Key::Application(code), ids[0].1);
+        self.facts.assigned(Key::Application(code), ids[0].1);
         ids[0].1
     }
 
-    async fn instance(&mut self, by: usize, application: i32, uuid: String) {
+    async fn instance(&mut self, face: usize, application: i32, uuid: String) {
         let request = Request::Instance {
             application,
             uuid: uuid.clone(),
         };
-        let answer = self.send(by, request).await;
+        let answer = self.send(face, request).await;
         let Reply::Instance(_, id) = answer else {
             panic!("{answer:?}")
         };
-        self.facts.record(Key::Instance(application, uuid), id);
+        self.facts.assigned(Key::Instance(application, uuid), id);
     }
 
     /// Sends a ping. Returns whether the answer has the command to register again.
@@ -184,80 +204,82 @@ impl Fleet {
         !reply.into_inner().commands.is_empty()
     }
 
-    async fn take(&mut self, by: usize, step: Step) {
+    /// Sends the requests of a step, and checks the answers.
+    async fn run(&mut self, face: usize, step: Step) {
         match step {
             Step::Application(code) => {
-                self.application(by, code).await;
+                self.application(face, code).await;
             }
             Step::Instance(code, uuid) => {
-                let application = self.application(by, code).await;
-                self.instance(by, application, uuid).await;
+                let application = self.application(face, code).await;
+                self.instance(face, application, uuid).await;
             }
             Step::Operation(code, span_type, name) => {
-                let application = self.application(by, code).await;
+                let application = self.application(face, code).await;
                 let called = Name {
                     application,
                     span_type,
                     name: name.clone(),
                 };
-                let answer = self.send(by, Request::Names(vec![called])).await;
+                let answer = self.send(face, Request::Names(vec![called])).await;
                 let Reply::Names(ids) = answer else {
                     panic!("{answer:?}")
                 };
                 self.facts
-                    .record(Key::Operation(application, span_type, name), ids[0].1);
+                    .assigned(Key::Operation(application, span_type, name), ids[0].1);
             }
             Step::Address(address) => {
                 let answer = self
-                    .send(by, Request::Addresses(vec![address.clone()]))
+                    .send(face, Request::Addresses(vec![address.clone()]))
                     .await;
                 let Reply::Ids(ids) = answer else {
                     panic!("{answer:?}")
                 };
-                self.facts.record(Key::Address(address), ids[0].1);
+                self.facts.assigned(Key::Address(address), ids[0].1);
             }
             Step::Named(service, instance) => {
                 let request = Request::Named {
                     service: service.clone(),
                     instance: instance.clone(),
                 };
-                assert_eq!(self.send(by, request).await, Reply::Done);
-                let application = self.application(by, service).await;
-                self.instance(by, application, instance).await;
+                assert_eq!(self.send(face, request).await, Reply::Done);
+                let application = self.application(face, service).await;
+                self.instance(face, application, instance).await;
             }
             Step::Heartbeat(instance) => {
                 assert_eq!(
-                    self.send(by, Request::Heartbeat(instance)).await,
+                    self.send(face, Request::Heartbeat(instance)).await,
                     Reply::Done
                 );
-                self.facts.hold(1, instance);
+                self.facts.reported(Dictionary::Instances, instance);
             }
             Step::Ping(instance, uuid, sends_version) => {
                 let is_reset = self.is_reset(instance, &uuid, sends_version).await;
-                let is_its_own = self.facts.uuid(instance) == Some(uuid.as_str());
+                let is_its_own = self.facts.uuid_of(instance) == Some(uuid.as_str());
                 assert_eq!(is_reset, !is_its_own, "{instance} {uuid}");
+                // With a version the collector knows that the agent executes the command, and adopts nothing.
                 if !sends_version {
-                    self.facts.hold(1, instance);
+                    self.facts.reported(Dictionary::Instances, instance);
                 }
             }
-            Step::Segment(sender) => self.segment(by, sender).await,
+            Step::Segment(sender) => self.segment(face, sender).await,
         }
     }
 
-    async fn segment(&mut self, by: usize, sender: Sender) {
-        assert_eq!(self.send(by, Request::Segment(sender)).await, Reply::Done);
+    async fn segment(&mut self, face: usize, sender: Sender) {
+        assert_eq!(self.send(face, Request::Segment(sender)).await, Reply::Done);
         let Sender {
             application,
             instance,
             operation,
         } = sender;
-        let owner = *self.facts.owner(instance).get_or_insert(application);
-        self.facts.hold(1, instance);
-        self.facts.hold(2, operation);
+        let known = self.facts.application_of(instance);
+        self.facts.reported(Dictionary::Instances, instance);
+        self.facts.reported(Dictionary::Operations, operation);
         // An instance that belongs to another application proves nothing about this application.
-        if owner == application {
-            self.facts.hold(0, application);
-            self.facts.owners.insert(instance, application);
+        if known.is_none_or(|known| known == application) {
+            self.facts.reported(Dictionary::Applications, application);
+            self.facts.applications.insert(instance, application);
         }
     }
 }
@@ -279,11 +301,11 @@ fn check(steps: Vec<(usize, Step)>) {
             facts: Facts::default(),
         };
         // Runs the steps twice, so that every key is requested again over another face.
-        for (by, step) in &steps {
-            fleet.take(*by, step.clone()).await;
+        for (face, step) in &steps {
+            fleet.run(*face, step.clone()).await;
         }
-        for (by, step) in steps {
-            fleet.take(by + 1, step).await;
+        for (face, step) in steps {
+            fleet.run(face + 1, step).await;
         }
     });
 }

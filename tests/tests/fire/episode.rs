@@ -1,3 +1,12 @@
+//! The faults that the test injects, alone or together, and their repair.
+//!
+//! An [`Episode`] begins one to three faults of different parts of the cluster, waits, and repairs all of them. The test first runs
+//! one long episode for every kind of fault, so that each kind occurs in every run, and then random ones. Most episodes are
+//! shorter than the leases, so that faults end in the middle of other work.
+//!
+//! An episode checks only that a stopped member exits cleanly and that names beyond the limit get no id. The history of the whole
+//! run has everything else that a fault may break.
+
 use std::{fmt, time::Duration};
 
 use fastrand::Rng;
@@ -11,33 +20,44 @@ use rustix::process::Signal;
 
 use crate::{LONGEST, MEMBERS};
 
-/// The longest duration of most faults. It is short, so that faults end in the middle of other work.
+/// The longest duration of a short episode.
 const SHORT: Duration = Duration::from_millis(400);
-/// One in this many episodes lasts longer than every lease.
-const LONG_ONE_IN: usize = 6;
+/// The duration of a long episode: longer than every lease.
 const LONG: Duration = Duration::from_millis(2_500);
+/// One in this many random episodes is long.
+const LONG_ONE_IN: usize = 6;
+/// A length that exceeds the largest request of the engine, in bytes.
+const BEYOND_THE_ENGINE: usize = 1_600_000;
 /// The key of the first entry of the log, which no snapshot replaces.
 const FIRST_ENTRY: &str = "/rollcall/store/log/00000000000000000001";
+
+/// A process of the cluster.
+#[derive(Clone, Copy, Debug)]
+enum Process {
+    Engine,
+    /// The member with this number.
+    Member(usize),
+}
 
 /// A fault of one part of the cluster.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// The engine, or the member with this number, is killed, and restarted at the end.
-    Kill(Option<usize>),
-    /// The engine, or the member with this number, is stopped, and restarted at the end.
-    Stop(Option<usize>),
-    /// The engine, or the member with this number, is paused, and resumed at the end.
-    Pause(Option<usize>),
-    /// Keys of the store with soft state are overwritten, and foreign keys are added.
-    Garbage,
-    /// The first entry of the log is deleted, and restored at the end.
-    Vanish,
-    /// The engine has no space until the end of the episode: it answers every read and refuses every write.
-    Full,
-    /// This member gets requests with names that are too long for the store.
-    Long(usize),
+    /// The process is killed, and restarted at the end.
+    Kill(Process),
+    /// The process is stopped, and restarted at the end.
+    Stop(Process),
+    /// The process is paused, and resumed at the end.
+    Pause(Process),
     /// The link between this member and the other side is cut, and restored at the end.
     Cut(usize, Side, Link),
+    /// The engine has no space until the end of the episode: it answers every read and refuses every write.
+    OutOfSpace,
+    /// The first entry of the log is deleted, and restored at the end.
+    DeletedEntry,
+    /// Keys of the store with soft state are overwritten, and foreign keys are added.
+    Garbage,
+    /// This member gets requests with names that are too long for the store.
+    LongNames(usize),
 }
 
 /// The other side of a member's link.
@@ -50,7 +70,7 @@ enum Side {
 /// Concurrent faults and their duration.
 pub(crate) struct Episode {
     faults: Vec<Fault>,
-    lasting: Duration,
+    duration: Duration,
 }
 
 impl Episode {
@@ -58,16 +78,16 @@ impl Episode {
     pub(crate) fn one_of_each(random: &mut Rng) -> Vec<Self> {
         let mut member = || random.usize(..MEMBERS);
         let mut faults = vec![
-            Fault::Kill(None),
-            Fault::Kill(Some(member())),
-            Fault::Stop(None),
-            Fault::Stop(Some(member())),
-            Fault::Pause(None),
-            Fault::Pause(Some(member())),
+            Fault::Kill(Process::Engine),
+            Fault::Kill(Process::Member(member())),
+            Fault::Stop(Process::Engine),
+            Fault::Stop(Process::Member(member())),
+            Fault::Pause(Process::Engine),
+            Fault::Pause(Process::Member(member())),
+            Fault::OutOfSpace,
+            Fault::DeletedEntry,
             Fault::Garbage,
-            Fault::Vanish,
-            Fault::Full,
-            Fault::Long(member()),
+            Fault::LongNames(member()),
         ];
         for side in [Side::Engine, Side::Peers] {
             for link in [Link::Refusing, Link::Stalled] {
@@ -77,69 +97,54 @@ impl Episode {
         random.shuffle(&mut faults);
         let episode = |fault| Self {
             faults: vec![fault],
-            lasting: LONG,
+            duration: LONG,
         };
         faults.into_iter().map(episode).collect()
     }
 
     /// An episode of one to three faults of different parts.
     pub(crate) fn random(random: &mut Rng) -> Self {
-        let processes = (0..MEMBERS).map(Some).chain([None]);
-        let mut faults = processes
+        let members = (0..MEMBERS).map(Process::Member);
+        let mut faults = members
+            .chain([Process::Engine])
             .map(|process| Fault::of_process(process, random))
             .collect::<Vec<_>>();
         for side in [Side::Engine, Side::Peers] {
             faults.extend((0..MEMBERS).map(|member| Fault::of_link(member, side, random)));
         }
-        faults.extend([Fault::Garbage, Fault::Vanish, Fault::Full]);
-        faults.push(Fault::Long(random.usize(..MEMBERS)));
+        faults.extend([Fault::Garbage, Fault::DeletedEntry, Fault::OutOfSpace]);
+        faults.push(Fault::LongNames(random.usize(..MEMBERS)));
         random.shuffle(&mut faults);
         faults.truncate(random.usize(1..=3));
-        // Sorts the faults that need a working part first: an engine without space accepts no garbage, a stopped engine accepts
-        // nothing, and a stopped member accepts no names.
-        faults.sort_by_key(|fault| match fault {
-            Fault::Garbage | Fault::Vanish | Fault::Long(_) => 0,
-            Fault::Full => 1,
-            Fault::Kill(_) | Fault::Stop(_) | Fault::Pause(_) | Fault::Cut(..) => 2,
-        });
-        let lasting = if random.usize(..LONG_ONE_IN) == 0 {
+        faults.sort_by_key(Fault::begin_order);
+        let duration = if random.usize(..LONG_ONE_IN) == 0 {
             LONG
         } else {
             SHORT.mul_f64(random.f64())
         };
-        Self { faults, lasting }
+        Self { faults, duration }
     }
 
-    /// Injects the faults and repairs everything at the end.
+    /// Begins the faults, waits, and repairs everything.
     pub(crate) async fn run(&self, cluster: &mut Cluster) {
-        let mut taken = None;
+        let mut deleted = None;
         for fault in &self.faults {
             match fault {
-                Fault::Vanish => taken = Some(cluster.etcd.take(FIRST_ENTRY).await),
+                Fault::DeletedEntry => deleted = Some(cluster.etcd.take(FIRST_ENTRY).await),
                 fault => fault.begin(cluster).await,
             }
         }
-        tokio::time::sleep(self.lasting).await;
+        tokio::time::sleep(self.duration).await;
         let mut faults = self.faults.clone();
-        // Repairs in this order, because a member becomes ready only after it has reached the engine and read the whole store, and
-        // stops only after its peers have received its answers.
-        faults.sort_by_key(|fault| match fault {
-            Fault::Kill(None) | Fault::Stop(None) | Fault::Pause(None) => 0,
-            Fault::Full => 1,
-            Fault::Vanish => 2,
-            Fault::Cut(..) => 3,
-            Fault::Pause(Some(_)) => 4,
-            Fault::Kill(Some(_)) | Fault::Stop(Some(_)) => 5,
-            Fault::Garbage | Fault::Long(_) => 6,
-        });
+        faults.sort_by_key(Fault::repair_order);
         for fault in faults {
-            fault.end(cluster, taken.as_ref()).await;
+            fault.end(cluster, deleted.as_ref()).await;
         }
     }
 }
 
 impl Fault {
-    fn of_process(process: Option<usize>, random: &mut Rng) -> Self {
+    fn of_process(process: Process, random: &mut Rng) -> Self {
         match random.usize(..5) {
             0 => Self::Stop(process),
             1 | 2 => Self::Pause(process),
@@ -156,47 +161,81 @@ impl Fault {
         Self::Cut(member, side, link)
     }
 
-    async fn begin(self, cluster: &mut Cluster) {
+    /// The place in the order in which faults begin. Faults that need working parts come first: an engine without space accepts no
+    /// garbage, a stopped engine accepts nothing, and a stopped member accepts no names.
+    fn begin_order(&self) -> usize {
         match self {
-            Self::Kill(None) => cluster.etcd.kill(),
-            Self::Kill(Some(member)) => cluster.members[member].collector.kill(),
-            Self::Stop(None) => cluster.etcd.stop().await,
-            Self::Stop(Some(member)) => cluster.members[member].collector.signal(Signal::TERM),
-            Self::Pause(None) => cluster.etcd.pause(),
-            Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
-            Self::Cut(member, side, link) => side.of(&cluster.members[member]).set(link),
-            Self::Garbage => garbage(cluster).await,
-            // `run` deletes the entry, because it keeps the entry for the repair.
-            Self::Vanish => {}
-            Self::Full => cluster.etcd.run_out_of_space().await,
-            Self::Long(member) => long(&cluster.members[member]).await,
+            Self::Garbage | Self::DeletedEntry | Self::LongNames(_) => 0,
+            Self::OutOfSpace => 1,
+            Self::Kill(_) | Self::Stop(_) | Self::Pause(_) | Self::Cut(..) => 2,
         }
     }
 
-    async fn end(self, cluster: &mut Cluster, taken: Option<&Taken>) {
+    /// The place in the order of the repairs. A member becomes ready only after it has reached the engine and read the whole store,
+    /// and stops only after its peers have received its answers. So the engine and the links are repaired before the members.
+    fn repair_order(&self) -> usize {
         match self {
-            Self::Kill(None) | Self::Stop(None) => cluster.etcd.restart().await,
-            Self::Kill(Some(member)) => cluster.members[member].collector.restart().await,
-            Self::Stop(Some(member)) => {
+            Self::Kill(Process::Engine)
+            | Self::Stop(Process::Engine)
+            | Self::Pause(Process::Engine) => 0,
+            Self::OutOfSpace => 1,
+            Self::DeletedEntry => 2,
+            Self::Cut(..) => 3,
+            Self::Pause(Process::Member(_)) => 4,
+            Self::Kill(Process::Member(_)) | Self::Stop(Process::Member(_)) => 5,
+            Self::Garbage | Self::LongNames(_) => 6,
+        }
+    }
+
+    async fn begin(self, cluster: &mut Cluster) {
+        match self {
+            Self::Kill(Process::Engine) => cluster.etcd.kill(),
+            Self::Kill(Process::Member(member)) => cluster.members[member].collector.kill(),
+            Self::Stop(Process::Engine) => cluster.etcd.stop().await,
+            Self::Stop(Process::Member(member)) => signal(cluster, member, Signal::TERM),
+            Self::Pause(Process::Engine) => cluster.etcd.pause(),
+            Self::Pause(Process::Member(member)) => signal(cluster, member, Signal::STOP),
+            Self::Cut(member, side, link) => side.of(&cluster.members[member]).set(link),
+            Self::OutOfSpace => cluster.etcd.run_out_of_space().await,
+            // `Episode::run` deletes the entry, because it keeps the entry for the repair.
+            Self::DeletedEntry => {}
+            Self::Garbage => write_garbage(cluster).await,
+            Self::LongNames(member) => send_long_names(&cluster.members[member]).await,
+        }
+    }
+
+    async fn end(self, cluster: &mut Cluster, deleted: Option<&Taken>) {
+        match self {
+            Self::Kill(Process::Engine) | Self::Stop(Process::Engine) => {
+                cluster.etcd.restart().await;
+            }
+            Self::Kill(Process::Member(member)) => {
+                cluster.members[member].collector.restart().await;
+            }
+            Self::Stop(Process::Member(member)) => {
                 let collector = &mut cluster.members[member].collector;
                 assert_eq!(collector.exit().await.code(), Some(0), "member {member}");
                 collector.restart().await;
             }
-            Self::Pause(None) => cluster.etcd.resume(),
-            Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::CONT),
+            Self::Pause(Process::Engine) => cluster.etcd.resume(),
+            Self::Pause(Process::Member(member)) => signal(cluster, member, Signal::CONT),
             Self::Cut(member, side, _) => side.of(&cluster.members[member]).set(Link::Whole),
-            Self::Full => cluster.etcd.disarm().await,
-            Self::Vanish => {
-                let taken = taken.expect("the entry that was deleted");
-                cluster.etcd.restore(taken).await;
+            Self::OutOfSpace => cluster.etcd.disarm().await,
+            Self::DeletedEntry => {
+                let deleted = deleted.expect("the entry that was deleted");
+                cluster.etcd.restore(deleted).await;
             }
-            Self::Garbage | Self::Long(_) => {}
+            Self::Garbage | Self::LongNames(_) => {}
         }
     }
 }
 
-/// Overwrites keys of the store with garbage. The collectors rewrite unreadable keys.
-async fn garbage(cluster: &Cluster) {
+fn signal(cluster: &Cluster, member: usize, signal: Signal) {
+    cluster.members[member].collector.signal(signal);
+}
+
+/// Overwrites keys of the store with garbage. It needs no repair: the collectors rewrite unreadable keys.
+async fn write_garbage(cluster: &Cluster) {
     for key in [
         "seen/0000000000",
         "seen/x",
@@ -214,15 +253,12 @@ async fn garbage(cluster: &Cluster) {
 
 /// Sends one name that is longer than the collector's limit, and one that is longer than the engine's largest request. Neither may
 /// get an id. The member may not answer at all, depending on the concurrent faults.
-async fn long(member: &Member) {
+async fn send_long_names(member: &Member) {
     let client = Client::lazy(member.collector.listeners().grpc);
-    for bytes in [LONGEST + 1, 1_600_000] {
+    for bytes in [LONGEST + 1, BEYOND_THE_ENGINE] {
         let code = "x".repeat(bytes);
-        let called = tokio::time::timeout(SHORT, client.application(&code));
-        assert!(
-            !matches!(called.await, Ok(Ok(_))),
-            "{bytes} bytes got an id"
-        );
+        let answer = tokio::time::timeout(SHORT, client.application(&code)).await;
+        assert!(!matches!(answer, Ok(Ok(_))), "{bytes} bytes got an id");
     }
 }
 
@@ -237,6 +273,6 @@ impl Side {
 
 impl fmt::Display for Episode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} for {:?}", self.faults, self.lasting)
+        write!(f, "{:?} for {:?}", self.faults, self.duration)
     }
 }

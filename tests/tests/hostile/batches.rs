@@ -1,4 +1,11 @@
-//! Tests messages that are small on the wire and large in memory, and batches of new names and senders.
+//! Tests messages that are small on the wire and large in memory, and large batches of new names and unknown senders.
+//!
+//! A message of many tiny elements must be refused before it is decoded, with an answer that names the limit. A batch within the
+//! limit must be committed in few steps and answered in full. During both, [`Prober`] measures that requests for the list of
+//! collectors stay fast, and [`Victim::survives`] checks memory and the honest agent.
+//!
+//! The bounds on the number of commits are far above the expected numbers: they distinguish jobs of many rows from one commit for
+//! each row.
 
 use std::{
     sync::{
@@ -28,36 +35,42 @@ use crate::victim::Victim;
 
 const MIB: usize = 1 << 20;
 
-/// The configuration key of the limit, which the answers name.
+/// The configuration key of the limit on the elements of one message, which the answers name.
 const KEY: &str = "register.default.max_batch";
 
-/// The longest allowed 99th percentile of requests for `/agent/gRPC` under attack.
-const NAMING: Duration = Duration::from_millis(100);
+/// The default of that limit.
+const LARGEST: usize = 100_000;
 
-/// The allowed slowdown on a machine that is too busy for [`NAMING`].
+/// The unknown senders in one attack.
+const SENDERS: i32 = 30_000;
+
+/// The longest allowed 99th percentile of requests for `/agent/gRPC` under attack.
+const LONGEST_P99: Duration = Duration::from_millis(100);
+
+/// The allowed slowdown on a machine that is too busy for [`LONGEST_P99`].
 const SLOWDOWN: u32 = 4;
 
 /// The duration of the measurement before the attack.
-const BEFORE: Duration = Duration::from_secs(1);
+const BASELINE: Duration = Duration::from_secs(1);
 
 /// Requests the list of collectors repeatedly, on its own thread.
 struct Prober {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<Vec<Duration>>,
     /// The 99th percentile before the attack.
-    before: Duration,
+    baseline: Duration,
 }
 
 impl Prober {
     /// Measures requests before the attack, and then starts measuring requests under attack.
     async fn start(victim: &Victim) -> Self {
-        let quiet = Self::spawn(victim, Duration::ZERO);
-        tokio::time::sleep(BEFORE).await;
-        let before = quiet.measure("before the attack");
-        Self::spawn(victim, before)
+        let prober = Self::spawn(victim, Duration::ZERO);
+        tokio::time::sleep(BASELINE).await;
+        let baseline = prober.p99("before the attack");
+        Self::spawn(victim, baseline)
     }
 
-    fn spawn(victim: &Victim, before: Duration) -> Self {
+    fn spawn(victim: &Victim, baseline: Duration) -> Self {
         let naming = http::Client::new(victim.collector.listeners().naming);
         let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
@@ -80,18 +93,19 @@ impl Prober {
         Self {
             stop,
             thread,
-            before,
+            baseline,
         }
     }
 
     /// Stops measuring, and checks the 99th percentile.
     fn stop(self) {
-        let most = NAMING.max(SLOWDOWN * self.before);
-        let p99 = self.measure("under attack");
+        let most = LONGEST_P99.max(SLOWDOWN * self.baseline);
+        let p99 = self.p99("under attack");
         assert!(p99 <= most, "p99 of naming {p99:?}, at most {most:?}");
     }
 
-    fn measure(self, when: &str) -> Duration {
+    /// Stops measuring, and returns the 99th percentile.
+    fn p99(self, when: &str) -> Duration {
         self.stop.store(true, Ordering::Release);
         let mut delays = self.thread.join().expect("every request was answered");
         delays.sort_unstable();
@@ -105,7 +119,8 @@ impl Prober {
     }
 }
 
-fn hostile(bytes: usize) -> Bytes {
+/// A message of this many bytes. Every two bytes are an empty element: field 1 with the length 0.
+fn message_of_empty_elements(bytes: usize) -> Bytes {
     let length = u32::try_from(bytes).expect("a message");
     raw::frame(length, &b"\x0a\x00".repeat(bytes / 2))
 }
@@ -129,7 +144,7 @@ async fn messages_of_tiny_elements_stay_within_the_budgets() {
     let server = victim.collector.listeners().grpc;
     let prober = Prober::start(&victim).await;
     for (size, at_once) in [(5 * MIB, 4), (50 * MIB, 2)] {
-        let body = hostile(size);
+        let body = message_of_empty_elements(size);
         for path in CALLS {
             let mut attack = JoinSet::new();
             for _ in 0..at_once {
@@ -181,25 +196,29 @@ async fn bodies_of_tiny_elements_stay_within_the_budgets() {
 
 /// A victim with the longest deadline of registrations, so that large batches, which the writer commits in several steps, are
 /// answered in full.
-async fn with_a_long_deadline() -> Victim {
+async fn victim_with_a_long_deadline() -> Victim {
     let options = Collector::options().env("SW_REGISTER_DEADLINE", "9s");
     Victim::start(options).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn naming_stays_fast_under_batches_of_the_largest_size() {
-    let victim = with_a_long_deadline().await;
+    let victim = victim_with_a_long_deadline().await;
     let listeners = victim.collector.listeners();
     let jetty = http::Client::new(listeners.jetty);
-    let names: Vec<_> = (0..LARGEST).map(|at| format!("\"n-{at}\"")).collect();
+    let names: Vec<_> = (0..LARGEST)
+        .map(|number| format!("\"n-{number}\""))
+        .collect();
     let body = Bytes::from(format!("[{}]", names.join(",")));
-    let register = async |path: &str| {
-        let reply = jetty.post(path, body.clone()).await.expect("an answer");
+    // Requests the ids of all names, and returns how many names have none yet.
+    let register = async || {
+        let reply = jetty.post("/networkAddress/register", body.clone()).await;
+        let reply = reply.expect("an answer");
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.text().matches("\"i\":0}").count()
     };
     // The first rounds register new names. From then on, all names are known.
-    while register("/networkAddress/register").await > 0 {}
+    while register().await > 0 {}
     let instance = ServiceInstance {
         service_id: 1,
         instance_uuid: "u".to_owned(),
@@ -214,7 +233,7 @@ async fn naming_stays_fast_under_batches_of_the_largest_size() {
     let instances = raw::frame(length, &instances);
     let prober = Prober::start(&victim).await;
     for _ in 0..8 {
-        assert_eq!(register("/networkAddress/register").await, 0);
+        assert_eq!(register().await, 0);
         let path = "/Register/doServiceInstanceRegister";
         let answer = raw::call(listeners.grpc, path, instances.clone()).await;
         assert_eq!(answer, Ok(Code::Ok));
@@ -223,27 +242,22 @@ async fn naming_stays_fast_under_batches_of_the_largest_size() {
     victim.survives().await;
 }
 
-/// The default limit on the elements of one message.
-const LARGEST: usize = 100_000;
+/// The value in the line of the metrics that begins with `name`.
+async fn metric(victim: &Victim, name: &str) -> f64 {
+    let ui = http::Client::new(victim.collector.listeners().ui);
+    let text = ui.get("/metrics").await.expect("metrics").text();
+    let samples = text.lines().filter_map(|line| line.strip_prefix(name));
+    samples.filter_map(|value| value.parse::<f64>().ok()).sum()
+}
 
 /// The number of batches that the writer has committed.
 async fn commits(victim: &Victim) -> f64 {
-    let ui = http::Client::new(victim.collector.listeners().ui);
-    let text = ui.get("/metrics").await.expect("metrics").text();
-    let name = "rollcall_commit_seconds_count ";
-    let samples = text.lines().filter_map(|line| line.strip_prefix(name));
-    samples.filter_map(|value| value.parse::<f64>().ok()).sum()
+    metric(victim, "rollcall_commit_seconds_count ").await
 }
 
 async fn instances_up(victim: &Victim) -> f64 {
-    let ui = http::Client::new(victim.collector.listeners().ui);
-    let text = ui.get("/metrics").await.expect("metrics").text();
-    let name = "rollcall_leases{state=\"up\"} ";
-    let samples = text.lines().filter_map(|line| line.strip_prefix(name));
-    samples.filter_map(|value| value.parse::<f64>().ok()).sum()
+    metric(victim, "rollcall_leases{state=\"up\"} ").await
 }
-
-const SENDERS: i32 = 30_000;
 
 /// Ids that no honest agent of the victim holds. (If one did, a segment that names another application for its id would be
 /// refused.)
@@ -253,7 +267,7 @@ fn unknown_senders() -> impl Iterator<Item = i32> + Send + 'static {
 
 #[tokio::test]
 async fn a_body_of_unknown_senders_is_adopted_in_few_commits() {
-    let victim = with_a_long_deadline().await;
+    let victim = victim_with_a_long_deadline().await;
     let client = http::Client::new(victim.collector.listeners().jetty);
     let segments: Vec<_> = unknown_senders()
         .map(|id| format!(r#"{{"gt":[],"sg":{{"ts":[],"ai":5,"ii":{id},"ss":[]}}}}"#))
@@ -263,16 +277,17 @@ async fn a_body_of_unknown_senders_is_adopted_in_few_commits() {
     let reply = client.post("/segments", body).await.expect("an answer");
     assert_eq!(reply.status, 200, "{}", reply.text());
     // During the attack, the honest agent registers a name every 20 ms. The senders arrive at the writer in jobs of 1024.
-    let took = commits(&victim).await - before;
-    assert!(took < 1000.0, "{took} commits");
+    let commits = commits(&victim).await - before;
+    assert!(commits < 1000.0, "{commits} commits");
     assert!(instances_up(&victim).await >= f64::from(SENDERS));
     victim.survives().await;
 }
 
 #[tokio::test]
 async fn a_stream_of_unknown_senders_is_adopted_in_few_commits() {
-    let victim = with_a_long_deadline().await;
+    let victim = victim_with_a_long_deadline().await;
     let segment = |id: i32| {
+        // Field 3, the application, is 5. Field 4 is the instance.
         let mut segment = vec![0x18, 5, 0x20];
         prost::encoding::encode_varint(u64::try_from(id).expect("positive"), &mut segment);
         UpstreamSegment {
@@ -287,8 +302,8 @@ async fn a_stream_of_unknown_senders_is_adopted_in_few_commits() {
         .collect(segments)
         .await
         .expect("an answer that accepts all segments");
-    let took = commits(&victim).await - before;
-    assert!(took < 5000.0, "{took} commits");
+    let commits = commits(&victim).await - before;
+    assert!(commits < 5000.0, "{commits} commits");
     assert!(instances_up(&victim).await >= f64::from(SENDERS));
     victim.survives().await;
 }
@@ -296,7 +311,7 @@ async fn a_stream_of_unknown_senders_is_adopted_in_few_commits() {
 #[tokio::test]
 async fn a_batch_of_new_instances_is_answered_in_full_and_the_refusal_of_a_larger_one_names_the_limit()
  {
-    let victim = with_a_long_deadline().await;
+    let victim = victim_with_a_long_deadline().await;
     let server = victim.collector.listeners().grpc;
     let endpoint = Endpoint::from_shared(format!("http://{server}")).expect("an address");
     let channel = endpoint.connect().await.expect("a connection");
@@ -324,8 +339,8 @@ async fn a_batch_of_new_instances_is_answered_in_full_and_the_refusal_of_a_large
     let reply = client.do_service_instance_register(instances(20_000)).await;
     let mappings = reply.expect("ids").into_inner().service_instances;
     assert_eq!(mappings.len(), 20_000);
-    let took = commits(&victim).await - before;
-    assert!(took < 1000.0, "{took} commits");
+    let commits = commits(&victim).await - before;
+    assert!(commits < 1000.0, "{commits} commits");
     let too_many = instances(150_000);
     assert!(too_many.encoded_len() < 50 * MIB);
     let refused = client

@@ -1,7 +1,14 @@
 //! Extracts the paths in Rust source, with a parser that is just sufficient to check dependencies between modules.
+//!
+//! It works in four steps: remove the comments, split the code into tokens, remove the items that are only compiled for tests, and
+//! read the paths. For example, `use crate::{api::{http, grpc}, storage}` gives `crate::api::http`, `crate::api::grpc` and
+//! `crate::storage`.
+//!
+//! The parser knows neither strings nor macros nor renamed imports. `//` inside a string begins a comment, and a path in a string
+//! is a path. Both would only hide or add a dependency in unusual code.
 
-/// Every path with at least two segments in `text`, without its tests and with groups in braces expanded. Paths into the same crate
-/// begin with `crate`, except paths that begin with a child of `module`.
+/// Every path with at least two segments in `text`, the source of `module`. Paths that begin with `self` or `super` begin with
+/// `crate` in the result. A path that begins with a child of `module` stays as it is.
 pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
     let code = text
         .lines()
@@ -10,9 +17,9 @@ pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
         .join("\n");
     let tokens = without_tests(&tokens(&code));
     let mut paths = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        at = path(&tokens, at, &[], &mut paths);
+    let mut position = 0;
+    while position < tokens.len() {
+        position = read_path(&tokens, position, &[], &mut paths);
     }
     paths
         .into_iter()
@@ -21,27 +28,30 @@ pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Reads one path or one other token, adds the path to `paths`, and returns the position after it.
-fn path<'a>(
+/// Reads one path or one other token, and returns the position after it. Adds the path to `paths`, or each of its paths if it ends
+/// with a group in braces. `prefix` has the segments before a group.
+fn read_path<'a>(
     tokens: &[&'a str],
-    mut at: usize,
+    mut position: usize,
     prefix: &[&'a str],
     paths: &mut Vec<Vec<&'a str>>,
 ) -> usize {
     let mut segments = prefix.to_vec();
-    while let Some(&token) = tokens.get(at) {
-        if token == "{" && !segments.is_empty() && tokens[at - 1] == "::" {
-            at += 1;
-            while tokens.get(at).is_some_and(|&token| token != "}") {
-                at = path(tokens, at, &segments, paths);
+    while let Some(&token) = tokens.get(position) {
+        let begins_group = token == "{" && !segments.is_empty() && tokens[position - 1] == "::";
+        if begins_group {
+            position += 1;
+            while tokens.get(position).is_some_and(|&token| token != "}") {
+                position = read_path(tokens, position, &segments, paths);
             }
-            return at + 1;
+            return position + 1;
         }
-        at += 1;
-        if token.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        position += 1;
+        let is_segment = token.starts_with(|first: char| first.is_alphabetic() || first == '_');
+        if is_segment {
             segments.push(token);
-            if tokens.get(at) == Some(&"::") {
-                at += 1;
+            if tokens.get(position) == Some(&"::") {
+                position += 1;
                 continue;
             }
         }
@@ -50,10 +60,10 @@ fn path<'a>(
     if segments.len() > prefix.len() {
         paths.push(segments);
     }
-    at
+    position
 }
 
-/// The tokens without items that are marked `#[cfg(test)]`.
+/// The tokens without the items marked `#[cfg(test)]`.
 fn without_tests<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
@@ -70,17 +80,17 @@ fn without_tests<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
     kept
 }
 
-/// The number of tokens of an item, up to its semicolon or the end of its braces.
+/// The number of tokens of the first item, up to its semicolon or the end of its braces.
 fn item_length(tokens: &[&str]) -> usize {
     let mut depth = 0;
-    for (at, &token) in tokens.iter().enumerate() {
+    for (position, &token) in tokens.iter().enumerate() {
         match token {
             "{" => depth += 1,
             "}" => depth -= 1,
             _ => {}
         }
         if depth == 0 && [";", "}"].contains(&token) {
-            return at + 1;
+            return position + 1;
         }
     }
     tokens.len()
@@ -105,19 +115,16 @@ fn tokens(code: &str) -> Vec<&str> {
     tokens
 }
 
+/// The path with `self` and `super`, as they are meant in `module`, replaced by the path from the root of the crate.
 fn resolve<'a>(path: &[&'a str], module: &[&'a str]) -> Vec<&'a str> {
-    let ups = path
-        .iter()
-        .take_while(|&&segment| segment == "super")
-        .count();
+    let is_super = |segment: &&&str| **segment == "super";
+    let levels = path.iter().take_while(is_super).count();
     match path[0] {
         "self" => [&["crate"], module, &path[1..]].concat(),
-        "super" => [
-            &["crate"],
-            &module[..module.len().saturating_sub(ups)],
-            &path[ups..],
-        ]
-        .concat(),
+        "super" => {
+            let ancestor = &module[..module.len().saturating_sub(levels)];
+            [&["crate"], ancestor, &path[levels..]].concat()
+        }
         _ => path.to_vec(),
     }
 }

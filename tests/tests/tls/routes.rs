@@ -1,5 +1,12 @@
-//! Tests every HTTP route and every RPC that the sources contain. Each is called without credentials, with and without TLS, and
-//! must deny the call or be in the reviewed list of public routes.
+//! Tests that no route or RPC answers a caller without credentials, except the reviewed ones in [`public`].
+//!
+//! The test reads the routes from the sources of the collector: every string literal that looks like an HTTP path or like the name
+//! of a gRPC method. So a new route is tested without a change here. It calls each one without credentials at a collector that
+//! requires them on every face, once without TLS and once with TLS. Both calls must have the same outcome: denied, or, if the route
+//! is public, answered. A literal that is no route has the outcome "absent" and is ignored.
+//!
+//! Three checks detect a search that misses routes: the files that add routes are listed, the public routes must exist, and the
+//! number of denied calls has a lower bound. The tests of each face check which right a call needs.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +25,7 @@ use public::{NACOS, PUBLIC};
 
 mod public;
 
-/// The files that may add a route. For a new file, review the access of its routes, and check that the search below finds them.
+/// The files that add routes. For a new file, review the access of its routes, and check that this test finds them.
 const ROUTERS: [&str; 10] = [
     "api/admin/src/console.rs",
     "api/admin/src/lib.rs",
@@ -36,7 +43,7 @@ fn collector_sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../collector")
 }
 
-/// The source files below a directory, without their tests.
+/// The source files below a directory with their texts, without tests.
 fn sources(below: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(below).expect("a directory of sources") {
@@ -61,7 +68,7 @@ fn sources(below: &Path) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The string literals in the sources.
+/// The string literals in the sources below a directory of the collector.
 fn literals(below: &str) -> BTreeSet<String> {
     let all = sources(&collector_sources().join(below));
     let lines = all.iter().flat_map(|(_, text)| text.lines());
@@ -70,8 +77,8 @@ fn literals(below: &str) -> BTreeSet<String> {
     texts.map(str::to_owned).collect()
 }
 
-/// The HTTP paths among the literals, with parameters filled in.
-fn paths(below: &str) -> BTreeSet<String> {
+/// The HTTP paths in the sources below a directory, with parameters filled in.
+fn http_paths(below: &str) -> BTreeSet<String> {
     let is_path = |text: &String| {
         text.starts_with('/')
             && text
@@ -84,9 +91,17 @@ fn paths(below: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The paths of gRPC methods among the literals: each `[package.]Service/method` as it is written, and in the package of 8.4 and
-/// later.
-fn methods(below: &str) -> BTreeSet<String> {
+/// The HTTP paths in one source file, with parameters filled in.
+fn http_paths_in(file: &str) -> BTreeSet<String> {
+    let directory = Path::new(file).parent().unwrap().to_str().unwrap();
+    let text = fs::read_to_string(collector_sources().join(file)).expect("a source");
+    let is_here = |path: &String| text.contains(&format!("\"{path}\""));
+    http_paths(directory).into_iter().filter(is_here).collect()
+}
+
+/// The paths of the gRPC methods in the sources below a directory: each `[package.]Service/method` as it is written, and in the
+/// package of 8.4 and later.
+fn grpc_paths(below: &str) -> BTreeSet<String> {
     let is_method = |text: &String| {
         let Some((service, method)) = text.split_once('/') else {
             return false;
@@ -110,12 +125,17 @@ fn methods(below: &str) -> BTreeSet<String> {
 /// The outcome of a call without credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
+    /// Refused for lack of credentials.
     Denied,
     /// The route or method does not exist.
     Absent,
     Answered,
 }
 
+/// The settings of a client with TLS; `None` for a plain connection.
+type Tls = Option<std::sync::Arc<rustls::ClientConfig>>;
+
+/// The outcome of a path over HTTP/1: answered if it answers any method, otherwise denied if it denies any.
 async fn http_outcome(server: SocketAddr, tls: Tls, path: &str) -> Outcome {
     let mut outcome = Outcome::Absent;
     for method in [
@@ -128,15 +148,14 @@ async fn http_outcome(server: SocketAddr, tls: Tls, path: &str) -> Outcome {
         let stream = connect(server, tls.clone()).await.unwrap();
         let answer = http1(stream, method.clone(), path, "").await;
         let (status, text) = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let one = match status.as_u16() {
+        let of_method = match status.as_u16() {
             401 | 403 => Outcome::Denied,
             // The Nacos faces answer an unknown v1 call with 501, or with 400 and the text below.
             404 | 405 | 501 => Outcome::Absent,
             _ if text.contains("not supported") => Outcome::Absent,
             _ => Outcome::Answered,
         };
-        // A path counts as answered if any method answers without credentials.
-        outcome = match (outcome, one) {
+        outcome = match (outcome, of_method) {
             (Outcome::Answered, _) | (_, Outcome::Answered) => Outcome::Answered,
             (Outcome::Denied, _) | (_, Outcome::Denied) => Outcome::Denied,
             _ => Outcome::Absent,
@@ -145,14 +164,15 @@ async fn http_outcome(server: SocketAddr, tls: Tls, path: &str) -> Outcome {
     outcome
 }
 
+/// The outcome of a gRPC method, by the status of an empty call.
 async fn grpc_outcome(server: SocketAddr, tls: Tls, path: &str) -> Outcome {
     let stream = connect(server, tls).await.unwrap();
     let status = grpc(stream, path)
         .await
         .unwrap_or_else(|error| panic!("{path}: {error}"));
     match status.as_deref() {
-        Some("7") => Outcome::Denied,
-        Some("12") => Outcome::Absent,
+        Some("7") => Outcome::Denied,  // PERMISSION_DENIED
+        Some("12") => Outcome::Absent, // UNIMPLEMENTED
         _ => Outcome::Answered,
     }
 }
@@ -174,45 +194,27 @@ async fn outcomes(issued: &Issued, face: &str, server: SocketAddr, path: &str) -
     }
 }
 
-type Tls = Option<std::sync::Arc<rustls::ClientConfig>>;
-
-/// The calls of one face: its name, the prefix of its paths, and the paths.
-fn faces() -> Vec<(&'static str, &'static str, BTreeSet<String>)> {
-    let registration = paths("api/skywalking/src/http/registration");
-    let jetty: BTreeSet<_> = registration
-        .into_iter()
-        .chain(paths_of("api/skywalking/src/http/registration.rs"))
-        .collect();
-    let agents = methods("api/skywalking/src/grpc");
+/// The calls of every face: its name, the prefix of its paths, and the paths.
+fn calls() -> Vec<(&'static str, &'static str, BTreeSet<String>)> {
+    let naming = http_paths_in("api/skywalking/src/http/naming.rs");
+    let mut jetty = http_paths("api/skywalking/src/http/registration");
+    jetty.extend(http_paths_in("api/skywalking/src/http/registration.rs"));
+    let mut agents = grpc_paths("api/skywalking/src/grpc");
     let is_remote = |path: &&String| path.contains("RemoteCommonService");
     let remote = agents.iter().filter(is_remote).cloned().collect();
-    let health = ["Check", "Watch"].map(|method| format!("/grpc.health.v1.Health/{method}"));
-    let nacos = ["/Request/request", "/BiRequestStream/requestBiStream"].map(str::to_owned);
+    // Not all of these methods are literals in the sources.
+    agents.extend(["Check", "Watch"].map(|method| format!("/grpc.health.v1.Health/{method}")));
+    let mut nacos = grpc_paths("api/nacos/src/grpc");
+    nacos.extend(["/Request/request", "/BiRequestStream/requestBiStream"].map(str::to_owned));
     vec![
-        ("ui", "", paths("api/admin/src")),
-        ("naming", "", paths_of("api/skywalking/src/http/naming.rs")),
+        ("ui", "", http_paths("api/admin/src")),
+        ("naming", "", naming),
         ("agent_jetty", "", jetty),
-        ("nacos", "/nacos", paths("api/nacos/src/http")),
+        ("nacos", "/nacos", http_paths("api/nacos/src/http")),
         ("remote", "", remote),
-        ("agent_gRPC", "", agents.into_iter().chain(health).collect()),
-        (
-            "nacos_gRPC",
-            "",
-            methods("api/nacos/src/grpc")
-                .into_iter()
-                .chain(nacos)
-                .collect(),
-        ),
+        ("agent_gRPC", "", agents),
+        ("nacos_gRPC", "", nacos),
     ]
-}
-
-/// The HTTP paths among the literals of one file.
-fn paths_of(file: &str) -> BTreeSet<String> {
-    let path = Path::new(file);
-    let below = path.parent().unwrap().to_str().unwrap();
-    let text = fs::read_to_string(collector_sources().join(file)).expect("a source");
-    let here = |path: &String| text.contains(&format!("\"{path}\""));
-    paths(below).into_iter().filter(here).collect()
 }
 
 /// The calls that the tables of the Nacos face declare as `Open`.
@@ -227,7 +229,8 @@ fn open_calls() -> BTreeSet<String> {
     open.collect()
 }
 
-fn users(directory: &Path) -> PathBuf {
+/// Writes a file with one Nacos user, so that the Nacos face requires credentials.
+fn write_users(directory: &Path) -> PathBuf {
     let mut child = Command::new(collector_binary())
         .args(["nacos", "hash-password"])
         .stdin(Stdio::piped())
@@ -264,7 +267,7 @@ fn every_file_that_adds_routes_is_known() {
 #[tokio::test]
 async fn every_route_and_rpc_denies_callers_without_credentials_or_is_public() {
     let issued = Issued::new();
-    let users = users(issued.directory.path());
+    let users = write_users(issued.directory.path());
     let collector = issued
         .options("optional")
         .env("SW_UI_JETTY_TOKEN", "t0ken-of-the-operator")
@@ -283,30 +286,29 @@ async fn every_route_and_rpc_denies_callers_without_credentials_or_is_public() {
     );
     let (mut denied, mut wrong) = (0, Vec::new());
     let mut public: BTreeSet<String> = BTreeSet::new();
-    for (face, prefix, paths) in faces() {
+    for (face, prefix, paths) in calls() {
         let (_, address) = *listeners.iter().find(|(name, _)| *name == face).unwrap();
         for path in paths {
-            let outcomes = outcomes(&issued, face, address, &format!("{prefix}{path}")).await;
+            let [plain, tls] = outcomes(&issued, face, address, &format!("{prefix}{path}")).await;
             let call = format!("{face} {path}");
-            let signs_in = NACOS.contains(&(path.as_str(), "signing in")) && face == "nacos";
-            let is_public = PUBLIC.iter().any(|(known, _)| *known == call)
-                || (face == "nacos" && open.contains(&path));
-            match outcomes {
-                [one, other] if one != other => {
-                    wrong.push(format!("{call}: {one:?} without TLS, {other:?} with TLS"))
+            let is_open = face == "nacos" && open.contains(&path);
+            let is_public = is_open || PUBLIC.iter().any(|(known, _)| *known == call);
+            // A sign-in is open, and denies a caller without a user.
+            let is_sign_in = is_open && NACOS.contains(&(path.as_str(), "signing in"));
+            match plain {
+                _ if plain != tls => {
+                    wrong.push(format!("{call}: {plain:?} without TLS, {tls:?} with TLS"));
                 }
-                [Outcome::Answered, _] if is_public => {
+                Outcome::Absent => {}
+                Outcome::Answered if is_public => {
                     public.insert(call);
                 }
-                [Outcome::Answered, _] => {
-                    wrong.push(format!("{call}: answered without credentials"))
+                Outcome::Answered => wrong.push(format!("{call}: answered without credentials")),
+                Outcome::Denied if is_sign_in => {}
+                Outcome::Denied if is_public => {
+                    wrong.push(format!("{call}: listed as public, but denied"));
                 }
-                [Outcome::Denied, _] if signs_in => {}
-                [Outcome::Denied, _] if is_public => {
-                    wrong.push(format!("{call}: listed as public, but denied"))
-                }
-                [Outcome::Denied, _] => denied += 1,
-                _ => {}
+                Outcome::Denied => denied += 1,
             }
         }
     }

@@ -1,4 +1,14 @@
-use std::{ops::RangeInclusive, time::Duration};
+//! Stories of instances that end in different ways: killed, paused, cut off by a proxy, stopped as planned, taken offline by an
+//! operator, lost with the collector that received their signals.
+//!
+//! Each test ends real processes in its way, waits for the event of the end, and checks the sentence with which the collector
+//! explains the state: in the timeline of the query API, and in the output of the command `why`. The sentence must contain the
+//! parts that name the cause and the evidence. The rest of its wording is left to the unit tests.
+//!
+//! On a busy machine an instance may be silent for a moment before the test ends it. So a [`Story`] contains only the events after
+//! its begin.
+
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_tests::{
@@ -36,44 +46,45 @@ fn agent() -> Agent {
 }
 
 /// Starts an application `code`, and returns it with the id of its instance.
-async fn started(code: &str, at: Listeners) -> (Application, i32) {
+async fn start_application(code: &str, at: Listeners) -> (Application, i32) {
     let application = agent().start_as(code, at);
     application.started().await.unwrap();
     let id = application.id("instance", PATIENCE).await.unwrap();
     (application, id)
 }
 
-async fn timeline(client: &Client, path: &str) -> Value {
+async fn get_timeline(client: &Client, path: &str) -> Value {
     let reply = client.get(path).await.unwrap();
     assert_eq!(reply.status, 200, "{path}: {}", reply.text());
     reply.json()
 }
 
-/// An instance whose events are examined from a certain event on. On a busy machine it may have been silent before.
+/// The events of an instance after a certain event.
 #[derive(Clone, Copy)]
-struct Subject {
-    id: i32,
-    /// The number of the last event that is not examined.
-    begin: u64,
+struct Story {
+    instance: i32,
+    /// The number of the last event before the story; 0 if there is none.
+    after: u64,
 }
 
-impl Subject {
-    async fn from_now(collector: &Collector, id: i32) -> Self {
-        let timeline = of(collector, id).await;
+impl Story {
+    /// Begins the story of an instance now.
+    async fn begin(collector: &Collector, instance: i32) -> Self {
+        let timeline = timeline_of(collector, instance).await;
         let last = timeline["events"].as_array().and_then(|it| it.last());
-        let begin = last.and_then(|last| last["number"].as_u64());
+        let after = last.and_then(|last| last["number"].as_u64());
         Self {
-            id,
-            begin: begin.unwrap_or(0),
+            instance,
+            after: after.unwrap_or(0),
         }
     }
 
-    /// Waits for an event of this kind, and returns the timeline with only the examined events.
-    async fn once(self, collector: &Collector, kind: &str) -> Value {
+    /// Waits for an event of this kind, and returns the timeline with only the events of the story.
+    async fn until(self, collector: &Collector, kind: &str) -> Value {
         eventually(PATIENCE, async || {
-            let mut timeline = of(collector, self.id).await;
+            let mut timeline = timeline_of(collector, self.instance).await;
             if let Some(events) = timeline["events"].as_array_mut() {
-                events.retain(|event| event["number"].as_u64() > Some(self.begin));
+                events.retain(|event| event["number"].as_u64() > Some(self.after));
             }
             match kinds(&timeline).iter().any(|it| it == kind) {
                 true => Ok(timeline),
@@ -84,9 +95,9 @@ impl Subject {
     }
 }
 
-async fn of(collector: &Collector, id: i32) -> Value {
+async fn timeline_of(collector: &Collector, instance: i32) -> Value {
     let client = collector.http(collector.listeners().ui);
-    timeline(&client, &format!("/api/instances/{id}/timeline")).await
+    get_timeline(&client, &format!("/api/instances/{instance}/timeline")).await
 }
 
 fn kinds(timeline: &Value) -> Vec<String> {
@@ -96,9 +107,9 @@ fn kinds(timeline: &Value) -> Vec<String> {
 }
 
 /// Waits until the collector has observed the usual interval of an instance's signals.
-async fn observed(collector: &Collector, id: i32) {
+async fn interval_is_observed(collector: &Collector, instance: i32) {
     eventually(PATIENCE, async || {
-        let why = of(collector, id).await["instance"]["why"].clone();
+        let why = timeline_of(collector, instance).await["instance"]["why"].clone();
         let is_observed = why["usual_interval_ms"].as_u64().is_some();
         is_observed.then_some(()).ok_or(why)
     })
@@ -106,12 +117,12 @@ async fn observed(collector: &Collector, id: i32) {
 }
 
 /// A client that sends the heartbeats of an instance until this value is dropped or the connection ends.
-struct Beating {
+struct HeartbeatClient {
     id: i32,
     task: AbortHandle,
 }
 
-impl Beating {
+impl HeartbeatClient {
     /// Registers an instance whose agent reports an address of its machine, and starts its heartbeats.
     async fn start(at: Listeners, code: &str) -> Self {
         let client = grpc::Client::connect(at.grpc).await;
@@ -128,27 +139,48 @@ impl Beating {
     }
 }
 
-impl Drop for Beating {
+impl Drop for HeartbeatClient {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-fn why(timeline: &Value) -> String {
+/// The sentence with which the collector explains the state of the instance.
+fn sentence(timeline: &Value) -> String {
     timeline["why"].as_str().expect("a sentence").to_owned()
 }
 
 #[track_caller]
-fn says(why: &str, parts: &[&str]) {
+fn assert_contains(sentence: &str, parts: &[&str]) {
     for part in parts {
-        assert!(why.contains(part), "no `{part}` in: {why}");
+        assert!(sentence.contains(part), "no `{part}` in: {sentence}");
     }
 }
 
-fn event<'a>(timeline: &'a Value, kind: &str) -> &'a Value {
+/// The last event of this kind.
+fn last_event<'a>(timeline: &'a Value, kind: &str) -> &'a Value {
     let events = timeline["events"].as_array().expect("events");
     let found = events.iter().rev().find(|event| event["kind"] == kind);
     found.unwrap_or_else(|| panic!("no {kind}: {timeline:#}"))
+}
+
+/// An explanation, and parts that it must contain wherever it is shown.
+#[derive(Debug)]
+struct Explanation {
+    sentence: String,
+    parts: Vec<String>,
+}
+
+impl Explanation {
+    /// The explanation in a timeline. Checks that it contains these parts.
+    fn checked(timeline: &Value, parts: &[&str]) -> Self {
+        let sentence = sentence(timeline);
+        assert_contains(&sentence, parts);
+        Self {
+            sentence,
+            parts: parts.iter().map(|it| (*it).to_owned()).collect(),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,55 +189,58 @@ async fn killed_paused_cut_off_and_shut_down_instances_have_different_correct_ex
     collector.expect_log("instance down");
     let at = collector.listeners();
     let proxy = Proxy::from([127, 0, 0, 2].into(), at.grpc).await;
-    let behind = Listeners {
+    let through_proxy = Listeners {
         grpc: proxy.address(),
         ..at
     };
-    let (mut killed, killed_id) = started("killed", at).await;
-    let (paused, paused_id) = started("paused", at).await;
-    let (mut stopped, stopped_id) = started("stopped", at).await;
-    let cut = Beating::start(behind, "cut").await;
+    let (mut killed, killed_id) = start_application("killed", at).await;
+    let (paused, paused_id) = start_application("paused", at).await;
+    let (mut stopped, stopped_id) = start_application("stopped", at).await;
+    let cut_off = HeartbeatClient::start(through_proxy, "cut").await;
     for id in [killed_id, paused_id] {
-        observed(&collector, id).await;
+        interval_is_observed(&collector, id).await;
     }
-    let mut subjects = Vec::new();
-    for id in [killed_id, paused_id, cut.id, stopped_id] {
-        subjects.push(Subject::from_now(&collector, id).await);
-    }
-    let [killed_subject, paused_subject, cut_subject, stopped_subject] = subjects[..] else {
-        unreachable!()
-    };
+    let killed_story = Story::begin(&collector, killed_id).await;
+    let paused_story = Story::begin(&collector, paused_id).await;
+    let cut_off_story = Story::begin(&collector, cut_off.id).await;
+    let stopped_story = Story::begin(&collector, stopped_id).await;
 
     // The collector rounds times down to whole milliseconds.
     let before = Timestamp::now() - SignedDuration::from_millis(1);
     killed.kill();
     paused.signal(Signal::STOP);
     proxy.set(Link::Refusing);
-    killed_subject.once(&collector, "connection_closed").await;
+    killed_story.until(&collector, "connection_closed").await;
     let after = Timestamp::now();
     assert!(stopped.stop().await.success());
 
-    let killed_timeline = killed_subject.once(&collector, "down").await;
-    let paused_timeline = paused_subject.once(&collector, "down").await;
-    let cut_timeline = cut_subject.once(&collector, "down").await;
-    let stopped_timeline = stopped_subject.once(&collector, "left").await;
+    let killed_timeline = killed_story.until(&collector, "down").await;
+    let paused_timeline = paused_story.until(&collector, "down").await;
+    let cut_off_timeline = cut_off_story.until(&collector, "down").await;
+    let stopped_timeline = stopped_story.until(&collector, "left").await;
 
-    let whys = [
-        killed_story(&killed_timeline, before..=after),
-        paused_story(&paused_timeline),
-        cut_off_story(&cut_timeline),
-        stopped_story(&stopped_timeline),
+    let explanations = [
+        (
+            killed_id,
+            explained_as_killed(&killed_timeline, before..=after),
+        ),
+        (paused_id, explained_as_paused(&paused_timeline)),
+        (cut_off.id, explained_as_cut_off(&cut_off_timeline)),
+        (stopped_id, explained_as_stopped(&stopped_timeline)),
     ];
-    let distinct: std::collections::BTreeSet<_> = whys.iter().map(|(why, _)| why).collect();
-    assert_eq!(distinct.len(), whys.len(), "{whys:#?}");
-    for (id, (_, parts)) in [killed_id, paused_id, cut.id, stopped_id].iter().zip(&whys) {
-        let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+    let sentences = explanations
+        .iter()
+        .map(|(_, explanation)| &explanation.sentence);
+    let distinct: BTreeSet<_> = sentences.collect();
+    assert_eq!(distinct.len(), explanations.len(), "{explanations:#?}");
+    for (id, explanation) in &explanations {
+        let parts: Vec<_> = explanation.parts.iter().map(String::as_str).collect();
         explains(&collector, &id.to_string(), &parts).await;
     }
 
     paused.signal(Signal::CONT);
-    let back = paused_subject.once(&collector, "back").await;
-    let back = event(&back, "back");
+    let timeline = paused_story.until(&collector, "back").await;
+    let back = last_event(&timeline, "back");
     let time = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
     assert!(
         time(&back["evidence"]["from_since"]) < time(&back["time"]),
@@ -214,14 +249,14 @@ async fn killed_paused_cut_off_and_shut_down_instances_have_different_correct_ex
 }
 
 /// Checks the explanation of a killed instance, whose time is the end of its connection.
-fn killed_story(timeline: &Value, during: RangeInclusive<Timestamp>) -> Story {
-    let closed = event(timeline, "connection_closed");
+fn explained_as_killed(timeline: &Value, during: RangeInclusive<Timestamp>) -> Explanation {
+    let closed = last_event(timeline, "connection_closed");
     let closed_at: Timestamp = closed["time"].as_str().unwrap().parse().unwrap();
     assert!(
         during.contains(&closed_at),
         "the time is not that of the connection's end: {closed}"
     );
-    let down = event(timeline, "down");
+    let down = last_event(timeline, "down");
     // The system resets the connection of a killed process if the process has not read all received data.
     let ended = match down["evidence"]["connection"]["cause"].as_str() {
         Some("closed_by_peer") => "was closed by the peer at",
@@ -240,49 +275,39 @@ fn killed_story(timeline: &Value, during: RangeInclusive<Timestamp>) -> Story {
         "without a goodbye",
         "killed or crashes",
     ];
-    story(timeline, &parts)
+    Explanation::checked(timeline, &parts)
 }
 
 /// Checks the explanation of an instance whose process is paused.
-fn paused_story(timeline: &Value) -> Story {
+fn explained_as_paused(timeline: &Value) -> Explanation {
     assert!(!kinds(timeline).contains(&"connection_closed".to_owned()));
     let parts = [
         "is open",
         "signals, expected about every",
         "paused or hangs",
     ];
-    story(timeline, &parts)
+    Explanation::checked(timeline, &parts)
 }
 
 /// Checks the explanation of an instance whose connection a proxy cut off.
-fn cut_off_story(timeline: &Value) -> Story {
+fn explained_as_cut_off(timeline: &Value) -> Explanation {
     let parts = [
         "127.0.0.2",
         "was reset at",
         "a proxy or a NAT is in between",
     ];
-    story(timeline, &parts)
+    Explanation::checked(timeline, &parts)
 }
 
 /// Checks the explanation of an instance whose agent announced its stop.
-fn stopped_story(timeline: &Value) -> Story {
-    story(timeline, &["Left: its agent announced its stop at"])
-}
-
-/// The sentence of an explanation, and parts that it contains.
-type Story = (String, Vec<String>);
-
-fn story(timeline: &Value, parts: &[&str]) -> Story {
-    let sentence = why(timeline);
-    says(&sentence, parts);
-    (sentence, parts.iter().map(|it| (*it).to_owned()).collect())
+fn explained_as_stopped(timeline: &Value) -> Explanation {
+    Explanation::checked(timeline, &["Left: its agent announced its stop at"])
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_explanation_of_an_instance_names_the_operator_that_took_it_offline() {
     let collector = Collector::options().start().await;
-    let nacos = collector.nacos().await;
-    let nacos = collector.http(nacos);
+    let nacos = collector.http(collector.nacos().await);
     let send = async |call: &str| {
         let (method, path) = call.split_once(' ').unwrap();
         let path = format!("/nacos{path}");
@@ -299,14 +324,14 @@ async fn the_explanation_of_an_instance_names_the_operator_that_took_it_offline(
     .await;
     let client = collector.http(collector.listeners().ui);
     let path = "/api/services/instances/timeline?service=orders&ip=10.0.0.1&port=80";
-    let timeline = timeline(&client, path).await;
+    let timeline = get_timeline(&client, path).await;
     assert_eq!(
         kinds(&timeline),
         ["registered", "overridden"],
         "{timeline:#}"
     );
     let parts = ["an operator", "enabled=false"];
-    says(&why(&timeline), &parts);
+    assert_contains(&sentence(&timeline), &parts);
     explains(&collector, "10.0.0.1:80", &parts).await;
     let unknown = client.get(&format!("{path}81")).await.unwrap();
     assert_eq!(unknown.status, 404);
@@ -317,31 +342,34 @@ async fn the_explanation_of_an_instance_lost_with_its_collector_names_the_collec
     let mut cluster = Cluster::start_with(2, options).await;
     cluster.expect_trouble();
     cluster.members[0].collector.expect_log("instance down");
-    let lost = Beating::start(cluster.members[1].collector.listeners(), "lost").await;
+    let lost = HeartbeatClient::start(cluster.members[1].collector.listeners(), "lost").await;
     let survivor = &cluster.members[0].collector;
-    // Waits until the surviving member knows that member b saw the instance last.
+    let lost_member = cluster.members[1].address();
+    // Waits until the surviving member knows that the other one saw the instance last.
     eventually(PATIENCE, async || {
         let client = survivor.http(survivor.listeners().ui);
         let path = format!("/api/instances/{}/timeline", lost.id);
+        // The instance may be unknown to the survivor at first.
         let reply = client.get(&path).await.unwrap();
-        let by = reply.json::<Value>()["instance"]["why"]["observed_by"].clone();
-        let is_b = by.as_str() == Some(&cluster.members[1].address());
-        is_b.then_some(()).ok_or_else(|| reply.text())
+        let timeline = reply.json::<Value>();
+        let observed_by = &timeline["instance"]["why"]["observed_by"];
+        let is_known = observed_by.as_str() == Some(&lost_member);
+        is_known.then_some(()).ok_or_else(|| reply.text())
     })
     .await;
-    let subject = Subject::from_now(survivor, lost.id).await;
-    let b = cluster.members[1].address();
+    let story = Story::begin(survivor, lost.id).await;
     cluster.members[1].collector.kill();
-    let timeline = subject.once(&cluster.members[0].collector, "down").await;
-    let through = format!("through member {b}");
+    let survivor = &cluster.members[0].collector;
+    let timeline = story.until(survivor, "down").await;
+    let through = format!("through member {lost_member}");
     let parts = [
         "Down since",
         &through,
         "disappeared without an announcement at",
         "lost with its collector",
     ];
-    says(&why(&timeline), &parts);
-    let survivor = &cluster.members[0].collector;
+    assert_contains(&sentence(&timeline), &parts);
     explains(survivor, &lost.id.to_string(), &parts).await;
-    assert_eq!(event(&timeline, "silent")["evidence"]["observed_by"], *b);
+    let silent = last_event(&timeline, "silent");
+    assert_eq!(silent["evidence"]["observed_by"], *lost_member);
 }

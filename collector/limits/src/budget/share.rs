@@ -114,7 +114,7 @@ impl Shares {
         drop(warned);
         let OverBudget { budget, limit, .. } = over;
         let class = peer.class().label();
-        warn!(budget, %peer, class, limit, "a peer has used up its share of a memory budget, and is refused more");
+        warn!(budget, %peer, class, limit, "a peer has used up its share of a memory budget, it gets no more until it frees some");
     }
 }
 

@@ -35,20 +35,13 @@ mod tests {
     use super::*;
     use crate::Serving;
     use crate::protocol::Protocol;
+    use crate::tests::traffic_of;
 
     const LIMIT: Duration = Duration::from_secs(8);
     const PART: Duration = Duration::from_secs(1);
 
     fn traffic() -> Arc<Traffic> {
-        let serving = Arc::new(Serving::generous());
-        let charge = serving.budgets.connections.nothing();
-        Traffic::new(
-            serving.budgets.clone(),
-            serving,
-            Arc::default(),
-            Protocol::Http1,
-            charge,
-        )
+        traffic_of(Serving::generous(), Protocol::Http1)
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,20 +3,13 @@ use tokio::time::Instant;
 use super::*;
 use crate::drain::{CHECK_INTERVAL, CLOSE_TIME, PROGRESS, STALL_TIME};
 use crate::fault::Exchange;
+use crate::tests::{traffic_of, with_connection_budget};
 use crate::traffic::{Reading, Working};
 
 const GRACE: Duration = Duration::from_secs(60);
 
 fn traffic() -> Arc<Traffic> {
-    let serving = Arc::new(Serving::generous());
-    let charge = serving.budgets.connections.nothing();
-    Traffic::new(
-        serving.budgets.clone(),
-        serving,
-        Arc::default(),
-        Protocol::Http2,
-        charge,
-    )
+    traffic_of(Serving::generous(), Protocol::Http2)
 }
 
 /// A request whose handler waits for bytes of its peer.
@@ -183,13 +176,7 @@ async fn a_socket_that_accepts_nothing_stalls() {
 
 #[test]
 fn streams_are_charged_in_blocks_and_released() {
-    let serving = Serving {
-        budgets: super::super::Budgets {
-            connections: Budget::new("connections", 1 << 20),
-            ..Serving::generous().budgets
-        },
-        ..Serving::generous()
-    };
+    let serving = with_connection_budget(1 << 20);
     let connections = serving.budgets.connections.clone();
     let charge = connections.try_charge(CONNECTION_COST).unwrap();
     let traffic = Traffic::new(

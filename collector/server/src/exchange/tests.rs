@@ -2,12 +2,24 @@ use axum::Router;
 use axum::routing::post;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, Empty};
-use rollcall_limits::Budget;
 
 use super::*;
-use crate::tests::{PATIENCE, everything, http2, local, request, serve, serve_with};
+use crate::tests::{
+    everything, http2, local, request, serve, serve_with, wait_until, with_connection_budget,
+};
 use crate::traffic::CONNECTION_COST;
-use crate::{Budgets, Serving};
+use crate::{Limits, Serving};
+
+/// The settings of a server that accepts heads of 64 KiB.
+fn with_large_heads() -> Serving {
+    Serving {
+        limits: Limits {
+            max_header_size: 64 << 10,
+            ..Limits::generous()
+        },
+        ..Serving::generous()
+    }
+}
 
 #[tokio::test]
 async fn a_request_with_too_many_fields_is_refused_over_http2() {
@@ -37,15 +49,7 @@ async fn a_request_with_too_many_fields_is_refused_over_http2() {
 #[tokio::test]
 async fn a_stream_without_memory_is_refused_with_a_text() {
     local(async {
-        let generous = Serving::generous();
-        let server = serve(Serving {
-            budgets: Budgets {
-                connections: Budget::new("connections", 2 * CONNECTION_COST),
-                ..generous.budgets
-            },
-            ..generous
-        })
-        .await;
+        let server = serve(with_connection_budget(2 * CONNECTION_COST)).await;
         let mut sender = http2(server.address).await;
         let mut slow = Vec::new();
         for _ in 0..2 {
@@ -91,25 +95,10 @@ async fn a_body_of_grpc_web_is_not_cut_into_grpc_messages() {
     .await;
 }
 
-async fn wait_until(is_true: impl Fn() -> bool) {
-    let waiting = async {
-        while !is_true() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_large_head_is_charged_until_its_request_is_answered() {
     local(async {
-        let serving = Serving {
-            limits: crate::Limits {
-                max_header_size: 64 << 10,
-                ..crate::Limits::generous()
-            },
-            ..Serving::generous()
-        };
+        let serving = with_large_heads();
         let connections = serving.budgets.connections.clone();
         let server = serve(serving).await;
         let value = "v".repeat(500);
@@ -148,13 +137,7 @@ async fn a_large_head_is_charged_until_its_request_is_answered() {
 async fn a_large_head_over_http1_is_charged_while_it_arrives_and_while_its_buffer_exists() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     local(async {
-        let serving = Serving {
-            limits: crate::Limits {
-                max_header_size: 64 << 10,
-                ..crate::Limits::generous()
-            },
-            ..Serving::generous()
-        };
+        let serving = with_large_heads();
         let connections = serving.budgets.connections.clone();
         let server = serve(serving).await;
         let part = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}", "x".repeat(40_000));

@@ -80,7 +80,7 @@ pub fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
     match headers.get(GRPC_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(()),
         Some(_) => Err(Status::unimplemented(
-            "grpc-encoding has to be identity: this collector decompresses no messages",
+            "grpc-encoding must be identity: this collector decompresses no messages",
         )),
     }
 }

@@ -2,21 +2,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::{Serving, protocol::Protocol};
+use crate::{Serving, protocol::Protocol, tests::traffic_of};
 
 const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 
 fn traffic() -> Arc<Traffic> {
-    let serving = Arc::new(Serving::generous());
-    let charge = serving.budgets.connections.nothing();
-    Traffic::new(
-        serving.budgets.clone(),
-        serving,
-        Arc::default(),
-        Protocol::Http2,
-        charge,
-    )
+    traffic_of(Serving::generous(), Protocol::Http2)
 }
 
 fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {

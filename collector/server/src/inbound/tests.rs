@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::*;
-use crate::{Serving, fault::Exchange, protocol::Protocol, traffic::Traffic};
+use crate::{Serving, fault::Exchange, protocol::Protocol, tests::traffic_of, traffic::Traffic};
 
 type Arriving = StreamBody<UnboundedReceiverStream<Result<Frame<Bytes>, Infallible>>>;
 
@@ -25,14 +25,7 @@ impl Sending {
     fn new(is_grpc: bool, limit: usize) -> Self {
         let mut serving = Serving::generous();
         serving.budgets.requests = Budget::new("requests", limit);
-        let charge = serving.budgets.connections.nothing();
-        let traffic = Traffic::new(
-            serving.budgets.clone(),
-            Arc::new(serving),
-            Arc::default(),
-            Protocol::Http2,
-            charge,
-        );
+        let traffic = traffic_of(serving, Protocol::Http2);
         let (parts, arriving) = mpsc::unbounded_channel();
         let exchange = Exchange::new(is_grpc);
         let body = StreamBody::new(UnboundedReceiverStream::new(arriving));

@@ -25,7 +25,7 @@ impl Deadline {
         }
     }
 
-    /// Forgets the deadline if these bytes do not continue the message of the frame before. A frame has the whole prefix of each
+    /// Forgets the deadline if these bytes do not continue the message of the previous frame. A frame has the whole prefix of each
     /// message that it begins.
     pub(super) fn see(&mut self, mut bytes: &[u8]) {
         if self.left == 0 {

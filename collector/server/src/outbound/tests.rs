@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::waiting::PAUSE;
 use super::*;
-use crate::{Serving, protocol::Protocol, traffic::Traffic};
+use crate::{Serving, protocol::Protocol, tests::traffic_of, traffic::Traffic};
 
 fn serving(limit: usize) -> Serving {
     let mut serving = Serving::generous();
@@ -17,18 +17,7 @@ fn serving(limit: usize) -> Serving {
 }
 
 fn traffic(limit: usize) -> Arc<Traffic> {
-    traffic_of(serving(limit))
-}
-
-fn traffic_of(serving: Serving) -> Arc<Traffic> {
-    let charge = serving.budgets.connections.nothing();
-    Traffic::new(
-        serving.budgets.clone(),
-        Arc::new(serving),
-        Arc::default(),
-        Protocol::Http2,
-        charge,
-    )
+    traffic_of(serving(limit), Protocol::Http2)
 }
 
 fn begin<B>(traffic: &Arc<Traffic>, body: B) -> Result<Outbound<B>, OverBudget>
@@ -217,7 +206,7 @@ async fn a_stream_that_waits_for_room_ends_before_its_peer_counts_as_silent() {
     for (write_timeout, longest) in [(20, 3), (1, 1)] {
         let mut serving = serving(100_000);
         serving.limits.write_timeout = Duration::from_secs(write_timeout);
-        let traffic = traffic_of(serving);
+        let traffic = traffic_of(serving, Protocol::Http2);
         let answers = &traffic.serving.budgets.answers;
         let stream = begin(&traffic, streamed(&[10, 60_000])).unwrap();
         let _other = answers.try_charge(60_000).unwrap();
@@ -318,7 +307,7 @@ async fn streams_that_wait_for_one_list_need_room_for_one_copy() {
 async fn the_bytes_of_streams_that_wait_are_limited() {
     let mut serving = serving(100_000);
     serving.budgets.waiting = Budget::new("waiting", 100_000);
-    let traffic = traffic_of(serving);
+    let traffic = traffic_of(serving, Protocol::Http2);
     let budgets = &traffic.serving.budgets;
     let list = Bytes::from(vec![7; 60_000]);
     let other = budgets.answers.try_charge(100_000).unwrap();

@@ -93,12 +93,7 @@ async fn a_stop_restarts_the_drain_of_an_old_connection() {
         let server = start(limits, PATIENCE).await;
         let mut one = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
         server.wait_for_slow().await;
-        let aged = async {
-            while server.stats.closed_for(Closed::Age) == 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, aged).await.unwrap();
+        wait_until(|| server.stats.closed_for(Closed::Age) > 0).await;
         // Nothing more happens on the socket, so the clock may advance to the next timer at once.
         tokio::time::pause();
         let start = Instant::now();

@@ -32,12 +32,7 @@ impl Running {
         let pings = PING.repeat(count);
         let sent = tokio::time::timeout(PATIENCE, stream.write_all(&pings));
         let (Ok(()) | Err(_)) = sent.await.expect("the collector reads");
-        let counted = async {
-            while self.stats.closed_for(Closed::Flood) == before {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, counted).await.unwrap();
+        wait_until(|| self.stats.closed_for(Closed::Flood) > before).await;
         stream
     }
 }

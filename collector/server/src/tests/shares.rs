@@ -51,15 +51,6 @@ impl Running {
     }
 }
 
-async fn wait_until(is_true: impl Fn() -> bool) {
-    let waiting = async {
-        while !is_true() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
-}
-
 fn get_request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
 }

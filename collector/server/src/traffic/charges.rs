@@ -75,7 +75,8 @@ impl Traffic {
         Ok(())
     }
 
-    /// The bytes of the budget that streams and bodies may not use, so that new connections have room. A peer leaves the same part of its share free.
+    /// The bytes of the budget that streams and bodies may not use, so that new connections have room. A peer leaves the same part
+    /// of its share free.
     pub(super) fn reserve(&self) -> usize {
         self.serving.budgets.connections.limit() / 4
     }
@@ -191,8 +192,9 @@ impl Traffic {
         self.delivered.store(self.arrived.load(Relaxed), Relaxed);
     }
 
-    /// Records that a request has read all that was `delivered` before it looked. If it is the only one in progress, any other of
-    /// these bytes have been discarded. Its handler may run on another thread, and more may arrive meanwhile.
+    /// Infers the bytes that h2 has discarded. The caller is a request that has read all of its own bytes among the `delivered`
+    /// ones. If no other request is in progress, h2 has discarded those of them that no handler has read. The handler may run on
+    /// another thread, so more bytes may arrive meanwhile.
     pub(crate) fn rest(&self, delivered: usize) {
         let discarded = self.discarded.load(Relaxed);
         let rest = without(delivered, self.gone());

@@ -1,7 +1,7 @@
 //! The memory of the heads of requests.
 //!
-//! [`STREAM_COST`](super::STREAM_COST) includes a head of the usual size. A larger one is charged with what it holds when its
-//! request begins, until its answer has ended. h2 decodes the heads that arrive in one turn, at most 64 KiB on the wire, and each
+//! [`STREAM_COST`](super::STREAM_COST) includes a head of the usual size. The rest of a larger one is charged from the begin of
+//! its request until its answer has ended. h2 decodes the heads that arrive in one turn, at most 64 KiB on the wire, and each
 //! becomes a request in the same turn or is refused, so the memory between the two is bounded by the number of the runtime's
 //! threads.
 //!

@@ -5,40 +5,23 @@ use http::Request;
 use http_body_util::Full;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rollcall_limits::Budget;
-use tokio::net::TcpStream;
 
 use super::*;
+use crate::Closed;
 use crate::protocol::{CONNECTION_WINDOW, STREAM_WINDOW};
-use crate::tests::{PATIENCE, Running, local, serve, serve_with};
-use crate::{Budgets, Closed, Limits};
+use crate::tests::{
+    Running, local, serve, serve_with, traffic_of, wait_until, with_connection_budget,
+};
 
 /// The settings of a server with this connection budget, in bytes.
 fn serving(limit: usize) -> Serving {
-    let generous = Serving::generous();
-    Serving {
-        limits: Limits {
-            max_streams_per_connection: 1000,
-            ..generous.limits
-        },
-        budgets: Budgets {
-            connections: Budget::new("connections", limit),
-            ..generous.budgets
-        },
-        ..generous
-    }
+    let mut serving = with_connection_budget(limit);
+    serving.limits.max_streams_per_connection = 1000;
+    serving
 }
 
 fn traffic(limit: usize) -> Arc<Traffic> {
-    let serving = Arc::new(serving(limit));
-    let charge = serving.budgets.connections.nothing();
-    Traffic::new(
-        serving.budgets.clone(),
-        serving,
-        Arc::default(),
-        Protocol::Http2,
-        charge,
-    )
+    traffic_of(serving(limit), Protocol::Http2)
 }
 
 #[test]
@@ -199,27 +182,29 @@ fn bytes_that_arrive_while_a_handler_waits_on_another_thread_stay_charged() {
     assert_eq!(traffic.waiting(), 0);
 }
 
+/// A connection over HTTP/2 for requests with a body.
+async fn connect(server: &Running) -> http2::SendRequest<Full<Bytes>> {
+    let io = TokioIo::new(server.connect().await);
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::task::spawn_local(connection);
+    sender
+}
+
+/// A request with a body of this many bytes.
+fn post_request(server: &Running, path: &str, length: usize) -> Request<Full<Bytes>> {
+    Request::post(format!("http://{}/{path}", server.address))
+        .body(Full::new(Bytes::from(vec![b'x'; length])))
+        .unwrap()
+}
+
 /// Sends a body to a handler that does not read it.
 async fn send_unread(server: &Running) -> tokio::task::JoinHandle<hyper::Result<u16>> {
-    let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
-    tokio::task::spawn_local(connection);
-    let request = Request::post(format!("http://{}/unread", server.address))
-        .body(Full::new(Bytes::from(vec![b'x'; 200 << 10])))
-        .unwrap();
+    let mut sender = connect(server).await;
+    let request = post_request(server, "unread", 200 << 10);
     tokio::task::spawn_local(async move {
         let answer = sender.send_request(request).await?;
         Ok(answer.status().as_u16())
     })
-}
-
-async fn wait_for(mut holds: impl FnMut() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
 }
 
 #[tokio::test]
@@ -229,10 +214,10 @@ async fn a_body_that_its_handler_does_not_read_is_charged_until_the_request_is_a
         let connections = serving.budgets.connections.clone();
         let server = serve(serving).await;
         let answer = send_unread(&server).await;
-        wait_for(|| connections.held() >= CONNECTION_COST + (200 << 10)).await;
+        wait_until(|| connections.held() >= CONNECTION_COST + (200 << 10)).await;
         server.permits.add_permits(1);
         assert_eq!(answer.await.unwrap().unwrap(), 200);
-        wait_for(|| connections.held() <= CONNECTION_COST).await;
+        wait_until(|| connections.held() <= CONNECTION_COST).await;
     })
     .await;
 }
@@ -245,23 +230,19 @@ async fn bodies_that_are_not_read_are_released_beside_a_standing_stream() {
         let connections = serving.budgets.connections.clone();
         let standing = Router::new().route("/standing", post(std::future::pending::<&'static str>));
         let server = serve_with(standing, serving).await;
-        let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
-        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
-        tokio::task::spawn_local(connection);
+        let mut sender = connect(&server).await;
         let mut send = |path, length| {
-            let request = Request::post(format!("http://{}/{path}", server.address))
-                .body(Full::new(Bytes::from(vec![b'x'; length])))
-                .unwrap();
+            let request = post_request(&server, path, length);
             tokio::task::spawn_local(sender.send_request(request))
         };
         let standing = send("standing", 0);
-        wait_for(|| connections.held() == CONNECTION_COST).await;
+        wait_until(|| connections.held() == CONNECTION_COST).await;
         for _ in 0..3 {
             let answer = send("unread", BODY);
-            wait_for(|| connections.held() >= CONNECTION_COST + BODY).await;
+            wait_until(|| connections.held() >= CONNECTION_COST + BODY).await;
             server.permits.add_permits(1);
             assert_eq!(answer.await.unwrap().unwrap().status(), 200);
-            wait_for(|| connections.held() <= CONNECTION_COST).await;
+            wait_until(|| connections.held() <= CONNECTION_COST).await;
         }
         drop(standing);
     })
@@ -274,7 +255,7 @@ async fn a_connection_whose_unread_bodies_exceed_the_budget_is_closed() {
         let server = serve(serving(256 << 10)).await;
         let answer = send_unread(&server).await;
         answer.await.unwrap().unwrap_err();
-        wait_for(|| server.stats.closed_for(Closed::OverBudget) == 1).await;
+        wait_until(|| server.stats.closed_for(Closed::OverBudget) == 1).await;
     })
     .await;
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::Serving;
 use crate::protocol::Protocol;
+use crate::tests::traffic_of;
 
 /// Records the slices of each vectored write, and the bytes of each plain one.
 #[derive(Debug, Default)]
@@ -92,15 +93,7 @@ impl Transport for Full {
 }
 
 fn traffic() -> Arc<Traffic> {
-    let serving = Arc::new(Serving::generous());
-    let charge = serving.budgets.connections.nothing();
-    Traffic::new(
-        serving.budgets.clone(),
-        serving,
-        Arc::default(),
-        Protocol::Http1,
-        charge,
-    )
+    traffic_of(Serving::generous(), Protocol::Http1)
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub enum Error {
     StoreUnavailable,
     /// The disk or the quota of the store is full: retry here or at another collector.
     #[error(
-        "the store has no room left (its disk or quota is full), and without it there are no new ids: retry later"
+        "the disk or the quota of the store is full, so no new ids can be assigned: retry later"
     )]
     StoreFull,
     /// The writer has ended, because the collector stops or its storage failed: try another collector.

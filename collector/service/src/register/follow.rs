@@ -25,8 +25,8 @@ struct Replay<'a> {
     allocator: &'a mut Allocator,
     pacer: &'a mut Pacer,
     core: &'a Core,
-    /// Whether the rows are those of other collectors. The own rows of a batch that was written late had callers that were refused:
-    /// their instances get a lease with their next signal.
+    /// Whether the rows are those of other collectors. Otherwise they are those of this collector's own batch, which was written
+    /// after its callers were refused. The instances of such rows get a lease with their next signal.
     is_shared: bool,
     contradiction: Option<inventory::restore::Error>,
     /// The digest that the inventory should have once all records are applied, if the last writer published one.

@@ -241,7 +241,7 @@ impl Writer {
         }
         self.readiness.degraded(STORAGE, error.to_string());
         if self.storage.is_shared() {
-            // Other collectors may see signs that this one cannot read, or that they cannot write.
+            // Other collectors may receive signals that this one cannot read, or that they cannot write.
             self.core.lessor.lose_contact();
         }
         let outage = Outage::after(self.outage, operation, error.is_full());

@@ -65,15 +65,15 @@ pub struct InstanceStatus {
 /// Two recorded times of one moment may differ by this many milliseconds, because the wall clock is adjusted.
 const SAME_TIME: i64 = 1_000;
 
-/// When an instance entered its state. The lease of an instance that went down or left in an earlier run has only the term after
-/// the last stored signal, so the event counts where it is known.
+/// When an instance entered its state. For an instance that went down or left in an earlier run, the lease computes this time from
+/// the last stored signal and the term. The event has the real time, so it takes precedence if it is known.
 pub(super) fn since(core: &Core, id: InstanceId, lease: &LeaseView) -> Timestamp {
     let since = core.clock.wall_at(lease.since);
     if lease.state < State::Down {
         return since;
     }
     let last_seen = core.clock.wall_at(lease.last_seen);
-    // An event before the last signal is that of an earlier end: the event of this one was lost.
+    // An event before the last signal belongs to an earlier end. The event of this end was lost.
     let is_earlier = |at: Timestamp| at.millis().saturating_add(SAME_TIME) < last_seen.millis();
     // An event in the future was recorded before the wall clock was set back.
     let now = core.clock.wall();

@@ -37,7 +37,7 @@ pub(super) struct Watch {
     origin: Timestamp,
     stalled: Option<(Moment, Duration)>,
     adjusted: Option<(Moment, i64)>,
-    /// How long before a wave a stall or a clock change may be for it to count as a suspicion.
+    /// The longest time from a stall or a change of the clock to a wave of which it is a suspected cause.
     recent: Duration,
 }
 

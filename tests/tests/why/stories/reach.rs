@@ -12,37 +12,37 @@ async fn a_paused_process_and_a_lost_network_have_different_correct_explanations
     collector.expect_log("instance down");
     let at = collector.listeners();
     let proxy = Proxy::to(at.grpc).await;
-    let behind = Listeners {
+    let through_proxy = Listeners {
         grpc: proxy.address(),
         ..at
     };
-    let (paused, paused_id) = started("paused", at).await;
-    let lost = Beating::start(behind, "lost").await;
+    let (paused, paused_id) = start_application("paused", at).await;
+    let lost = HeartbeatClient::start(through_proxy, "lost").await;
     for id in [paused_id, lost.id] {
-        observed(&collector, id).await;
+        interval_is_observed(&collector, id).await;
     }
-    let paused_subject = Subject::from_now(&collector, paused_id).await;
-    let lost_subject = Subject::from_now(&collector, lost.id).await;
+    let paused_story = Story::begin(&collector, paused_id).await;
+    let lost_story = Story::begin(&collector, lost.id).await;
 
     paused.signal(Signal::STOP);
     proxy.set(Link::Lost);
-    paused_subject.once(&collector, "connection_closed").await;
-    lost_subject.once(&collector, "connection_closed").await;
-    let paused_timeline = paused_subject.once(&collector, "down").await;
-    let lost_timeline = lost_subject.once(&collector, "down").await;
+    paused_story.until(&collector, "connection_closed").await;
+    lost_story.until(&collector, "connection_closed").await;
+    let paused_timeline = paused_story.until(&collector, "down").await;
+    let lost_timeline = lost_story.until(&collector, "down").await;
     paused.signal(Signal::CONT);
 
-    let cause = |timeline| event(timeline, "connection_closed")["evidence"]["cause"].clone();
+    let cause = |timeline| last_event(timeline, "connection_closed")["evidence"]["cause"].clone();
     assert_eq!(cause(&paused_timeline), "hung", "{paused_timeline:#}");
     assert_eq!(cause(&lost_timeline), "unreachable", "{lost_timeline:#}");
     let hangs = [
         "timed out because the process of the peer did not answer at",
         "Its machine acknowledged what was sent: the process is paused or hangs.",
     ];
-    says(&why(&paused_timeline), &hangs);
+    assert_contains(&sentence(&paused_timeline), &hangs);
     let fails = [
         "timed out because the machine of the peer did not answer at",
         "Nothing that was sent was acknowledged: its machine or the network failed.",
     ];
-    says(&why(&lost_timeline), &fails);
+    assert_contains(&sentence(&lost_timeline), &fails);
 }
