@@ -12,7 +12,7 @@ use rollcall_domain::membership::{Member, View};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Cluster, Known, Session, backoff::Backoff};
+use super::{Cluster, EntryState, Session, backoff::Backoff};
 
 /// The provider's part: communicates with its coordinator.
 pub(super) trait Coordinator: Send + 'static {
@@ -34,7 +34,7 @@ pub(super) trait Coordinator: Send + 'static {
 #[derive(Debug)]
 pub struct Coordinated {
     desired: watch::Sender<Option<Member>>,
-    known: watch::Receiver<Known>,
+    entry: watch::Receiver<EntryState>,
     view: watch::Receiver<Arc<View>>,
     health: watch::Receiver<Option<Arc<str>>>,
 }
@@ -43,7 +43,7 @@ pub struct Coordinated {
 #[derive(Debug)]
 pub(super) struct Port {
     desired: watch::Receiver<Option<Member>>,
-    known: watch::Sender<Known>,
+    entry: watch::Sender<EntryState>,
     view: watch::Sender<Arc<View>>,
     health: watch::Sender<Option<Arc<str>>>,
     /// The fault in the last warning, so that a lasting fault is logged once.
@@ -69,19 +69,19 @@ const DRAIN_ANNOUNCE_TIME: Duration = Duration::from_millis(250);
 /// The collector's handle and the task behind it.
 pub(super) fn pair(coordinator: impl Coordinator) -> (Coordinated, Keeper) {
     let (desired, desired_receiver) = watch::channel(None);
-    let (known, known_receiver) = watch::channel(Known::Absent);
+    let (entry, entry_receiver) = watch::channel(EntryState::Absent);
     let (view, view_receiver) = watch::channel(Arc::default());
     let unknown = Some(Arc::from("the coordinator has not been reached yet"));
     let (health, health_receiver) = watch::channel(unknown);
     let cluster = Coordinated {
         desired,
-        known: known_receiver,
+        entry: entry_receiver,
         view: view_receiver,
         health: health_receiver,
     };
     let port = Port {
         desired: desired_receiver,
-        known,
+        entry,
         view,
         health,
         logged: None,
@@ -95,7 +95,7 @@ impl Cluster for Coordinated {
         let publish = move |member| {
             desired.send_replace(member);
         };
-        Session::new(member, publish, self.known.clone(), DRAIN_ANNOUNCE_TIME)
+        Session::new(member, publish, self.entry.clone(), DRAIN_ANNOUNCE_TIME)
     }
 
     fn view(&self) -> watch::Receiver<Arc<View>> {
@@ -117,10 +117,10 @@ impl Port {
         // removed.
         let desired = self.desired.borrow();
         if desired.is_some() {
-            self.known.send_if_modified(|known| {
-                let was_absent = *known == Known::Absent;
+            self.entry.send_if_modified(|entry| {
+                let was_absent = *entry == EntryState::Absent;
                 if was_absent {
-                    *known = Known::Unconfirmed;
+                    *entry = EntryState::Unconfirmed;
                 }
                 was_absent
             });
@@ -150,8 +150,8 @@ impl Port {
     /// Reports that this collector is registered as desired.
     pub(super) fn registered(&mut self, desired: Option<&Member>) {
         let state = desired.map(|member| member.state);
-        self.known
-            .send_replace(state.map_or(Known::Absent, Known::Confirmed));
+        self.entry
+            .send_replace(state.map_or(EntryState::Absent, EntryState::Confirmed));
         self.logged = None;
         if self.health.send_replace(None).is_some() {
             tracing::info!(
@@ -165,7 +165,7 @@ impl Port {
     pub(super) fn degraded(&mut self, fault: Fault, reason: &str) {
         self.health.send_replace(Some(reason.into()));
         if fault == Fault::Taken {
-            self.known.send_replace(Known::Absent);
+            self.entry.send_replace(EntryState::Absent);
         }
         if self.logged == Some(fault) {
             tracing::debug!(reason, "cluster still degraded");

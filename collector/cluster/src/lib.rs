@@ -46,13 +46,13 @@ pub trait Cluster: fmt::Debug + Send + Sync + 'static {
 pub struct Session {
     member: Member,
     publish: Box<dyn Fn(Option<Member>) + Send + Sync>,
-    known: watch::Receiver<Known>,
+    entry: watch::Receiver<EntryState>,
     announce_time: Duration,
 }
 
 /// The state of this collector's entry at the coordinator, which the other members may have read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
+enum EntryState {
     /// The coordinator has no entry of this collector.
     Absent,
     /// The coordinator may have an entry of this collector: a registration has begun and is not confirmed.
@@ -62,19 +62,19 @@ enum Known {
 }
 
 impl Session {
-    /// The membership of `member`, which is published at once. `publish` must not block. `known` reports the state that the
+    /// The membership of `member`, which is published at once. `publish` must not block. `entry` reports the state that the
     /// coordinator has confirmed. The other members receive a confirmed state at most `announce_time` later.
     fn new(
         member: Member,
         publish: impl Fn(Option<Member>) + Send + Sync + 'static,
-        known: watch::Receiver<Known>,
+        entry: watch::Receiver<EntryState>,
         announce_time: Duration,
     ) -> Self {
         publish(Some(member.clone()));
         Self {
             member,
             publish: Box::new(publish),
-            known,
+            entry,
             announce_time,
         }
     }
@@ -85,8 +85,12 @@ impl Session {
         self.member.state = State::Draining;
         self.member.since = at;
         (self.publish)(Some(self.member.clone()));
-        let is_out =
-            |known| !matches!(known, Known::Unconfirmed | Known::Confirmed(State::Serving));
+        let is_out = |entry| {
+            !matches!(
+                entry,
+                EntryState::Unconfirmed | EntryState::Confirmed(State::Serving)
+            )
+        };
         let is_confirmed = self.until(is_out, within);
         if is_confirmed.await {
             sleep(self.announce_time).await;
@@ -96,20 +100,21 @@ impl Session {
     /// Ends the membership, and waits at most `within` until the coordinator has confirmed the end.
     pub async fn leave(mut self, within: Duration) {
         (self.publish)(None);
-        self.until(|known| known == Known::Absent, within).await;
+        self.until(|entry| entry == EntryState::Absent, within)
+            .await;
     }
 
     /// Waits at most `within` until the coordinator confirms a state that `is_right` accepts. If the time passes first, warns and
     /// returns `false`.
-    async fn until(&mut self, is_right: impl Fn(Known) -> bool, within: Duration) -> bool {
-        let known = self.known.wait_for(|known| is_right(*known));
-        let is_known = matches!(timeout(within, known).await, Ok(Ok(_)));
-        if !is_known {
+    async fn until(&mut self, is_right: impl Fn(EntryState) -> bool, within: Duration) -> bool {
+        let confirmed = self.entry.wait_for(|entry| is_right(*entry));
+        let is_confirmed = matches!(timeout(within, confirmed).await, Ok(Ok(_)));
+        if !is_confirmed {
             tracing::warn!(
                 "stop not confirmed by the coordinator, other collectors may still list this one"
             );
         }
-        is_known
+        is_confirmed
     }
 }
 

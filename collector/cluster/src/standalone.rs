@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rollcall_domain::membership::{Member, View};
 use tokio::sync::watch;
 
-use super::{Cluster, Known, Session};
+use super::{Cluster, EntryState, Session};
 
 /// A cluster whose only member is this collector. It is always healthy.
 #[derive(Debug, Default)]
@@ -25,11 +25,11 @@ impl Standalone {
 impl Cluster for Standalone {
     fn join(&self, member: Member) -> Session {
         let view = self.view.clone();
-        let (known, receiver) = watch::channel(Known::Absent);
+        let (entry, receiver) = watch::channel(EntryState::Absent);
         let publish = move |member: Option<Member>| {
             let state = member.as_ref().map(|member| member.state);
             view.send_replace(Arc::new(View::new(member)));
-            known.send_replace(state.map_or(Known::Absent, Known::Confirmed));
+            entry.send_replace(state.map_or(EntryState::Absent, EntryState::Confirmed));
         };
         Session::new(member, publish, receiver, Duration::ZERO)
     }

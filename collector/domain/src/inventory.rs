@@ -130,7 +130,7 @@ impl Inventory {
                 is_internal,
             })
         };
-        by(application).or_else(|| by(self.other(application)?))
+        by(application).or_else(|| by(self.alias_target(application)?))
     }
 
     /// The id of the instance with this name, for an agent of 8.0 or later, which uses no ids. An instance that registered with an
@@ -162,11 +162,11 @@ impl Inventory {
                 name,
             })
         };
-        by(application).or_else(|| by(self.other(application)?))
+        by(application).or_else(|| by(self.alias_target(application)?))
     }
 
     /// The application of which this row is an alias; `None` if the row is not an alias.
-    fn other(&self, application: ApplicationId) -> Option<ApplicationId> {
+    fn alias_target(&self, application: ApplicationId) -> Option<ApplicationId> {
         self.applications.read(application, |row| row.alias_of)?
     }
 

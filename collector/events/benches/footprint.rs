@@ -95,7 +95,7 @@ fn service(feed: &Feed, instance: &ServiceInstance, number: i32) {
     let event = ServiceEvent {
         instance: instance.clone(),
         is_ephemeral: true,
-        what: "registered".into(),
+        kind: "registered".into(),
         publisher: format!("connection {connection}").into(),
         peer: Some(format!("{}:50123", address(connection)).into()),
         client: Some(client),

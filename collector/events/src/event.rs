@@ -73,7 +73,7 @@ pub enum InstanceKind {
         cause: Cause,
     },
     /// Its state changed.
-    Changed(Changed),
+    StateChanged(Changed),
     /// Its signals now reach a different member.
     Moved {
         from: Observer,
@@ -163,7 +163,7 @@ pub struct ServiceEvent {
     pub instance: ServiceInstance,
     pub is_ephemeral: bool,
     /// The kind: `registered`, `expired` and the like.
-    pub what: Cow<'static, str>,
+    pub kind: Cow<'static, str>,
     /// The publisher of the instance; for one that was taken over, the earlier publisher.
     pub publisher: Arc<str>,
     /// The address of the client.
@@ -218,13 +218,13 @@ impl Event {
     pub(crate) fn is_by_peer(&self) -> bool {
         match self {
             Self::Instance(event) => match &event.kind {
-                InstanceKind::Changed(changed) => {
+                InstanceKind::StateChanged(changed) => {
                     changed.to == State::Up || changed.to == State::Left
                 }
                 InstanceKind::Flapping { .. } => false,
                 _ => true,
             },
-            Self::Service(event) => !matches!(&*event.what, "expired" | "flapping"),
+            Self::Service(event) => !matches!(&*event.kind, "expired" | "flapping"),
             Self::Collector(_) => false,
         }
     }
@@ -241,9 +241,9 @@ impl InstanceEvent {
             | InstanceKind::Reconnected(contact)
             | InstanceKind::ClockDiffers(contact) => contact.peer,
             InstanceKind::ConnectionClosed { peer, .. } | InstanceKind::Moved { peer, .. } => *peer,
-            InstanceKind::Stray(_) | InstanceKind::Changed(_) | InstanceKind::Flapping { .. } => {
-                None
-            }
+            InstanceKind::Stray(_)
+            | InstanceKind::StateChanged(_)
+            | InstanceKind::Flapping { .. } => None,
         }
     }
 
@@ -251,7 +251,7 @@ impl InstanceEvent {
     #[must_use]
     pub const fn entered(&self) -> Option<State> {
         match &self.kind {
-            InstanceKind::Changed(changed) => Some(changed.to),
+            InstanceKind::StateChanged(changed) => Some(changed.to),
             _ => None,
         }
     }
@@ -268,7 +268,7 @@ impl InstanceEvent {
             // A stray sign carries the clock of another process.
             InstanceKind::Stray(_)
             | InstanceKind::ConnectionClosed { .. }
-            | InstanceKind::Changed(_)
+            | InstanceKind::StateChanged(_)
             | InstanceKind::Moved { .. }
             | InstanceKind::Flapping { .. } => None,
         }

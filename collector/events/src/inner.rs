@@ -46,7 +46,7 @@ impl Inner {
     pub(super) fn publish(&self, event: &Event) {
         send(&self.sender, event);
         if let Event::Instance(event) = event
-            && matches!(event.kind, InstanceKind::Changed(_))
+            && matches!(event.kind, InstanceKind::StateChanged(_))
         {
             send(&self.changes, event);
         }

@@ -4,12 +4,12 @@
 //! the timeline with the oldest last change is dropped. The number of changes in a timeline is limited, so an instance that changes
 //! often displaces only its own changes.
 //!
-//! A timeline is one allocation (see `held.rs`), and an index finds it by its instance: about 100 bytes for an instance with one
-//! change.
+//! A timeline is one allocation (see `timeline.rs`), and an index finds it by its instance: about 100 bytes for an instance
+//! with one change.
 
-mod held;
 mod packed;
 mod slots;
+mod timeline;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -26,9 +26,9 @@ use super::{
     event::Recorded,
     pack::{self, Subject, Words},
 };
-use held::Held;
 pub(super) use packed::Packed;
 use slots::Slots;
+use timeline::PackedTimeline;
 
 /// An instance that fills its timeline within this time changes too often for single events.
 const FLAPPING: Duration = Duration::from_secs(60);
@@ -147,13 +147,13 @@ impl<S: Subject> Rings<S> {
         match self.find(subject) {
             Some(slot) => {
                 let before = self.slots.bytes(slot);
-                let bytes = Held::of(before).and(&entry, self.per_instance);
+                let bytes = PackedTimeline::of(before).and(&entry, self.per_instance);
                 self.held -= allocation(before.len());
                 self.held += allocation(bytes.len());
                 self.slots.renew(slot, bytes);
             }
             None => {
-                let bytes = Held::begin(&subject.bytes, is_first, &entry);
+                let bytes = PackedTimeline::begin(&subject.bytes, is_first, &entry);
                 self.insert(subject.hash, bytes);
             }
         }
@@ -183,13 +183,13 @@ impl<S: Subject> Rings<S> {
             slot: 0,
         };
         let is_it =
-            |it: &Place| it.hash == subject.hash && self.held(it.slot).subject == subject.bytes;
+            |it: &Place| it.hash == subject.hash && self.timeline(it.slot).subject == subject.bytes;
         let found = self.by_subject.find(place.spread(), is_it);
         found.map(|found| found.slot)
     }
 
-    fn held(&self, slot: u32) -> Held<'_> {
-        Held::of(self.slots.bytes(slot))
+    fn timeline(&self, slot: u32) -> PackedTimeline<'_> {
+        PackedTimeline::of(self.slots.bytes(slot))
     }
 
     fn take_unrecorded(&mut self, slot: u32) -> Option<(u64, Timestamp)> {
@@ -220,9 +220,9 @@ impl<S: Subject> Rings<S> {
                 continue;
             }
             let taken = self.take_unrecorded(slot);
-            let held = self.held(slot);
-            let last = held.entries().last();
-            let last = last.and_then(|entry| self.event(held, entry));
+            let timeline = self.timeline(slot);
+            let last = timeline.entries().last();
+            let last = last.and_then(|entry| self.event(timeline, entry));
             if let (Some((count, since)), Some(last)) = (taken, last) {
                 ended.push((last, count, since));
             }
@@ -232,7 +232,7 @@ impl<S: Subject> Rings<S> {
 
     /// Whether the instance of a timeline changes too often for single events.
     fn is_flooded(&self, slot: u32, at: Timestamp) -> bool {
-        let full_since = self.held(slot).full_since(self.per_instance);
+        let full_since = self.timeline(slot).full_since(self.per_instance);
         // The wall clock may have been set back to before the changes of the timeline.
         full_since.is_some_and(|since| at >= since && at.since(since) < FLAPPING)
     }
@@ -242,7 +242,7 @@ impl<S: Subject> Rings<S> {
             return false;
         };
         self.take_unrecorded(slot);
-        let hash = packed::hash(self.held(slot).subject, &self.hashing);
+        let hash = packed::hash(self.timeline(slot).subject, &self.hashing);
         let place = Place { hash, slot };
         let found = self
             .by_subject
@@ -261,16 +261,18 @@ impl<S: Subject> Rings<S> {
         let Some(slot) = self.find(&self.packed(subject)) else {
             return (Vec::new(), None);
         };
-        let held = self.held(slot);
+        let timeline = self.timeline(slot);
         let unrecorded = self.unrecorded.get(&slot).map_or(0, |(count, _)| *count);
-        let lost = held.older.map(|older| older + unrecorded);
-        let events = held.entries().filter_map(|entry| self.event(held, entry));
+        let lost = timeline.older.map(|older| older + unrecorded);
+        let events = timeline
+            .entries()
+            .filter_map(|entry| self.event(timeline, entry));
         (events.collect(), lost)
     }
 
-    fn event(&self, held: Held<'_>, entry: held::Entry<'_>) -> Option<Recorded> {
-        let held::Entry { number, at, event } = entry;
-        let event = S::unpack(held.subject)?.unpack_event(at, &self.words, event)?;
+    fn event(&self, timeline: PackedTimeline<'_>, entry: timeline::Entry<'_>) -> Option<Recorded> {
+        let timeline::Entry { number, at, event } = entry;
+        let event = S::unpack(timeline.subject)?.unpack_event(at, &self.words, event)?;
         Some(Recorded { number, at, event })
     }
 
@@ -281,11 +283,11 @@ impl<S: Subject> Rings<S> {
         before: u64,
         read: impl Fn(&Recorded) -> Option<T>,
     ) -> Option<T> {
-        let held = self.held(self.find(&self.packed(subject))?);
-        let entries = held.entries().filter(|entry| entry.number < before);
+        let timeline = self.timeline(self.find(&self.packed(subject))?);
+        let entries = timeline.entries().filter(|entry| entry.number < before);
         let entries: Vec<_> = entries.collect();
         let mut newest_first = entries.into_iter().rev();
-        newest_first.find_map(|entry| read(&self.event(held, entry)?))
+        newest_first.find_map(|entry| read(&self.event(timeline, entry)?))
     }
 
     /// Adds instances whose timeline `keeps` selects to `found`, up to `limit` in all. Reads some timelines, starting at the slot
@@ -297,7 +299,7 @@ impl<S: Subject> Rings<S> {
         (found, limit): (&mut Vec<S>, usize),
     ) -> Option<u32> {
         let end = self.slots.end().min(from.saturating_add(STEP));
-        let subjects = (from..end).map(|slot| self.held(slot).subject);
+        let subjects = (from..end).map(|slot| self.timeline(slot).subject);
         let kept = subjects.filter(|subject| !subject.is_empty() && keeps(subject));
         for subject in kept.filter_map(S::unpack) {
             // A timeline that was dropped and began again meanwhile may be read twice, in two slots.

@@ -239,7 +239,7 @@ impl State {
                 self.instances.add(it, place, event, event.is_first());
             }
             (Instance::Service(it), Event::Service(event)) => {
-                let is_first = event.what == "registered";
+                let is_first = event.kind == "registered";
                 self.services.add(it, place, event, is_first);
             }
             _ => {}
@@ -266,7 +266,7 @@ fn flapping(event: &Event, unrecorded: u64, since: Timestamp) -> Option<Event> {
             kind: InstanceKind::Flapping { unrecorded, since },
         }),
         Event::Service(event) => Event::Service(Box::new(ServiceEvent {
-            what: "flapping".into(),
+            kind: "flapping".into(),
             unrecorded,
             connection_end: None,
             by: None,

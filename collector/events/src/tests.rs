@@ -35,7 +35,7 @@ fn closed(number: i32) -> InstanceEvent {
         instance: id(number),
         kind: InstanceKind::ConnectionClosed {
             peer: None,
-            cause: Cause::Peer,
+            cause: Cause::ClosedByPeer,
         },
     }
 }
@@ -50,7 +50,7 @@ fn registered(number: i32) -> InstanceEvent {
 fn silent(number: i32) -> InstanceEvent {
     InstanceEvent {
         instance: id(number),
-        kind: InstanceKind::Changed(Changed {
+        kind: InstanceKind::StateChanged(Changed {
             from: State::Up,
             to: State::Silent,
             since: at(0),

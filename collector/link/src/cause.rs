@@ -18,7 +18,7 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Cause {
                 io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe => Cause::Reset,
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Cause::Peer,
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Cause::ClosedByPeer,
                 // The system gave up, because no retransmission was acknowledged.
                 io::ErrorKind::TimedOut if error.raw_os_error().is_some() => Cause::Unreachable,
                 io::ErrorKind::TimedOut => Cause::Timeout,

@@ -150,7 +150,7 @@ impl Links {
             seen: Arc::new(seen),
             open: Arc::clone(&self.open),
             observer: self.observer.clone(),
-            cause: Cause::Collector,
+            cause: Cause::ClosedByCollector,
         }
     }
 }
@@ -177,7 +177,7 @@ impl Link {
 
     /// Closes the link of a connection that the peer or an error has ended.
     pub fn ended(self, error: Option<&(dyn Error + 'static)>) {
-        self.end(error.map_or(Cause::Peer, cause::of));
+        self.end(error.map_or(Cause::ClosedByPeer, cause::of));
     }
 
     /// As [`Link::ended`]. If the peer did not answer, `acknowledged` is whether its machine acknowledged the bytes sent to it;

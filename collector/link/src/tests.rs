@@ -88,7 +88,11 @@ async fn the_end_of_a_connection_is_reported_with_the_instances_seen_on_it() {
                 vec![instance(7), instance(8)],
                 Cause::Reset
             ),
-            (ConnectionId::new(2), vec![instance(9)], Cause::Collector),
+            (
+                ConnectionId::new(2),
+                vec![instance(9)],
+                Cause::ClosedByCollector
+            ),
         ]
     );
 }
@@ -120,11 +124,11 @@ fn the_instances_recorded_for_one_connection_are_limited() {
     link.ended(None);
     assert_eq!(
         seen.remember(instance(1)),
-        Err(Cause::Peer),
+        Err(Cause::ClosedByPeer),
         "the end is reported already"
     );
     assert_eq!(ends.0.lock()[0].1.len(), RECORDED);
-    assert_eq!(ends.0.lock()[0].2, Cause::Peer);
+    assert_eq!(ends.0.lock()[0].2, Cause::ClosedByPeer);
 }
 
 #[test]

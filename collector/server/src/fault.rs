@@ -30,7 +30,7 @@ pub enum Fault {
 
 // The states of a handler.
 /// It has not answered, and does not wait for bytes of its peer.
-const RESTING: u8 = 0;
+const WORKING: u8 = 0;
 /// It has not answered, and waits for bytes of its peer.
 const WAITING: u8 = 1;
 /// It has answered. It may read on, but its request no longer counts as working.
@@ -53,7 +53,7 @@ impl Exchange {
     pub(super) fn new(is_grpc: bool) -> Arc<Self> {
         Arc::new(Self {
             is_grpc,
-            handler: AtomicU8::new(RESTING),
+            handler: AtomicU8::new(WORKING),
             is_read: AtomicBool::new(false),
             fault: OnceLock::new(),
             kept: Mutex::new(None),
@@ -63,9 +63,9 @@ impl Exchange {
     /// Records whether the handler waits for bytes. Returns whether this changed the state; always `false` after the answer.
     pub(super) fn set_waiting(&self, is_waiting: bool) -> bool {
         let (before, after) = if is_waiting {
-            (RESTING, WAITING)
+            (WORKING, WAITING)
         } else {
-            (WAITING, RESTING)
+            (WAITING, WORKING)
         };
         let change = || {
             let changed = self

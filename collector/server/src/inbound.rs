@@ -208,7 +208,7 @@ impl Reader {
         let next = messages.next();
         if let Some(bytes) = &next {
             self.yielded += bytes.len();
-            self.patience.rest();
+            self.patience.stop();
         }
         self.pay()?;
         Ok(next)
@@ -261,9 +261,9 @@ impl Reader {
     /// Waits for the peer on behalf of the handler, at most the read timeout. The body had nothing after `delivered` bytes.
     fn poll_overdue(&mut self, delivered: usize, context: &mut Context<'_>) -> Poll<Fault> {
         self.reading.set_waiting(true);
-        self.reading.traffic().rest(delivered);
+        self.reading.traffic().infer_discarded(delivered);
         if self.messages.as_ref().is_some_and(|m| !m.is_partial()) {
-            self.patience.rest();
+            self.patience.stop();
             return Poll::Pending;
         }
         ready!(self.patience.poll_overdue(context));
@@ -296,7 +296,7 @@ impl Patience {
     }
 
     /// Stops the timer: the peer owes nothing.
-    fn rest(&mut self) {
+    fn stop(&mut self) {
         self.deadline = None;
     }
 

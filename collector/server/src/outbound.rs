@@ -28,7 +28,7 @@ mod tests;
 mod waiting;
 
 use self::deadline::Deadline;
-use self::piece::Held;
+use self::piece::AnswerCharge;
 pub(super) use self::piece::Piece;
 use self::waiting::Waiting;
 
@@ -49,7 +49,7 @@ pub(super) struct Outbound<B> {
     deadline: Deadline,
     trailers: Option<HeaderMap>,
     failure: Option<BoxError>,
-    charge: Option<Held>,
+    charge: Option<AnswerCharge>,
     /// Bytes that were charged before the body yielded them.
     prepaid: usize,
     answering: Option<Answering>,
@@ -203,7 +203,7 @@ where
             return Ok(());
         };
         self.charge = if bytes > FREE {
-            Some(Held::Own(Arc::new(answers.try_charge(bytes)?)))
+            Some(AnswerCharge::Own(Arc::new(answers.try_charge(bytes)?)))
         } else {
             None
         };
@@ -214,7 +214,7 @@ where
     fn take_over(&mut self, charge: Arc<Charge>) -> Result<(), OverBudget> {
         if let Some(answers) = self.answers() {
             let counted = OfShare::new(answers, charge.bytes())?;
-            self.charge = Some(Held::Paid(charge, Arc::new(counted)));
+            self.charge = Some(AnswerCharge::Paid(charge, Arc::new(counted)));
         }
         Ok(())
     }
@@ -227,7 +227,7 @@ where
         let Some(answers) = self.answers() else {
             return Ok(());
         };
-        self.charge = Some(Held::Shared(answers.try_charge_shared(bytes)?));
+        self.charge = Some(AnswerCharge::Shared(answers.try_charge_shared(bytes)?));
         Ok(())
     }
 

@@ -50,7 +50,7 @@ impl Turns {
         for _ in 0..POLLS {
             signal.state.swap(POLLED, Ordering::AcqRel);
             let polled = poll(&mut own);
-            if polled.is_ready() || signal.rest() {
+            if polled.is_ready() || signal.end_poll() {
                 return polled;
             }
         }
@@ -103,11 +103,11 @@ impl Signal {
     }
 
     /// Ends a poll. Returns `false` if the part was woken meanwhile.
-    fn rest(&self) -> bool {
-        let rested = self
+    fn end_poll(&self) -> bool {
+        let ended = self
             .state
             .compare_exchange(POLLED, IDLE, Ordering::AcqRel, Ordering::Acquire);
-        rested.is_ok()
+        ended.is_ok()
     }
 }
 

@@ -136,7 +136,7 @@ impl Events {
             is_reported: transition.is_reported,
         };
         let at = clock.wall_at(transition.at);
-        self.record(at, transition.key, InstanceKind::Changed(changed));
+        self.record(at, transition.key, InstanceKind::StateChanged(changed));
     }
 
     /// Logs how many lines about instances were suppressed in a past second. Called at every sweep.

@@ -235,7 +235,7 @@ impl link::Observer for Core {
             cause,
         };
         // A stopping collector closes all connections itself, so their ends are no evidence about the instances.
-        let is_own = cause == Cause::Collector && self.is_stopping.load(Ordering::Relaxed);
+        let is_own = cause == Cause::ClosedByCollector && self.is_stopping.load(Ordering::Relaxed);
         let at = self.clock.wall_at(closed.at);
         for instance in seen {
             if self.lessor.close(*instance, connection, closed) && !is_own {

@@ -194,7 +194,7 @@ async fn gather(changes: &mut Receiver<InstanceEvent>, shared: bool) -> BTreeSet
 }
 
 fn change(event: &InstanceEvent, shared: bool) -> Option<InstanceId> {
-    let InstanceKind::Changed(Changed { from, to, .. }) = event.kind else {
+    let InstanceKind::StateChanged(Changed { from, to, .. }) = event.kind else {
         return None;
     };
     let is_back = matches!(from, State::Down | State::Left);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn changed(raw: i32, from: State, to: State) -> InstanceEvent {
-        let kind = InstanceKind::Changed(Changed {
+        let kind = InstanceKind::StateChanged(Changed {
             from,
             to,
             since: Timestamp::from_millis(0),

@@ -23,7 +23,7 @@ use super::peer;
 /// The metric of registrations that the other member committed.
 const FORWARDED: &str = "rollcall_registrations_forwarded_total{outcome=\"committed\"}";
 /// The outcomes of registrations that the other member did not commit.
-const NOT_FORWARDED: [&str; 3] = ["failed", "late", "resting"];
+const NOT_FORWARDED: [&str; 3] = ["failed", "timed_out", "backing_off"];
 const NO_TLS: &str = "no TLS with a member";
 const REFUSED: &str = "connection refused";
 

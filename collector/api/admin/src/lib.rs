@@ -36,7 +36,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-mod aside;
+mod background;
 mod changes;
 mod console;
 mod date;
@@ -190,7 +190,7 @@ pub fn router(
         .route("/api/members", get(query::members))
         .route("/api/events", get(events::stream))
         .route("/graphql", get(graphql::refuse).post(graphql::refuse))
-        .route_layer(from_fn_with_state(background, aside::run));
+        .route_layer(from_fn_with_state(background, background::run));
     let guarded = match credentials {
         Some(credentials) => {
             credentials.guard(guarded, services.metrics.requests_refused("authorization"))

@@ -39,9 +39,9 @@ pub struct SilentInstance {
 /// Counts the instances that are up at the end of a wave.
 pub trait Population {
     /// The number of instances of this application that are up.
-    fn of(&self, application: Option<ApplicationId>) -> usize;
+    fn up_in(&self, application: Option<ApplicationId>) -> usize;
     /// The number of instances of all applications that are up.
-    fn all(&self) -> usize;
+    fn up_total(&self) -> usize;
 }
 
 /// A part of a group.
@@ -205,14 +205,14 @@ impl Counts {
             of: Some(up + silent),
         };
         let mut patterns = Vec::new();
-        let up = population.all();
+        let up = population.up_total();
         if large(self.silent, up) {
             patterns.push(Pattern::Everything(share(self.silent, up)));
         }
         let mut applications: Vec<_> = self.applications.0.iter().collect();
         applications.sort_unstable_by_key(|(id, (count, _))| (std::cmp::Reverse(*count), **id));
         for (application, (silent, _)) in &applications {
-            let up = population.of(**application);
+            let up = population.up_in(**application);
             if *silent >= config.instances && large(*silent, up) && patterns.len() <= NAMED {
                 patterns.push(Pattern::Application(**application, share(*silent, up)));
             }

@@ -26,13 +26,13 @@ pub struct Closed {
 #[repr(u8)]
 pub enum Cause {
     /// The peer closed it in order, as the operating system does for a process that ends.
-    Peer = 1,
+    ClosedByPeer = 1,
     /// The peer or an intermediary reset it.
     Reset = 2,
     /// The peer did not answer in time. It is unknown whether its machine acknowledged the bytes that were sent.
     Timeout = 3,
     /// This collector closed it, because it stops or a limit was reached.
-    Collector = 4,
+    ClosedByCollector = 4,
     /// It failed in another way: the peer violated the protocol, for instance.
     Broken = 5,
     /// The process did not answer in time, although its machine acknowledged the bytes that were sent.
@@ -67,10 +67,10 @@ impl Cause {
     #[must_use]
     pub const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
-            1 => Self::Peer,
+            1 => Self::ClosedByPeer,
             2 => Self::Reset,
             3 => Self::Timeout,
-            4 => Self::Collector,
+            4 => Self::ClosedByCollector,
             5 => Self::Broken,
             6 => Self::Hung,
             7 => Self::Unreachable,
@@ -235,10 +235,10 @@ mod tests {
     use super::*;
 
     const CAUSES: [Cause; 7] = [
-        Cause::Peer,
+        Cause::ClosedByPeer,
         Cause::Reset,
         Cause::Timeout,
-        Cause::Collector,
+        Cause::ClosedByCollector,
         Cause::Broken,
         Cause::Hung,
         Cause::Unreachable,
@@ -269,7 +269,7 @@ mod tests {
             let other = ConnectionId::new(number);
             via.seen_on(other);
             assert!(!via.close(other, end(7, cause)), "seen once");
-            assert!(!via.close(other, end(9, Cause::Peer)), "known");
+            assert!(!via.close(other, end(9, Cause::ClosedByPeer)), "known");
             assert_eq!(via.read().0, Contact::Closed(end(7, cause)));
         }
         assert_eq!(
@@ -303,7 +303,7 @@ mod tests {
         via.seen_on(connection);
         via.seen_on(connection);
         assert_eq!(via.seen_elsewhere(Some(b)), None, "it uses both");
-        via.close(connection, end(3, Cause::Peer));
+        via.close(connection, end(3, Cause::ClosedByPeer));
         assert_eq!(via.seen_elsewhere(Some(b)), Some(Observer::Here));
         assert_eq!(via.seen_elsewhere(Some(b)), None);
         assert_eq!(via.read(), (Contact::Unknown, Some(b)));

@@ -49,7 +49,7 @@ fn service(name: &str) -> Event {
             },
         },
         is_ephemeral: true,
-        what: "registered".into(),
+        kind: "registered".into(),
         publisher: "connection 7".into(),
         peer: Some("10.0.0.9:5123".into()),
         client: Some("Nacos\r\nInjected: yes".into()),
@@ -135,7 +135,7 @@ fn every_kind() -> Vec<Event> {
     };
     let closed = closed();
     let change = |to, connection| {
-        InstanceKind::Changed(Changed {
+        InstanceKind::StateChanged(Changed {
             to,
             connection,
             observer: Observer::Here,
@@ -152,7 +152,7 @@ fn every_kind() -> Vec<Event> {
             peer,
             cause: Cause::Broken,
         },
-        InstanceKind::Changed(changed),
+        InstanceKind::StateChanged(changed),
         change(State::Down, closed),
         change(State::Left, Connection::Unknown),
         change(State::Up, closed),

@@ -55,7 +55,7 @@ impl Subject for InstanceId {
                 bytes.extend([CONNECTION_CLOSED, cause.code()]);
                 put_peer(bytes, *peer);
             }
-            InstanceKind::Changed(changed) => {
+            InstanceKind::StateChanged(changed) => {
                 bytes.push(CHANGED);
                 put_changed(bytes, at, changed);
             }
@@ -86,7 +86,7 @@ impl Subject for InstanceId {
                 cause: Cause::from_code(from.byte()?)?,
                 peer: peer(&mut from)?,
             },
-            CHANGED => InstanceKind::Changed(changed(&mut from, at)?),
+            CHANGED => InstanceKind::StateChanged(changed(&mut from, at)?),
             MOVED => InstanceKind::Moved {
                 from: observer(&mut from)?,
                 to: observer(&mut from)?,

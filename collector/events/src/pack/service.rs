@@ -55,7 +55,7 @@ impl Subject for ServiceInstance {
         has(event.detail.is_some(), DETAIL);
         has(event.unrecorded > 0, UNRECORDED);
         bytes.push(fields);
-        text::put(bytes, &event.what);
+        text::put(bytes, &event.kind);
         text::put(bytes, &event.publisher);
         if let Some(peer) = &event.peer {
             text::put(bytes, peer);
@@ -82,7 +82,7 @@ impl Subject for ServiceInstance {
         let mut event = ServiceEvent {
             instance: self,
             is_ephemeral: has(EPHEMERAL),
-            what: next()?.into(),
+            kind: next()?.into(),
             publisher: next()?.into(),
             peer: None,
             client: None,

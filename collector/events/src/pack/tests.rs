@@ -41,7 +41,7 @@ fn registered(instance: ServiceInstance) -> ServiceEvent {
     ServiceEvent {
         instance,
         is_ephemeral: true,
-        what: "registered".into(),
+        kind: "registered".into(),
         publisher: "connection 17".into(),
         peer: Some("10.0.0.9:5123".into()),
         client: Some("Nacos-Java-Client:v2.5.1".into()),
@@ -98,9 +98,9 @@ fn every_event_of_an_agent_comes_back() {
     let observers = elsewhere.map(Observer::Elsewhere);
     let closed = Connection::Closed { at: AT, cause };
     let mut kinds = vec![
-        InstanceKind::Changed(changed(Connection::Unknown, Observer::Here)),
-        InstanceKind::Changed(changed(Connection::Open, observers[0])),
-        InstanceKind::Changed(changed(closed, observers[1])),
+        InstanceKind::StateChanged(changed(Connection::Unknown, Observer::Here)),
+        InstanceKind::StateChanged(changed(Connection::Open, observers[0])),
+        InstanceKind::StateChanged(changed(closed, observers[1])),
         InstanceKind::Flapping {
             unrecorded: u64::MAX,
             since: Timestamp::from_millis(0),
@@ -152,7 +152,7 @@ fn every_text_of_an_event_comes_back() {
     let mut words = Words::default();
     for text in texts {
         let mut event = registered(place(["n", "g", "s", text, text], 80));
-        event.what = text.to_owned().into();
+        event.kind = text.to_owned().into();
         event.publisher = text.into();
         event.peer = Some(text.into());
         event.client = Some(text.into());

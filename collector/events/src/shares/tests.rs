@@ -145,7 +145,7 @@ fn a_change_that_is_only_counted_is_missing_in_the_timeline_by_number() {
         instance,
         kind: InstanceKind::ConnectionClosed {
             peer: None,
-            cause: Cause::Peer,
+            cause: Cause::ClosedByPeer,
         },
     };
     feed.instance_by(peer(1), at(0), closed());
@@ -164,13 +164,13 @@ fn a_change_that_is_only_counted_is_missing_in_the_timeline_by_number() {
 #[test]
 fn instances_of_services_that_come_and_expire_do_not_push_out_the_others() {
     let feed = feed();
-    let change = |port: u16, what: &'static str| ServiceEvent {
+    let change = |port: u16, kind: &'static str| ServiceEvent {
         instance: ServiceInstance {
             service: ServiceKey::new("", "", "orders").unwrap(),
             endpoint: Endpoint::new("10.0.0.1", port, "").unwrap(),
         },
         is_ephemeral: true,
-        what: what.into(),
+        kind: kind.into(),
         publisher: "10.0.0.1".into(),
         peer: None,
         client: None,
@@ -210,7 +210,7 @@ fn a_flood_is_reported_also_if_the_next_change_has_no_share() {
     };
     let registered = |number| event(number, InstanceKind::Registered(Contact::default()));
     let closed = || {
-        let cause = Cause::Peer;
+        let cause = Cause::ClosedByPeer;
         event(1, InstanceKind::ConnectionClosed { peer: None, cause })
     };
     let first = InstanceId::new(1).unwrap();

@@ -10,7 +10,7 @@ use crate::traffic::Unread;
 /// The charge that is held until the bytes of a piece are written.
 #[derive(Clone, Debug)]
 #[expect(dead_code, reason = "held until the bytes are dropped")]
-pub(super) enum Held {
+pub(super) enum AnswerCharge {
     /// The charge for an answer.
     Own(Arc<Charge>),
     /// The charge of a handler, and its bytes in the share of the peer.
@@ -26,7 +26,7 @@ pub(in super::super) struct Piece {
     pub(super) unread: Option<Unread>,
     /// Pieces share the memory of the answer, so all of it is charged until the last one is dropped.
     #[expect(dead_code, reason = "held until the bytes are dropped")]
-    pub(super) charge: Option<Held>,
+    pub(super) charge: Option<AnswerCharge>,
 }
 
 impl Buf for Piece {

@@ -84,8 +84,8 @@ impl Traffic {
     /// Charges an incomplete head and the bytes of bodies that wait for their handlers, and releases the charge for bytes that
     /// were read.
     ///
-    /// h2 discards bytes that arrive for ended streams without a report. They count as waiting until [`Traffic::rest`] or until
-    /// no request is in progress.
+    /// h2 discards bytes that arrive for ended streams without a report. They count as waiting until
+    /// [`Traffic::infer_discarded`] or until no request is in progress.
     ///
     /// # Errors
     /// The connection budget has no room for those bytes.
@@ -195,11 +195,11 @@ impl Traffic {
     /// Infers the bytes that h2 has discarded. The caller is a request that has read all of its own bytes among the `delivered`
     /// ones. If no other request is in progress, h2 has discarded those of them that no handler has read. The handler may run on
     /// another thread, so more bytes may arrive meanwhile.
-    pub(crate) fn rest(&self, delivered: usize) {
+    pub(crate) fn infer_discarded(&self, delivered: usize) {
         let discarded = self.discarded.load(Relaxed);
-        let rest = without(delivered, self.gone());
-        if rest > 0 && self.under_way() == 1 {
-            let more = discarded.wrapping_add(rest);
+        let unaccounted = without(delivered, self.gone());
+        if unaccounted > 0 && self.under_way() == 1 {
+            let more = discarded.wrapping_add(unaccounted);
             // It fails only after another request has recorded the same.
             let (Ok(_) | Err(_)) = self
                 .discarded

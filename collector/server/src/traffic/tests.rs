@@ -173,12 +173,12 @@ fn bytes_that_arrive_while_a_handler_waits_on_another_thread_stay_charged() {
     // The handler found nothing, and these bytes arrive before it records that.
     let delivered = traffic.delivered();
     traffic.arrive(2 * WAITING_BLOCK);
-    traffic.rest(delivered);
+    traffic.infer_discarded(delivered);
     assert_eq!(traffic.waiting(), 2 * WAITING_BLOCK);
     traffic.deliver();
-    traffic.rest(delivered);
+    traffic.infer_discarded(delivered);
     assert_eq!(traffic.waiting(), 2 * WAITING_BLOCK);
-    traffic.rest(traffic.delivered());
+    traffic.infer_discarded(traffic.delivered());
     assert_eq!(traffic.waiting(), 0);
 }
 

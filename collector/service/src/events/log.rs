@@ -188,10 +188,10 @@ fn reason(core: &Core, id: InstanceId, to: State) -> Option<&'static str> {
     };
     Some(match cause {
         None => "no signal arrived, and no end of its connection was observed here",
-        Some(Cause::Peer) => "its connection was closed by the peer",
+        Some(Cause::ClosedByPeer) => "its connection was closed by the peer",
         Some(Cause::Reset) => "its connection was reset",
         Some(Cause::Timeout) => "its connection was closed because the peer did not answer",
-        Some(Cause::Collector) => "its connection was closed by this collector",
+        Some(Cause::ClosedByCollector) => "its connection was closed by this collector",
         Some(Cause::Broken) => "its connection broke",
         Some(Cause::Hung) => {
             "its process did not answer and its machine acknowledged what was sent: paused or hung"

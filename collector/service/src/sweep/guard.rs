@@ -66,11 +66,11 @@ impl fmt::Debug for Suspect {
 }
 
 impl Population for Core {
-    fn of(&self, application: Option<ApplicationId>) -> usize {
+    fn up_in(&self, application: Option<ApplicationId>) -> usize {
         self.lessor.tally(application).up
     }
 
-    fn all(&self) -> usize {
+    fn up_total(&self) -> usize {
         self.lessor.counts().up
     }
 }

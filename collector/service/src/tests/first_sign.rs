@@ -49,8 +49,8 @@ async fn a_first_sign_over_an_ended_connection_records_why_that_ended() {
     let fixture = Fixture::start();
     let Services { links, core, .. } = &fixture.services;
     let end: [(fn(Link), Cause); 2] = [
-        (|link| link.ended(None), Cause::Peer),
-        (|link| drop(link), Cause::Collector),
+        (|link| link.ended(None), Cause::ClosedByPeer),
+        (|link| drop(link), Cause::ClosedByCollector),
     ];
     for (number, (end, expected)) in (1..).zip(end) {
         let link = links.open(([127, 0, 0, 1], 40_000).into());

@@ -157,7 +157,7 @@ async fn instances_are_marked_as_down_while_the_disk_is_full() {
         let event = happened(&mut events).await;
         assert_eq!(event.instance, id);
         assert!(
-            matches!(event.kind, InstanceKind::Changed(Changed { to, .. }) if to == expected),
+            matches!(event.kind, InstanceKind::StateChanged(Changed { to, .. }) if to == expected),
             "{event:?}"
         );
     }

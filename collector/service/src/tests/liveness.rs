@@ -17,7 +17,7 @@ async fn an_instance_without_signals_is_silent_then_down_and_a_signal_brings_it_
     tasks.spawn(workers.sweeper.run(stop.clone()));
     for (from, to) in [(State::Up, State::Silent), (State::Silent, State::Down)] {
         let event = happened(&mut events).await;
-        let InstanceKind::Changed(Changed {
+        let InstanceKind::StateChanged(Changed {
             from: was,
             to: is,
             signal,
@@ -36,7 +36,7 @@ async fn an_instance_without_signals_is_silent_then_down_and_a_signal_brings_it_
     let event = happened(&mut events).await;
     assert!(matches!(
         event.kind,
-        InstanceKind::Changed(Changed {
+        InstanceKind::StateChanged(Changed {
             from: State::Down,
             to: State::Up,
             ..

@@ -72,7 +72,7 @@ fn converted(event: Event) -> ServiceEvent {
             endpoint: event.endpoint,
         },
         is_ephemeral: event.kind.is_ephemeral(),
-        what: name(event.what).into(),
+        kind: name(event.what).into(),
         publisher: event.publisher.to_string().into(),
         peer: client.map(|client| format!("{}:{}", client.ip, client.port).into()),
         client: client.map(|client| Arc::clone(&client.version)),
@@ -106,8 +106,8 @@ const fn decider(by: HealthBy) -> &'static str {
     }
 }
 
-const fn name(what: EventKind) -> &'static str {
-    match what {
+const fn name(kind: EventKind) -> &'static str {
+    match kind {
         EventKind::Registered => "registered",
         EventKind::Updated => "updated",
         EventKind::TakenOver => "taken_over",

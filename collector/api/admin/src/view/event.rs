@@ -62,7 +62,7 @@ impl Event {
             }
             Happened::Service(event) => {
                 service(event, &mut evidence);
-                let kind = event.what.clone().into_owned();
+                let kind = event.kind.clone().into_owned();
                 (kind, place(event), words::service(event))
             }
             Happened::Collector(event) => {
@@ -158,7 +158,7 @@ fn instance(
             evidence.add("cause", words::cause(*cause));
             "connection_closed"
         }
-        InstanceKind::Changed(changed) => {
+        InstanceKind::StateChanged(changed) => {
             self::changed(changed, at, peer, roster, evidence);
             match changed.to {
                 State::Up => "back",
@@ -309,7 +309,7 @@ mod tests {
             at: Timestamp::from_millis(12_200),
             event: Happened::Instance(InstanceEvent {
                 instance: InstanceId::new(1).unwrap(),
-                kind: InstanceKind::Changed(changed),
+                kind: InstanceKind::StateChanged(changed),
             }),
         };
         let event = Event::of(&recorded, &fixture.services.roster);

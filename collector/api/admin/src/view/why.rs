@@ -199,11 +199,11 @@ fn meaning(status: &InstanceStatus, cause: Cause) -> String {
         );
     }
     match cause {
-        Cause::Peer | Cause::Reset => {
+        Cause::ClosedByPeer | Cause::Reset => {
             "That is what the system does for a process that is killed or crashes."
         }
         Cause::Timeout => "The process is paused or hangs, or its machine or the network failed.",
-        Cause::Collector => "This collector ended it and no new connection followed.",
+        Cause::ClosedByCollector => "This collector ended it and no new connection followed.",
         Cause::Broken => "The peer violated the protocol, or the network failed.",
         Cause::Hung => "Its machine acknowledged what was sent: the process is paused or hangs.",
         Cause::Unreachable => {

@@ -40,10 +40,10 @@ pub(crate) fn plain(name: &str) -> String {
 /// The word for the cause of a connection's end in JSON.
 pub(crate) const fn cause(cause: Cause) -> &'static str {
     match cause {
-        Cause::Peer => "closed_by_peer",
+        Cause::ClosedByPeer => "closed_by_peer",
         Cause::Reset => "reset",
         Cause::Timeout => "timeout",
-        Cause::Collector => "closed_by_collector",
+        Cause::ClosedByCollector => "closed_by_collector",
         Cause::Broken => "broken",
         Cause::Hung => "hung",
         Cause::Unreachable => "unreachable",
@@ -53,10 +53,10 @@ pub(crate) const fn cause(cause: Cause) -> &'static str {
 /// The end of a connection in a sentence.
 pub(super) const fn ended(cause: Cause) -> &'static str {
     match cause {
-        Cause::Peer => "was closed by the peer",
+        Cause::ClosedByPeer => "was closed by the peer",
         Cause::Reset => "was reset",
         Cause::Timeout => "timed out because the peer did not answer",
-        Cause::Collector => "was closed by this collector",
+        Cause::ClosedByCollector => "was closed by this collector",
         Cause::Broken => "broke",
         Cause::Hung => "timed out because the process of the peer did not answer",
         Cause::Unreachable => "timed out because the machine of the peer did not answer",
@@ -216,7 +216,7 @@ pub(super) fn instance(
             let connection = connection(peer.as_deref());
             format!("{label}: {connection} {}.", ended(*cause))
         }
-        InstanceKind::Changed(it) => changed(label, at, it, peer, roster),
+        InstanceKind::StateChanged(it) => changed(label, at, it, peer, roster),
         InstanceKind::Moved { from, to, .. } => moved(label, *from, *to, roster),
         InstanceKind::Flapping { unrecorded, since } => format!(
             "{label} changed so often that {unrecorded} changes since {} were not recorded one by one.",

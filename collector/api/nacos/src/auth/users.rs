@@ -19,10 +19,10 @@ pub struct User {
 
 /// An invalid line of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
+#[error("line {line}: {message}")]
 pub struct Problem {
     line: usize,
-    what: String,
+    message: String,
 }
 
 /// Reads every user of a file. Blank lines and lines that begin with `#` are left out.
@@ -45,7 +45,10 @@ pub fn parse(text: &str) -> Result<Vec<User>, Vec<Problem>> {
         });
         match user {
             Ok(user) => users.push(user),
-            Err(what) => problems.push(Problem { line: at + 1, what }),
+            Err(message) => problems.push(Problem {
+                line: at + 1,
+                message,
+            }),
         }
     }
     if problems.is_empty() {

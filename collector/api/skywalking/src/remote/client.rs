@@ -41,7 +41,7 @@ pub struct Config {
 }
 
 /// The backoff after a failure of a member, so that few callers wait for an unavailable member.
-const REST: Duration = Duration::from_secs(1);
+const BACKOFF: Duration = Duration::from_secs(1);
 
 /// Forwards registrations to one member. Dropping it closes the connection and fails all waiting callers.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(super) struct Link {
     counters: Counters,
     parcels: mpsc::Receiver<Parcel>,
     underway: Vec<Parcel>,
-    rests_until: Option<Instant>,
+    backing_off_until: Option<Instant>,
     refusal: Refusal,
     /// The reason for the TLS failure that was logged last, so that the same reason is not logged again.
     reported: Option<String>,
@@ -110,7 +110,7 @@ pub(super) fn open(
         counters: counters.clone(),
         parcels: receiver,
         underway: Vec::new(),
-        rests_until: None,
+        backing_off_until: None,
         refusal,
         reported: None,
         closed: closed.clone(),
@@ -138,7 +138,7 @@ impl Client {
         registrations: Vec<Registration>,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
         let forwarded = self.enqueue(registrations);
-        async move { forwarded?.await.unwrap_or(Err(Error::Left)) }
+        async move { forwarded?.await.unwrap_or(Err(Error::MemberLeft)) }
     }
 
     fn enqueue(
@@ -161,7 +161,7 @@ impl Client {
                 .try_send(parcel)
                 .map_err(|refused| match refused {
                     mpsc::error::TrySendError::Full(_) => Error::Full,
-                    mpsc::error::TrySendError::Closed(_) => Error::Left,
+                    mpsc::error::TrySendError::Closed(_) => Error::MemberLeft,
                 })
         });
         match sent {
@@ -185,14 +185,17 @@ impl Link {
         while let Ok(parcel) = self.parcels.try_recv() {
             self.underway.push(parcel);
         }
-        self.answer(Err(Error::Left));
+        self.answer(Err(Error::MemberLeft));
     }
 
     async fn send_all(&mut self) {
         let most = self.parcels.max_capacity();
         while self.parcels.recv_many(&mut self.underway, most).await > 0 {
-            let sent = if self.rests_until.is_some_and(|until| Instant::now() < until) {
-                Err(Error::Resting)
+            let sent = if self
+                .backing_off_until
+                .is_some_and(|until| Instant::now() < until)
+            {
+                Err(Error::BackingOff)
             } else {
                 self.send().await
             };
@@ -218,7 +221,7 @@ impl Link {
                 return Ok(());
             }
             Ok(Err(status)) => (Error::Failed, status),
-            Err(Elapsed { .. }) => (Error::Late, Status::deadline_exceeded("no answer")),
+            Err(Elapsed { .. }) => (Error::TimedOut, Status::deadline_exceeded("no answer")),
         };
         self.record_failure(&status);
         Err(error)
@@ -233,7 +236,7 @@ impl Link {
 
     fn record_success(&mut self) {
         self.reported = None;
-        if self.rests_until.take().is_some() {
+        if self.backing_off_until.take().is_some() {
             tracing::info!(member = %self.member, "member available again, registrations are forwarded to it");
         }
     }
@@ -241,8 +244,8 @@ impl Link {
     /// Begins the backoff. Logs the first failure. Also logs the reason for a TLS failure as soon as it is known, because an
     /// operator then has to replace a certificate.
     fn record_failure(&mut self, status: &Status) {
-        let until = Instant::now() + REST;
-        let is_first = self.rests_until.replace(until).is_none();
+        let until = Instant::now() + BACKOFF;
+        let is_first = self.backing_off_until.replace(until).is_none();
         let member = &self.member;
         match self.refusal.take() {
             Some(reason) if self.reported.as_ref() != Some(&reason) => {

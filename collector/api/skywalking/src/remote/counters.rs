@@ -10,10 +10,10 @@ use super::error::Error;
 pub(super) struct Counters {
     committed: Counter,
     full: Counter,
-    resting: Counter,
+    backing_off: Counter,
     failed: Counter,
-    late: Counter,
-    left: Counter,
+    timed_out: Counter,
+    member_left: Counter,
 }
 
 impl Counters {
@@ -21,10 +21,10 @@ impl Counters {
         Self {
             committed: metrics.forwarded("committed"),
             full: metrics.forwarded("full"),
-            resting: metrics.forwarded("resting"),
+            backing_off: metrics.forwarded("backing_off"),
             failed: metrics.forwarded("failed"),
-            late: metrics.forwarded("late"),
-            left: metrics.forwarded("left"),
+            timed_out: metrics.forwarded("timed_out"),
+            member_left: metrics.forwarded("member_left"),
         }
     }
 
@@ -33,10 +33,10 @@ impl Counters {
         let counter = match outcome {
             Ok(()) => &self.committed,
             Err(Error::Full) => &self.full,
-            Err(Error::Resting) => &self.resting,
+            Err(Error::BackingOff) => &self.backing_off,
             Err(Error::Failed) => &self.failed,
-            Err(Error::Late) => &self.late,
-            Err(Error::Left) => &self.left,
+            Err(Error::TimedOut) => &self.timed_out,
+            Err(Error::MemberLeft) => &self.member_left,
         };
         counter.inc_by(u64::try_from(registrations).unwrap_or(u64::MAX));
     }

@@ -12,11 +12,11 @@ const CONFIG: MassConfig = MassConfig {
 struct Each(usize, usize);
 
 impl Population for Each {
-    fn of(&self, _: Option<ApplicationId>) -> usize {
+    fn up_in(&self, _: Option<ApplicationId>) -> usize {
         self.0
     }
 
-    fn all(&self) -> usize {
+    fn up_total(&self) -> usize {
         self.1
     }
 }

@@ -72,7 +72,7 @@ impl InstanceLine {
                 line.cause = Some(cause.code());
                 "connection_closed"
             }
-            InstanceKind::Changed(changed) => line.changed(changed),
+            InstanceKind::StateChanged(changed) => line.changed(changed),
             InstanceKind::Moved { from, to, peer } => {
                 line.peer = *peer;
                 line.by = number(*from);
@@ -139,10 +139,10 @@ impl InstanceLine {
                 peer: self.peer,
                 cause: Cause::from_code(self.cause?)?,
             },
-            "up" => InstanceKind::Changed(self.change(State::Up)?),
-            "silent" => InstanceKind::Changed(self.change(State::Silent)?),
-            "down" => InstanceKind::Changed(self.change(State::Down)?),
-            "left" => InstanceKind::Changed(self.change(State::Left)?),
+            "up" => InstanceKind::StateChanged(self.change(State::Up)?),
+            "silent" => InstanceKind::StateChanged(self.change(State::Silent)?),
+            "down" => InstanceKind::StateChanged(self.change(State::Down)?),
+            "left" => InstanceKind::StateChanged(self.change(State::Left)?),
             "moved" => InstanceKind::Moved {
                 from: origin(self.by),
                 to: origin(self.to),

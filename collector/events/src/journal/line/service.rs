@@ -10,6 +10,7 @@ use crate::event::{ServiceEvent, ServiceInstance};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct ServiceLine {
+    /// The kind. The name of the field is part of the format.
     what: Cow<'static, str>,
     namespace: String,
     group: String,
@@ -46,7 +47,7 @@ impl ServiceLine {
     pub(super) fn of(event: &ServiceEvent) -> Self {
         let ServiceInstance { service, endpoint } = &event.instance;
         Self {
-            what: event.what.clone(),
+            what: event.kind.clone(),
             namespace: service.namespace().to_owned(),
             group: service.group().to_owned(),
             service: service.name().to_owned(),
@@ -74,7 +75,7 @@ impl ServiceLine {
         Some(ServiceEvent {
             instance: ServiceInstance { service, endpoint },
             is_ephemeral: self.ephemeral,
-            what: self.what,
+            kind: self.what,
             publisher: self.publisher,
             peer: self.peer,
             client: self.client,

@@ -31,7 +31,7 @@ pub(in crate::view) fn service(event: &ServiceEvent) -> String {
     };
     let detail = event.detail.as_deref().map(plain);
     let detail = detail.map_or(String::new(), |detail| format!(" ({detail})"));
-    match &*event.what {
+    match &*event.kind {
         "registered" => format!("{label} was registered by {client}."),
         "updated" => format!("{label} was changed by {client}."),
         "taken_over" => format!("{label} was taken over from {client}."),

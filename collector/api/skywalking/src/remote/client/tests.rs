@@ -191,13 +191,13 @@ async fn the_client_backs_off_after_a_refusal() {
     for refused in forwarded {
         assert_eq!(refused.await, Err(Error::Failed));
     }
-    let resting = running.client.commit(application("c")).await;
-    assert_eq!(resting, Err(Error::Resting));
+    let refused = running.client.commit(application("c")).await;
+    assert_eq!(refused, Err(Error::BackingOff));
     assert_eq!(
-        (running.counted("failed"), running.counted("resting")),
+        (running.counted("failed"), running.counted("backing_off")),
         (2, 1)
     );
-    tokio::time::sleep(REST).await;
+    tokio::time::sleep(BACKOFF).await;
     let again = running.client.commit(application("d"));
     assert_eq!(member.answers(Ok(())).await, ["d"]);
     assert_eq!(again.await, Ok(()));
@@ -209,9 +209,9 @@ async fn a_timeout_fails_every_caller_of_the_stream() {
     let running = Running::start(silent.local_addr().unwrap(), &config(8, SHORT));
     let forwarded = ["a", "b"].map(|code| running.client.commit(application(code)));
     for late in forwarded {
-        assert_eq!(late.await, Err(Error::Late));
+        assert_eq!(late.await, Err(Error::TimedOut));
     }
-    assert_eq!(running.counted("late"), 2);
+    assert_eq!(running.counted("timed_out"), 2);
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn closing_the_client_fails_every_waiting_caller() {
     link.join_all().await;
     assert_eq!(
         (first.await, second.await),
-        (Err(Error::Left), Err(Error::Left))
+        (Err(Error::MemberLeft), Err(Error::MemberLeft))
     );
-    assert_eq!(metrics.forwarded("left").get(), 2);
+    assert_eq!(metrics.forwarded("member_left").get(), 2);
 }

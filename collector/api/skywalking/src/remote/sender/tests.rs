@@ -119,5 +119,5 @@ async fn a_member_that_stays_keeps_its_client_and_one_that_leaves_is_closed() {
     let waits = before.commit(vec![Registration::Application("orders".into())]);
     drop(before);
     running.become_members(view(&[OWN, "c:1"])).await;
-    assert_eq!(waits.await, Err(Error::Left));
+    assert_eq!(waits.await, Err(Error::MemberLeft));
 }

@@ -5,9 +5,9 @@ use rollcall_domain::Timestamp;
 
 use crate::pack::{Bytes, put_counted, put_number};
 
-/// A timeline.
+/// A timeline in its packed form.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Held<'a> {
+pub(super) struct PackedTimeline<'a> {
     /// The packed instance.
     pub(super) subject: &'a [u8],
     /// The number of older changes that were recorded and are no longer kept; `None` if changes before this timeline are unknown.
@@ -24,7 +24,7 @@ pub(super) struct Entry<'a> {
     pub(super) event: &'a [u8],
 }
 
-impl<'a> Held<'a> {
+impl<'a> PackedTimeline<'a> {
     /// The timeline with these bytes; an empty one if they are damaged.
     pub(super) fn of(bytes: &'a [u8]) -> Self {
         let mut from = Bytes::of(bytes);
@@ -77,8 +77,8 @@ impl<'a> Held<'a> {
     pub(super) fn full_since(self, most: usize) -> Option<Timestamp> {
         let mut entries = self.entries();
         let first = entries.next()?;
-        let held = 1 + entries.count();
-        (held >= most).then_some(first.at)
+        let count = 1 + entries.count();
+        (count >= most).then_some(first.at)
     }
 
     /// The changes, oldest first.

@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 use super::*;
 
 /// The name of the threads of the runtime.
-const ASIDE: &str = "aside";
+const BACKGROUND: &str = "background";
 
 async fn thread_name() -> String {
     thread::current().name().unwrap_or_default().to_owned()
@@ -27,7 +27,7 @@ async fn feed() -> Body {
 
 /// Routes that return the name of the thread that runs them: a handler and two pages, behind the layer.
 fn router(tasks: &TaskSet) -> Router {
-    let runtime = background(tasks, ASIDE).unwrap();
+    let runtime = background(tasks, BACKGROUND).unwrap();
     Router::new()
         .route("/", get(thread_name).post(thread_name))
         .route("/feed", get(feed))
@@ -52,12 +52,12 @@ async fn answer(router: &Router, method: Method, path: &str) -> (StatusCode, Str
 }
 
 #[tokio::test]
-async fn pages_and_feeds_are_written_aside_and_changes_are_not() {
+async fn pages_and_feeds_are_written_in_the_background_and_changes_are_not() {
     let tasks = TaskSet::new();
     let router = router(&tasks);
-    let aside = (StatusCode::OK, ASIDE.to_owned());
-    assert_eq!(answer(&router, Method::GET, "/").await, aside);
-    assert_eq!(answer(&router, Method::GET, "/feed").await, aside);
+    let background = (StatusCode::OK, BACKGROUND.to_owned());
+    assert_eq!(answer(&router, Method::GET, "/").await, background);
+    assert_eq!(answer(&router, Method::GET, "/feed").await, background);
     let here = (StatusCode::OK, thread_name().await);
     assert_eq!(answer(&router, Method::POST, "/").await, here);
 }
@@ -65,7 +65,7 @@ async fn pages_and_feeds_are_written_aside_and_changes_are_not() {
 #[tokio::test]
 async fn a_handler_is_dropped_when_its_client_disconnects() {
     let tasks = TaskSet::new();
-    let runtime = background(&tasks, ASIDE).unwrap();
+    let runtime = background(&tasks, BACKGROUND).unwrap();
     let [started, dropped] = <[Arc<Notify>; 2]>::default();
     let handler = {
         let (started, dropped) = (Arc::clone(&started), Arc::clone(&dropped));
