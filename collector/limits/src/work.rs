@@ -2,10 +2,10 @@
 //! their work never occupies a thread of the runtime for long.
 //!
 //! A message has a limited number of elements, whatever its size in bytes, since an element of two bytes may take a hundred in
-//! memory. The memory of a message is charged before it is decoded and until its answer is encoded. Large messages are decoded, and
-//! their answers encoded, on the runtime's blocking threads, only a few at a time ([`Work::run`]): the others wait for a permit,
-//! and small requests are served meanwhile. A handler that converts many elements also frees its runtime thread for other tasks
-//! ([`convert`]).
+//! memory. The memory of a message is charged to the share of its peer before it is decoded and until its answer is encoded. Large
+//! messages are decoded, and their answers encoded, on the runtime's blocking threads, only a few at a time ([`Work::run`]): the
+//! others wait for a permit, and small requests are served meanwhile. A handler that converts many elements also frees its runtime
+//! thread for other tasks ([`convert`]).
 
 use std::{num::NonZero, sync::Arc, thread};
 
@@ -39,7 +39,11 @@ const FIELDS_PER_ELEMENT: usize = 16;
 
 /// The limits and the permits for messages. Cheap to clone; clones share them.
 #[derive(Clone, Debug)]
-pub struct Work(Arc<Shared>);
+pub struct Work {
+    shared: Arc<Shared>,
+    /// The peer whose share of the budget is charged.
+    peer: Option<Peer>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -94,19 +98,31 @@ impl Work {
     pub fn new(max_batch: usize, budget: Budget, refused: Refusals) -> Self {
         // One permit for every two processors, so that the runtime's threads can continue.
         let permits = thread::available_parallelism().map_or(1, NonZero::get) / 2;
-        Self(Arc::new(Shared {
+        let shared = Shared {
             max_batch,
             budget,
             permits: Arc::new(Semaphore::new(permits.max(1))),
             refused,
-        }))
+        };
+        Self {
+            shared: Arc::new(shared),
+            peer: None,
+        }
+    }
+
+    /// These limits for the messages of `peer`, which are charged to its share of the budget too. Without a peer, as for the
+    /// messages of other collectors, they are charged to the budget only.
+    #[must_use]
+    pub fn for_peer(&self, peer: Option<Peer>) -> Self {
+        let shared = Arc::clone(&self.shared);
+        Self { shared, peer }
     }
 
     /// A count that starts at zero.
     #[must_use]
     pub fn count(&self) -> Count {
         Count {
-            limit: self.0.max_batch,
+            limit: self.shared.max_batch,
             elements: 0,
             fields: 0,
         }
@@ -133,9 +149,13 @@ impl Work {
     /// [`Error::OverBudget`].
     pub fn charge_bytes(&self, cost: usize) -> Result<Charge, Error> {
         if cost <= FREE {
-            return Ok(self.0.budget.nothing());
+            return Ok(self.shared.budget.nothing());
         }
-        Ok(self.0.budget.try_charge(cost)?)
+        let budget = &self.shared.budget;
+        Ok(match self.peer {
+            Some(peer) => budget.share(peer).try_charge(cost)?,
+            None => budget.try_charge(cost)?,
+        })
     }
 
     /// Runs `work`, which handles this many bytes: directly if they are few, otherwise on a blocking thread once a permit is
@@ -159,7 +179,7 @@ impl Work {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let permits = Arc::clone(&self.0.permits);
+        let permits = Arc::clone(&self.shared.permits);
         let permit = permits
             .acquire_owned()
             .await
@@ -178,7 +198,7 @@ impl Work {
     /// Counts a refused message.
     pub fn refuse(&self, peer: Option<Peer>, error: Error) {
         if let (Error::TooManyElements { .. }, Some(peer)) = (error, peer) {
-            self.0.refused.count(peer, 1);
+            self.shared.refused.count(peer, 1);
         }
     }
 }

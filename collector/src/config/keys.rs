@@ -214,7 +214,7 @@ keys! {
         ping_interval SW_SERVER_PING_INTERVAL Duration "Time without a frame after which the collector pings an HTTP/2 peer, which every gRPC agent is" => server.limits.ping_interval;
         ping_timeout SW_SERVER_PING_TIMEOUT Duration "Time for the peer to answer; then its connection is closed, and the reason says whether the machine of the peer acknowledged the ping" => server.limits.ping_timeout;
         inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Most bytes of request bodies in memory, and at most three quarters of them for one address (IPv6: a /64 network), or one body of the largest size; further requests are refused" => server.inbound_memory;
-        work_memory SW_SERVER_WORK_MEMORY Bytes "Most bytes of decoded messages and of the work on them; further messages are refused" => server.work_memory;
+        work_memory SW_SERVER_WORK_MEMORY Bytes "Most bytes of decoded messages and of the work on them, and at most three quarters of them for one address; further messages are refused" => server.work_memory;
         outbound_memory SW_SERVER_OUTBOUND_MEMORY Bytes "Most bytes of answers that wait for their peers, and at most three quarters of them for one address; a request whose answer exceeds it is refused, and a stream waits for room" => server.outbound_memory;
         connection_memory SW_SERVER_CONNECTION_MEMORY Bytes "Most bytes for connections, their streams, and bodies that no handler has read, and at most three quarters of them for one address; further connections are closed, further streams refused" => server.connection_memory;
         shutdown_grace SW_SERVER_SHUTDOWN_GRACE Duration "Time for requests in progress to finish when the collector stops" => server.shutdown_grace;

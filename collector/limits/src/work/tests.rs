@@ -3,7 +3,7 @@ use std::{thread, time::Duration};
 use tokio::sync::oneshot;
 
 use super::{Error, FIELDS_PER_ELEMENT, FREE, INLINE, Work};
-use crate::{Budget, RefusalsFamily};
+use crate::{Budget, Peer, RefusalsFamily};
 
 fn work(max_batch: usize, memory: usize) -> Work {
     Work::new(
@@ -47,6 +47,23 @@ fn small_messages_are_free_and_large_ones_are_charged_until_the_charge_is_droppe
     drop(work.charge(1 << 10, &count).unwrap());
 }
 
+#[test]
+fn the_messages_of_one_peer_take_at_most_three_quarters_of_the_budget() {
+    let work = work(1, 100 << 10);
+    let of = |last| work.for_peer(Some(Peer::new([10, 0, 0, last].into())));
+    let (greedy, other) = (of(1), of(2));
+    let held = greedy.charge_bytes(75 << 10).unwrap();
+    let refused = greedy.charge_bytes(FREE + 1).unwrap_err();
+    assert!(
+        refused.to_string().starts_with("the share of 10.0.0.1 "),
+        "{refused}"
+    );
+    let rest = other.charge_bytes(25 << 10).unwrap();
+    work.charge_bytes(FREE + 1).unwrap_err();
+    drop((held, rest));
+    drop(greedy.charge_bytes(75 << 10).unwrap());
+}
+
 #[tokio::test]
 async fn small_work_runs_on_the_caller_and_large_work_on_a_blocking_thread() {
     let here = thread::current().id();
@@ -64,7 +81,7 @@ async fn small_work_runs_on_the_caller_and_large_work_on_a_blocking_thread() {
 async fn large_work_waits_for_a_permit_and_small_work_does_not() {
     let work = work(1, 0);
     // More than there are permits: each holds a blocking thread until it is released.
-    let permits = work.0.permits.available_permits();
+    let permits = work.shared.permits.available_permits();
     let (gates, mut holding): (Vec<_>, Vec<_>) = (0..permits)
         .map(|_| {
             let (gate, opened) = oneshot::channel::<()>();

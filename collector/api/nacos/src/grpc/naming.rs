@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use rollcall_catalog::{Error, Interest, Invalid};
 use rollcall_domain::catalog::{Clusters, Kind, Publisher, Selection, ServiceKey, Subscriber};
-use rollcall_limits::{Charge, Work, work};
+use rollcall_limits::{Charge, Peer, Work, work};
 use tokio::time::sleep;
 
 use super::{
@@ -53,7 +53,8 @@ impl Face {
         let session = connection.session();
         let session = session
             .ok_or_else(|| Refusal::general(code::UNREGISTERED, "Connection is unregistered."))?;
-        let (_charge, request) = self.read(naming, &envelope.body).await?;
+        let peer = Peer::new(connection.transport().remote.ip());
+        let (_charge, request) = self.read(peer, naming, &envelope.body).await?;
         let has_service = !matches!(naming, Naming::ServiceList | Naming::FuzzyWatch);
         check::names(&request, has_service)?;
         self.allow(connection, naming, &request, envelope).await?;
@@ -90,9 +91,11 @@ impl Face {
     /// items. So clients that reconnect at once with large batches wait for each other instead of being refused.
     async fn read<'a>(
         &self,
+        peer: Peer,
         naming: Naming,
         body: &'a Bytes,
     ) -> Result<(Charge, NamingRequest<'a>), Refusal> {
+        let work = self.work.for_peer(Some(peer));
         let unreadable = || {
             Refusal::general(
                 code::UNREADABLE,
@@ -101,11 +104,11 @@ impl Face {
         };
         let cost = NamingRequest::cost(body.len(), naming.has_lists());
         if Work::is_small(body.len()) {
-            let charge = self.work.charge_bytes(cost).map_err(over)?;
+            let charge = work.charge_bytes(cost).map_err(over)?;
             let request = NamingRequest::read(body).ok_or_else(unreadable)?;
             return Ok((charge, request));
         }
-        let (work, large) = (self.work.clone(), body.clone());
+        let large = body.clone();
         let read = move || {
             let mut charge = work.charge_bytes(cost)?;
             let request = NamingRequest::read(&large).map(NamingRequest::into_owned);

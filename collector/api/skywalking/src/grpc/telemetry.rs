@@ -106,6 +106,7 @@ impl Handler {
     ) -> Result<(), Refusal> {
         self.register = self.register.for_peer(peer);
         self.heartbeat = self.heartbeat.for_peer(peer);
+        self.work = self.work.for_peer(peer);
         self.take_all(&metadata, peer, messages).await
     }
 

@@ -160,7 +160,8 @@ impl<H: Send + Sync> Served<H> {
                 Err(broken) => end(Err(broken.into())),
                 Ok(bytes) => {
                     let start = Instant::now();
-                    let ended = match take(self.input, bytes, &self.work).await {
+                    let work = self.work.for_peer(extensions.get().copied());
+                    let ended = match take(self.input, bytes, work).await {
                         Err(refused) => self.refuse(&extensions, refused),
                         Ok(Decoded {
                             message,
@@ -216,7 +217,7 @@ async fn encode<A: Message + 'static>(
     }
 }
 
-async fn take<Q>(input: Index, bytes: Bytes, work: &Work) -> Result<Decoded<Q>, Refused>
+async fn take<Q>(input: Index, bytes: Bytes, work: Work) -> Result<Decoded<Q>, Refused>
 where
     Q: Message + Default + 'static,
 {

@@ -29,7 +29,7 @@ impl Input {
         peer: Option<Peer>,
         parts: Parts,
     ) -> Result<Self, Refusal> {
-        let work = services.work.clone();
+        let work = services.work.for_peer(peer);
         let (meter, length) = (work.clone(), parts.len());
         let count = move || {
             // The copy is charged as long as both the parts and the copy are in memory.
