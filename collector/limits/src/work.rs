@@ -110,6 +110,13 @@ impl Work {
         }
     }
 
+    /// The most bytes that a message of `bytes` bytes with at most `max_batch` elements is charged.
+    #[must_use]
+    pub const fn largest(bytes: usize, max_batch: usize) -> usize {
+        let element = ELEMENT + FIELDS_PER_ELEMENT * FIELD;
+        bytes.saturating_add(max_batch.saturating_mul(element))
+    }
+
     /// These limits for the messages of `peer`, which are charged to its share of the budget too. Without a peer, as for the
     /// messages of other collectors, they are charged to the budget only.
     #[must_use]

@@ -60,6 +60,8 @@ pub struct Config {
     pub max_batch: usize,
     /// Bytes that messages may use while they are processed.
     pub work_memory: usize,
+    /// The largest message, in bytes. One peer may always have one of them processed.
+    pub largest_message: usize,
     /// Settings of the search for expired leases.
     pub sweep: sweep::Config,
     /// Settings of the write-back of last-seen times to the store.
@@ -281,7 +283,8 @@ fn show(feed: &events::Feed, metrics: &Metrics) {
 }
 
 fn work(config: &Config, metrics: &Metrics) -> Work {
-    let memory = Budget::new("work", config.work_memory);
+    let largest = Work::largest(config.largest_message, config.max_batch);
+    let memory = Budget::with_largest("work", config.work_memory, largest);
     metrics.show_budget(memory.clone());
     Work::new(config.max_batch, memory, metrics.refusals("max_batch"))
 }

@@ -174,6 +174,7 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
         },
         max_batch: MAX_BATCH,
         work_memory: 64 << 20,
+        largest_message: 1 << 20,
         sweep: sweep::Config {
             tick: TICK,
             limit: 1024,

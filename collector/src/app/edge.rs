@@ -187,7 +187,7 @@ impl Edge {
 }
 
 /// The largest body of a request that any face accepts, in bytes.
-fn largest_request(config: &Config) -> usize {
+pub(super) fn largest_request(config: &Config) -> usize {
     let nacos = match config.nacos.is_on() {
         true => config.nacos.max_message_size,
         false => 0,

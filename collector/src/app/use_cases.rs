@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rollcall_service::{self as service, register, sweep, write_back};
 
-use super::timeline;
+use super::{edge, timeline};
 use crate::config::{self, Config};
 
 /// The delay of a sweep that shows that the collector itself stalled.
@@ -32,6 +32,7 @@ pub(super) fn use_cases(config: &Config, suspect: sweep::Suspect) -> service::Co
         },
         max_batch: config.register.max_batch,
         work_memory: config.server.work_memory,
+        largest_message: edge::largest_request(config),
         sweep: sweep::Config {
             tick: config.liveness.tick,
             limit: config.liveness.max_expired_per_tick,
