@@ -8,7 +8,10 @@ use rollcall_domain::{
     liveness::{LeaseRecord, State},
 };
 use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
+    sync::broadcast::{
+        Receiver,
+        error::{RecvError, TryRecvError},
+    },
     time::{Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -187,10 +190,13 @@ async fn gather(changes: &mut Receiver<InstanceEvent>, shared: bool) -> BTreeSet
         }
     }
     sleep(GATHER).await;
-    while let Ok(event) = changes.try_recv() {
-        changed.extend(change(&event, shared));
+    loop {
+        match changes.try_recv() {
+            Ok(event) => changed.extend(change(&event, shared)),
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return changed,
+        }
     }
-    changed
 }
 
 fn change(event: &InstanceEvent, shared: bool) -> Option<InstanceId> {
@@ -260,11 +266,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_fleet_that_returns_at_once_costs_no_more_writes_than_the_feed_holds() {
         let (feed, mut changes) = broadcast::channel(16);
-        for raw in 1..=1_000 {
-            feed.send(changed(raw, State::Down, State::Up)).unwrap();
-        }
-        let gathered = gather(&mut changes, false).await;
-        assert!(gathered.len() <= 16, "{}", gathered.len());
+        feed.send(changed(1, State::Down, State::Up)).unwrap();
+        let overflow = async {
+            sleep(GATHER / 2).await;
+            for raw in 2..=1_000 {
+                feed.send(changed(raw, State::Down, State::Up)).unwrap();
+            }
+        };
+        let (gathered, ()) = tokio::join!(gather(&mut changes, false), overflow);
+        assert_eq!(
+            gathered.len(),
+            1 + 16,
+            "the first one and what the feed holds"
+        );
         assert!(changes.is_empty());
     }
 }
