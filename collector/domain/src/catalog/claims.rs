@@ -20,6 +20,9 @@ use std::{
 use super::{ConnectionId, Endpoint, Registration, ServiceKey};
 use crate::{Moment, Timestamp};
 
+/// The most deregistrations of instances that no known member has. Any client can cause them, and each is written.
+const UNKNOWN: usize = 1_024;
+
 /// The place of an instance: its service and its endpoint.
 pub type Place = (ServiceKey, Endpoint);
 
@@ -77,6 +80,8 @@ pub(super) struct Claims {
     kept: BTreeMap<ConnectionId, BTreeSet<Place>>,
     /// The places of own deregistrations, by the time at which they may be forgotten.
     removals: BTreeSet<(Moment, Place)>,
+    /// The places of own deregistrations of instances that no known member had.
+    unknown: BTreeSet<Place>,
 }
 
 /// The claims on one instance.
@@ -150,9 +155,14 @@ impl Claims {
         self.by_place.get(place)
     }
 
-    /// The number of deregistrations of this collector that are not forgotten.
-    pub(super) fn removals(&self) -> usize {
-        self.removals.len()
+    /// Whether an instance that no known member has may be deregistered.
+    pub(super) fn has_room_for_unknown(&self, place: &Place) -> bool {
+        self.unknown.len() < UNKNOWN || self.unknown.contains(place)
+    }
+
+    /// Records that this collector's present claim deregisters an instance that no known member had.
+    pub(super) fn note_unknown(&mut self, place: &Place) {
+        self.unknown.insert(place.clone());
     }
 
     /// The other members that have claims.
@@ -234,6 +244,7 @@ impl Claims {
                 if before == now => {}
             (OwnState::Deregistered(_, until), _) => {
                 self.removals.remove(&(*until, place.clone()));
+                self.unknown.remove(place);
             }
             (OwnState::Held, _) => {}
         }

@@ -124,7 +124,8 @@ impl Registry {
     /// Removes the instance at an endpoint, whatever its publisher. An ephemeral one leaves a tombstone until `tombstone_until`.
     ///
     /// # Errors
-    /// The service does not exist, or it has no such instance. In the second case the tombstone of an ephemeral instance is left.
+    /// The service does not exist, or it has no such instance. In the second case the tombstone of an ephemeral instance is left. If
+    /// the lists are shared, other members may have the instance, so it is deregistered there in both cases.
     pub fn deregister(
         &mut self,
         key: &ServiceKey,
@@ -133,15 +134,15 @@ impl Registry {
         (now, tombstone_until): (Moment, Moment),
         effects: &mut Effects,
     ) -> Result<(), Missing> {
+        if kind.is_ephemeral() && self.claims.is_shared() {
+            let place = (key.clone(), endpoint.clone());
+            let times = (now, tombstone_until);
+            return self.deregister_everywhere(&place, times, effects);
+        }
         let (_, service) = self.service(key).ok_or(Missing::Service)?;
         let found = self.find(service, endpoint, kind);
         if kind.is_ephemeral() {
             self.tombstones.bury(key, endpoint, tombstone_until);
-            if self.claims.is_shared() {
-                let place = (key.clone(), endpoint.clone());
-                let times = (now, tombstone_until);
-                return self.deregister_everywhere(&place, times, effects);
-            }
         }
         self.remove_at(
             found.ok_or(Missing::Instance)?,

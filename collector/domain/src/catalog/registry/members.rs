@@ -17,8 +17,6 @@ use super::{
 };
 use crate::{Moment, Timestamp};
 
-/// The most deregistrations of unknown instances that are published at a time.
-const REMOVALS: usize = 65_536;
 /// Claims that are checked, and deregistrations that are forgotten, under one lock.
 const PART: usize = 256;
 /// How long a deregistration is kept once more if another member still claims the instance.
@@ -250,21 +248,30 @@ impl Registry {
         (now, until): (Moment, Moment),
         effects: &mut Effects,
     ) -> Result<(), Missing> {
-        let (_, service) = self.service(&place.0).ok_or(Missing::Service)?;
-        let found = self.find(service, &place.1, Kind::Ephemeral);
-        if found.is_none() && self.claims.removals() >= REMOVALS {
-            return Err(Missing::Instance);
+        let found = match self.service(&place.0) {
+            Some((_, service)) => {
+                let found = self.find(service, &place.1, Kind::Ephemeral);
+                found.ok_or(Missing::Instance)
+            }
+            None => Err(Missing::Service),
+        };
+        let entry = self.claims.at(place);
+        let is_unknown = found.is_err() && !entry.is_some_and(Entry::has_others);
+        let has_room = !is_unknown || self.claims.has_room_for_unknown(place);
+        if has_room || found != Err(Missing::Service) {
+            self.tombstones.bury(&place.0, &place.1, until);
+        }
+        if !has_room {
+            return found.map(drop);
         }
         let place = (place.0.clone(), self.share(&place.1));
         let state = OwnState::Deregistered(until.since(now), until);
         self.claims.make(&place, state, now);
+        if is_unknown {
+            self.claims.note_unknown(&place);
+        }
         effects.claims.push(place);
-        self.drop_record(
-            found.ok_or(Missing::Instance)?,
-            EventKind::Deregistered,
-            now,
-            effects,
-        );
+        self.drop_record(found?, EventKind::Deregistered, now, effects);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use super::{
     super::super::{ClaimState, Full, Resource, Stamp},
     *,
 };
-use crate::catalog::{Refused, Registrant};
+use crate::catalog::{Missing, Refused, Registrant};
 
 fn claim(at: u64, ip: &str) -> Claim {
     Claim {
@@ -137,4 +137,50 @@ fn a_deregistration_is_forgotten_after_its_term_unless_another_member_still_has_
     let own = |number| member.fixture.registry.own_claim(&place(number));
     assert!(own(1).is_some(), "the other member may not have read it");
     assert_eq!(own(2), None);
+}
+
+#[test]
+fn a_deregistration_at_a_member_that_has_not_read_the_registration_is_not_lost() {
+    let mut world = World::new([0; MEMBERS]);
+    world.apply(&Step::Register(0, Source::Address, 1, 1));
+    world.publish(0);
+    let removed = world.members[1].deregister(&place(1));
+    assert_eq!(removed, Err(Missing::Service));
+    // It follows the registration at the other member, and a late beat is refused at both.
+    world.settle();
+    for member in &world.members[..2] {
+        let registry = &member.fixture.registry;
+        let (service, endpoint) = place(1);
+        assert!(member.list().is_empty());
+        assert!(registry.has_tombstone(&service, &endpoint, member.fixture.now));
+    }
+}
+
+#[test]
+fn deregistrations_of_unknown_instances_are_bounded_and_those_of_known_ones_are_not() {
+    let mut member = Member::new(0, 0);
+    let at = |number: u32| {
+        (
+            key("s"),
+            endpoint(&std::net::Ipv4Addr::from(number).to_string()),
+        )
+    };
+    for number in 0..2_000 {
+        let removed = member.deregister(&at(number));
+        assert_eq!(removed, Err(Missing::Service));
+    }
+    // Once more: it changes nothing.
+    let _missing = member.deregister(&at(0));
+    assert_eq!(member.unpublished.len(), 1_024);
+    apply(&mut member, "m1", "10.0.0.1", Some(claim(1, "10.0.0.1"))).unwrap();
+    assert_eq!(member.deregister(&place(1)), Ok(()));
+    assert_eq!(member.unpublished.len(), 1_025);
+    // There is room again when they are forgotten.
+    member.fixture.pass(16);
+    let term = Duration::from_secs(60);
+    for _ in 0..10 {
+        member.change(|registry, now, effects| registry.sweep(now, term, effects));
+    }
+    let _missing = member.deregister(&at(5_000));
+    assert_eq!(member.unpublished.len(), 1_026);
 }

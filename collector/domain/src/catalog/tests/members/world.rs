@@ -1,6 +1,7 @@
 //! How the members of a random history act, and what holds at its end.
 
 use super::*;
+use crate::catalog::Missing;
 
 impl Member {
     pub(super) fn new(index: usize, skew: i64) -> Self {
@@ -45,6 +46,13 @@ impl Member {
                 .apply_claim(name, &at, claim, now, effects)
                 .unwrap();
         });
+    }
+
+    pub(super) fn deregister(&mut self, at: &Place) -> Result<(), Missing> {
+        self.change(|registry, now, effects| {
+            let times = (now, now.after(Duration::from_secs(15)));
+            registry.deregister(&at.0, &at.1, Kind::Ephemeral, times, effects)
+        })
     }
 
     /// The list that its consumers get, with the owners.
@@ -98,20 +106,13 @@ impl World {
             Step::End(member, which) => self.end(member, which),
             Step::Deregister(member, number) => {
                 let at = place(number);
-                let is_known = self.members[member].change(|registry, now, effects| {
-                    let times = (now, now.after(Duration::from_secs(15)));
-                    let kind = Kind::Ephemeral;
-                    let _found = registry.deregister(&at.0, &at.1, kind, times, effects);
-                    registry.contains(&at.0)
-                });
-                if is_known {
-                    self.deregistered.insert((member, at.clone()));
-                    if !self.knows_all(member, &at) {
-                        self.unordered.insert(at.clone());
-                    }
-                    self.alive.remove(&at);
-                    self.latest.insert(at, None);
+                let _found = self.members[member].deregister(&at);
+                self.deregistered.insert((member, at.clone()));
+                if !self.knows_all(member, &at) {
+                    self.unordered.insert(at.clone());
                 }
+                self.alive.remove(&at);
+                self.latest.insert(at, None);
             }
             Step::Expire(member, number) => self.expire(member, number),
             Step::Health(member, number, healthy) => {
