@@ -62,6 +62,20 @@ impl Entry {
         })
     }
 
+    /// This collector's deregistration until a later time, if a member whose claim it replaced has not read it yet.
+    pub(in crate::catalog) fn removal_again(&self, until: Moment) -> Option<Own> {
+        let own = self.own.as_ref()?;
+        let OwnState::Deregistered(term, _) = own.state else {
+            return None;
+        };
+        self.replaced_by(own).next()?;
+        Some(Own {
+            at: own.at,
+            replaces: own.replaces.clone(),
+            state: OwnState::Deregistered(term, until),
+        })
+    }
+
     /// The latest claim of another member, if it is later than this collector's.
     pub(in crate::catalog) fn beaten_by(&self, own: &Arc<str>) -> Option<&Claim> {
         let (member, latest) = self.latest_other()?;

@@ -294,28 +294,35 @@ impl Registry {
         }
     }
 
-    /// Forgets deregistrations whose term has ended, unless another member still claims the instance: it may not have read them.
+    /// Forgets deregistrations whose term has ended, unless another member still has a claim that one replaced: it may not have read
+    /// it. A claim that the deregistration did not know is shown from now on.
     pub(super) fn forget_removals(&mut self, now: Moment, effects: &mut Effects) {
         for _ in 0..PART {
             let Some(place) = self.claims.due_removal(now) else {
                 return;
             };
-            let Some(entry) = self.claims.at(&place) else {
-                continue;
-            };
-            let again = entry.own.as_ref().filter(|_| entry.has_rival());
-            let again = again.and_then(|own| match own.state {
-                OwnState::Deregistered(term, _) => Some(Own {
-                    at: own.at,
-                    replaces: own.replaces.clone(),
-                    state: OwnState::Deregistered(term, now.after(AGAIN)),
-                }),
-                OwnState::Held | OwnState::Kept(..) => None,
-            });
-            if again.is_none() {
-                effects.claims.push(place.clone());
-            }
+            let entry = self.claims.at(&place);
+            let again = entry.and_then(|entry| entry.removal_again(now.after(AGAIN)));
+            let is_forgotten = again.is_none();
             self.claims.set_own(&place, again);
+            if is_forgotten {
+                effects.claims.push(place.clone());
+                self.show_or_forget(&place, now, effects);
+            }
+        }
+    }
+
+    /// Shows the claim that is left. One without room is forgotten, as in [`Registry::apply_claim`].
+    fn show_or_forget(&mut self, place: &Place, now: Moment, effects: &mut Effects) {
+        if self
+            .show(place, EventKind::MemberRemoved, now, effects)
+            .is_ok()
+        {
+            return;
+        }
+        if let Some((member, _)) = self.shown_member(place) {
+            let member = Arc::clone(member);
+            self.claims.set_other(&member, place, None);
         }
     }
 

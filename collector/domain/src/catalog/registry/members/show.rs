@@ -73,10 +73,8 @@ impl Registry {
         };
         let mut replaced = later.replaces.iter();
         let knew = replaced.any(|(member, at)| member == name && *at >= own.at);
-        let is_deregistered =
-            matches!(later.state, ClaimState::Deregistered { term } if !term.is_zero());
         let kept = match &own.state {
-            _ if knew || is_deregistered => None,
+            _ if knew => None,
             OwnState::Held => self.held_by_connection(place),
             OwnState::Kept(connection, registration) => {
                 Some(OwnState::Kept(*connection, registration.clone()))

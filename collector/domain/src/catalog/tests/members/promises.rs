@@ -184,3 +184,29 @@ fn deregistrations_of_unknown_instances_are_bounded_and_those_of_known_ones_are_
     let _missing = member.deregister(&at(5_000));
     assert_eq!(member.unpublished.len(), 1_026);
 }
+
+#[test]
+fn a_connection_that_a_deregistration_did_not_know_is_shown_again_when_that_is_forgotten() {
+    // The clock of the second member is a minute ahead.
+    let mut world = World::new([0, 60_000, 0]);
+    world.members[1].deregister(&place(1)).unwrap_err();
+    world.apply(&Step::Register(0, Source::Connection(0), 1, 1));
+    world.settle();
+    assert!(world.members.iter().all(|it| it.list().is_empty()));
+    for _ in 0..2 {
+        for member in &mut world.members {
+            member.fixture.pass(16);
+            let term = Duration::from_secs(60);
+            member.change(|registry, now, effects| registry.sweep(now, term, effects));
+        }
+        world.settle();
+    }
+    for member in &world.members {
+        assert_eq!(member.list()[&place(1)].1, world.members[0].name);
+    }
+    world.check();
+    // One that knew it ends it.
+    world.members[1].deregister(&place(1)).unwrap();
+    world.settle();
+    assert_eq!(world.members[0].fixture.registry.own_claim(&place(1)), None);
+}
