@@ -93,9 +93,12 @@ fn apply(
 
 async fn end(shared: &Shared) {
     let empty_after = shared.config.empty_service_after;
-    let swept = shared.change(|registry, now, effects| registry.sweep(now, empty_after, effects));
-    // Every member has ended them now; one removes their rows.
     let members = shared.members.as_ref();
+    let swept = shared.change(|registry, now, effects| {
+        registry.keep_overrides(members.is_some_and(|members| !members.lists_all(now)));
+        registry.sweep(now, empty_after, effects)
+    });
+    // Every member that lists all instances has ended them now; one removes their rows.
     let removes_rows = members.is_none_or(Members::is_first);
     if removes_rows && !swept.overrides.is_empty() {
         shared.ended.add(swept.overrides);

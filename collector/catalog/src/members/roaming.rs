@@ -26,6 +26,13 @@ struct State {
     interrupted: Option<Moment>,
 }
 
+impl State {
+    fn is_settled(&self, now: Moment) -> bool {
+        self.following
+            .is_some_and(|since| since.after(SETTLED) <= now)
+    }
+}
+
 impl Roaming {
     pub(super) fn follows(&self, now: Moment) {
         self.0.lock().following.get_or_insert(now);
@@ -49,12 +56,14 @@ impl Roaming {
         state.seen.insert(instance, now);
     }
 
+    /// Whether this collector has followed the exchange for long enough that nothing from before is on its way.
+    pub(super) fn is_settled(&self, now: Moment) -> bool {
+        self.0.lock().is_settled(now)
+    }
+
     pub(super) fn defers(&self, instance: InstanceRef, now: Moment) -> bool {
         let state = self.0.lock();
-        let is_settled = state
-            .following
-            .is_some_and(|since| since.after(SETTLED) <= now);
-        if is_settled {
+        if state.is_settled(now) {
             return false;
         }
         // Those that roamed when the interruption began still do.

@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeSet, HashSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed},
+        },
     },
     time::Duration,
 };
@@ -107,6 +110,13 @@ impl Members {
     /// Whether this collector is the first one in the cluster.
     pub(crate) fn is_first(&self) -> bool {
         self.is_first.load(Relaxed)
+    }
+
+    /// Whether this collector has all instances of the others. If not, one without an instance here may have it elsewhere.
+    pub(crate) fn lists_all(&self, now: Moment) -> bool {
+        self.is_read.load(Acquire)
+            && self.counters.left_out.load(Relaxed) == 0
+            && self.roaming.is_settled(now)
     }
 
     /// Whether a member is not in the cluster.

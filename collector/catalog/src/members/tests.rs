@@ -20,6 +20,7 @@ use crate::{
 mod beats;
 mod departures;
 mod exchange;
+mod overrides;
 
 /// The collectors of a cluster.
 struct Cluster {

@@ -58,6 +58,8 @@ pub struct Registry {
     /// The service and the endpoint of each override without an instance, each once, by the time at which the override ends. A
     /// sweep checks those that are due.
     orphans: BTreeSet<(Moment, u32, Endpoint)>,
+    /// Whether overrides without an instance stay, because the instance may exist at another member.
+    keeps_overrides: bool,
     revision: u64,
     counts: Counts,
 }
@@ -138,6 +140,7 @@ impl Registry {
             extras: Interner::default(),
             empty: BTreeSet::new(),
             orphans: BTreeSet::new(),
+            keeps_overrides: false,
             revision: 0,
             counts: Counts::default(),
         }

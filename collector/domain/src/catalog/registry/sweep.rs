@@ -21,6 +21,11 @@ pub struct Swept {
 }
 
 impl Registry {
+    /// Whether overrides without an instance stay beyond their term, as long as instances of other members may be missing here.
+    pub const fn keep_overrides(&mut self, are_kept: bool) {
+        self.keeps_overrides = are_kept;
+    }
+
     /// Removes expired items: services that were not created explicitly and have been empty for `empty_after`, overrides whose term
     /// has ended, and tombstones. Each call removes a bounded number of each.
     pub fn sweep(&mut self, now: Moment, empty_after: Duration, effects: &mut Effects) -> Swept {
@@ -29,6 +34,7 @@ impl Registry {
         let mut swept = Swept::default();
         for _ in 0..BATCH {
             let is_due = self.orphans.first().is_some_and(|(at, ..)| *at <= now);
+            let is_due = is_due && !self.keeps_overrides;
             let Some((_, id, endpoint)) = is_due.then(|| self.orphans.pop_first()).flatten() else {
                 break;
             };
