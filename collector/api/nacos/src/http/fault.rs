@@ -6,7 +6,7 @@
 
 use axum::{
     body::Body,
-    http::{Method, Response, StatusCode},
+    http::{HeaderValue, Method, Response, StatusCode, header::ALLOW},
 };
 use rollcall_domain::catalog::{Full, InvalidName, ServiceKey};
 
@@ -108,8 +108,8 @@ pub(super) enum Fault {
     Store(String),
     /// There is no such call.
     Unknown,
-    /// The path has calls, but none with this method.
-    Method,
+    /// The path has calls, but none with this method. It has these, separated by commas.
+    Method(String),
     /// A call of the configuration centre, which this server does not have.
     Configuration,
 }
@@ -159,11 +159,15 @@ impl Fault {
             }
             Self::Configuration => framework(StatusCode::NOT_IMPLEMENTED, CONFIGURATION),
             Self::Unknown => unknown(call),
-            Self::Method if call.generation == Generation::V1 => unknown(call),
-            Self::Method => framework(
-                StatusCode::METHOD_NOT_ALLOWED,
-                &format!("Method '{}' is not supported.", call.method),
-            ),
+            Self::Method(_) if call.generation == Generation::V1 => unknown(call),
+            Self::Method(allowed) => {
+                let message = format!("Method '{}' is not supported.", call.method);
+                let mut answer = framework(StatusCode::METHOD_NOT_ALLOWED, &message);
+                if let Ok(allowed) = HeaderValue::try_from(allowed.as_str()) {
+                    answer.headers_mut().insert(ALLOW, allowed);
+                }
+                answer
+            }
             fault => match call.generation {
                 Generation::V1 => v1::answer(fault),
                 generation @ (Generation::V2 | Generation::V3) => v2::answer(fault, generation),

@@ -110,7 +110,8 @@ impl Routes {
             let route = &known.route;
             route.method == method.as_str() || route.method == ANY
         };
-        let known = routes.iter().find(is_this).ok_or(Fault::Method)?;
+        let known = routes.iter().find(is_this);
+        let known = known.ok_or_else(|| Fault::Method(allowed(routes)))?;
         Ok((known, rest))
     }
 
@@ -122,6 +123,12 @@ impl Routes {
             .find(|known| known.strip_suffix("/*") == Some(parent))?;
         Some((self.0.get(parent)?, rest))
     }
+}
+
+/// The methods of a path, as the header `Allow` lists them.
+fn allowed(routes: &[Known]) -> String {
+    let methods: Vec<&str> = routes.iter().map(|known| known.route.method).collect();
+    methods.join(", ")
 }
 
 /// Routes that end with a parameter.

@@ -59,7 +59,7 @@ pub(super) fn text(fault: &Fault) -> String {
         | Fault::Status(why) => why.clone(),
         // Answered elsewhere, without this text.
         Fault::Denied(_) | Fault::Loading | Fault::Raft => format!("{fault:?}"),
-        Fault::Unknown | Fault::Method | Fault::Configuration => format!("{fault:?}"),
+        Fault::Unknown | Fault::Method(_) | Fault::Configuration => format!("{fault:?}"),
     }
 }
 

@@ -56,7 +56,7 @@ fn status(fault: &Fault) -> StatusCode {
         Fault::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Fault::Denied(_) => StatusCode::FORBIDDEN,
         Fault::Store(_) | Fault::Raft => StatusCode::INTERNAL_SERVER_ERROR,
-        Fault::Unknown | Fault::Method | Fault::Configuration => StatusCode::NOT_IMPLEMENTED,
+        Fault::Unknown | Fault::Method(_) | Fault::Configuration => StatusCode::NOT_IMPLEMENTED,
     }
 }
 

@@ -91,7 +91,7 @@ fn row(fault: &Fault) -> (StatusCode, Code, String) {
         Fault::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, PARAMETER_INVALID),
         Fault::Denied(_) => (StatusCode::FORBIDDEN, ACCESS_DENIED),
         Fault::Store(_) | Fault::Raft => (StatusCode::INTERNAL_SERVER_ERROR, SERVER_ERROR),
-        Fault::Unknown | Fault::Method | Fault::Configuration => {
+        Fault::Unknown | Fault::Method(_) | Fault::Configuration => {
             (StatusCode::NOT_IMPLEMENTED, SERVER_ERROR)
         }
     };

@@ -224,6 +224,13 @@ async fn an_unknown_call_is_answered_as_the_framework_does() {
         );
         assert!(json["timestamp"].as_str().unwrap().ends_with("+00:00"));
     }
+    let other_method = http::Request::builder()
+        .method("PATCH")
+        .uri("/nacos/v3/client/ns/instance")
+        .body(Body::empty())
+        .unwrap();
+    let refused = server.router.clone().oneshot(other_method).await.unwrap();
+    assert_eq!(refused.headers()["allow"], "POST, DELETE");
     let outside = http::Request::builder()
         .uri("/elsewhere")
         .body(Body::empty())
