@@ -23,6 +23,10 @@ use crate::{Moment, Timestamp};
 /// The most deregistrations of instances that no known member has. Any client can cause them, and each is written.
 const UNKNOWN: usize = 1_024;
 
+/// Bytes charged for the claims on an instance, and for each of another member.
+const PLACE_BYTES: usize = 320;
+const CLAIM_BYTES: usize = 704;
+
 /// The place of an instance: its service and its endpoint.
 pub type Place = (ServiceKey, Endpoint);
 
@@ -163,6 +167,11 @@ impl Claims {
     /// Records that this collector's present claim deregisters an instance that no known member had.
     pub(super) fn note_unknown(&mut self, place: &Place) {
         self.unknown.insert(place.clone());
+    }
+
+    /// The bytes that all claims take.
+    pub(super) fn bytes(&self) -> usize {
+        self.by_place.len() * PLACE_BYTES + self.members.values().sum::<usize>() * CLAIM_BYTES
     }
 
     /// The other members that have claims.

@@ -83,7 +83,7 @@ pub struct Counts {
     pub overrides: usize,
     /// Deregistered endpoints that a beat does not bring back.
     pub tombstones: usize,
-    /// Bytes charged for services, their settings, overrides and instances, as if they shared no values.
+    /// Bytes charged for services, their settings, overrides, instances and claims, as if they shared no values.
     pub bytes: usize,
 }
 
@@ -176,8 +176,13 @@ impl Registry {
             of_members,
             publishers: self.published.len() - members,
             tombstones: self.tombstones.len(),
+            bytes: self.bytes(),
             ..self.counts
         }
+    }
+
+    fn bytes(&self) -> usize {
+        self.counts.bytes + self.claims.bytes()
     }
 
     fn service(&self, key: &ServiceKey) -> Option<(u32, &Service)> {

@@ -145,7 +145,7 @@ impl Registry {
         if added == 0 {
             return Ok(());
         }
-        let wanted = self.counts.bytes.saturating_add(added);
+        let wanted = self.bytes().saturating_add(added);
         Full::check(Resource::Bytes, wanted, self.limits.bytes)
     }
 

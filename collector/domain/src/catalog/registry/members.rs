@@ -108,6 +108,9 @@ impl Registry {
             let publisher = Publisher::Member(Arc::clone(member));
             self.check(&publisher, registration)?;
         }
+        if claim.is_some() && self.claims.at(&place).is_none() {
+            self.room_in_bytes(1)?;
+        }
         if !self.claims.set_other(member, &place, claim) {
             return Ok(());
         }

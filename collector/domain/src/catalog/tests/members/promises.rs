@@ -210,3 +210,33 @@ fn a_connection_that_a_deregistration_did_not_know_is_shown_again_when_that_is_f
     world.settle();
     assert_eq!(world.members[0].fixture.registry.own_claim(&place(1)), None);
 }
+
+#[test]
+fn claims_are_charged_and_bounded_even_if_they_are_not_shown() {
+    let limits = Limits {
+        bytes: 100_000,
+        ..Limits::default()
+    };
+    let mut member = limited(limits);
+    let bytes = |member: &Member| member.fixture.registry.counts().bytes;
+    assert_eq!(bytes(&member), 0);
+    let removed = |at| Claim {
+        state: ClaimState::Deregistered {
+            term: Duration::from_secs(15),
+        },
+        ..claim(at, "10.0.0.1")
+    };
+    let ip = |number: u32| std::net::Ipv4Addr::from(number).to_string();
+    let admitted = (0..1_000_u32)
+        .take_while(|number| apply(&mut member, "m1", &ip(*number), Some(removed(1))).is_ok());
+    let admitted = u32::try_from(admitted.count()).unwrap();
+    assert!((50..200).contains(&admitted), "{admitted}");
+    assert!(bytes(&member) >= 100_000);
+    // Another claim on a known instance is not refused, so no deregistration of it is lost.
+    apply(&mut member, "m2", &ip(0), Some(removed(2))).unwrap();
+    for number in 0..admitted {
+        apply(&mut member, "m1", &ip(number), None).unwrap();
+    }
+    apply(&mut member, "m2", &ip(0), None).unwrap();
+    assert_eq!(bytes(&member), 0);
+}
