@@ -31,6 +31,8 @@ pub enum News {
     All(Vec<Entry>),
     /// Changes since the last news, in order. If several concern one entry, the last one counts.
     Changes(Vec<Entry>),
+    /// No changes arrive until the next news, which are all entries.
+    Interrupted,
 }
 
 /// A change of an entry of this process.

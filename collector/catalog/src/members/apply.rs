@@ -39,21 +39,21 @@ pub(super) async fn run(shared: &Shared, members: &Members, cancel: &Cancellatio
             return;
         };
         let now = shared.clock.now();
+        if let Ok(News::All(_) | News::Changes(_)) = news {
+            if is_failing {
+                tracing::info!("catalog: the Nacos instances of other collectors are read again");
+            }
+            is_failing = false;
+            members.roaming.follows(now);
+        }
         match news {
-            Ok(news) => {
-                if is_failing {
-                    tracing::info!(
-                        "catalog: the Nacos instances of other collectors are read again"
-                    );
-                }
-                is_failing = false;
-                members.roaming.follows(now);
-                match news {
-                    News::All(entries) => read_all(shared, members, entries, &mut reported).await,
-                    News::Changes(entries) => {
-                        changes(shared, members, entries, &mut reported, true).await;
-                    }
-                }
+            Ok(News::All(entries)) => read_all(shared, members, entries, &mut reported).await,
+            Ok(News::Changes(entries)) => {
+                changes(shared, members, entries, &mut reported, true).await;
+            }
+            Ok(News::Interrupted) => {
+                members.roaming.is_interrupted(now);
+                cancel.run_until_cancelled(sleep(PAUSE)).await;
             }
             Err(error) => {
                 members.roaming.is_interrupted(now);

@@ -14,12 +14,9 @@ use rollcall_etcd::{
     },
     request::{end_of, put},
 };
-use tokio::{
-    sync::{Mutex, Notify},
-    time::sleep,
-};
+use tokio::sync::{Mutex, Notify};
 
-use super::{PAGE, PAUSE};
+use super::PAGE;
 use crate::{
     Error,
     exchange::{Change, Entry, Exchange, MOST_BYTES, MOST_CHANGES, News},
@@ -127,8 +124,7 @@ impl Published {
                 Err(error) => {
                     tracing::debug!(%error, entries = self.prefix, "the watch of the entries ended");
                     *slot = None;
-                    sleep(PAUSE).await;
-                    continue;
+                    return Ok(News::Interrupted);
                 }
             };
             if !events.is_empty() {

@@ -38,7 +38,7 @@ async fn changes(exchange: &dyn Exchange, count: usize) -> Vec<Entry> {
     while all.len() < count {
         match next(exchange).await {
             News::Changes(changes) => all.extend(changes),
-            News::All(entries) => panic!("read again: {entries:?}"),
+            news => panic!("not changes: {news:?}"),
         }
     }
     all
@@ -119,6 +119,20 @@ fn many_changes_take_several_transactions_and_pages() {
         let revision = client.range(range).await.unwrap().header.unwrap().revision;
         let transactions = i64::try_from(count.div_ceil(MOST_CHANGES)).unwrap();
         assert_eq!(revision, 1 + transactions);
+    });
+}
+
+/// The user learns it before the entries can be read again, so that it does not take missing changes for the absence of changes.
+#[test]
+fn an_interruption_is_reported_while_etcd_is_still_silent() {
+    let server = Process::start();
+    let one = Published::new(server.client(), "catalog", "one:1");
+    server.runtime().block_on(async {
+        assert_eq!(next(&one).await, News::All(Vec::new()));
+        server.pause();
+        assert_eq!(next(&one).await, News::Interrupted);
+        server.resume();
+        assert_eq!(next(&one).await, News::All(Vec::new()));
     });
 }
 
