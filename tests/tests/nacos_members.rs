@@ -167,7 +167,7 @@ async fn every_collector_lists_pushes_and_removes_the_instances_of_all() {
     );
     assert_eq!(metric(c, "rollcall_nacos_instances_of_members").await, 2);
 
-    // The client moves to another collector: nobody sees it leave.
+    // The client moves to another collector and stays in every list.
     let moved = connect(b).await;
     register_over_grpc(&moved, "10.0.0.1").await;
     eventually(PATIENCE, async || match publisher(c, "10.0.0.1").await {
@@ -252,7 +252,7 @@ async fn a_collector_that_stops_or_restarts_keeps_the_instances_of_its_clients_l
     );
     let again = connect(&cluster.members[0]).await;
     register_over_grpc(&again, "10.0.0.1").await;
-    // A collector that stops closes connections. Nobody sees that until the grace ends.
+    // A collector that stops closes connections. The others list its instances until the grace ends.
     cluster.members[0].collector.terminate().await;
     let listed = list(&cluster.members[1]).await.unwrap();
     assert_eq!(listed.len(), 2);

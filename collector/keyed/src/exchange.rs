@@ -3,7 +3,7 @@
 //! Entries are soft state. A process owns its entries and writes them without conditions; it never depends on an entry of another
 //! one being there. [`Exchange::next`] returns every entry once, and then the changes in the order in which they were made. After an
 //! interruption it returns every entry again, so the user compares them with what it has. So no change is missed, and none has to be
-//! stored for a process that is away.
+//! stored for a process that cannot read.
 //!
 //! Providers: [`crate::etcd::Published`], and [`crate::memory::Board`] for tests.
 

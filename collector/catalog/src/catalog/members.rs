@@ -18,8 +18,8 @@ struct Theirs<'a> {
 }
 
 impl Catalog {
-    /// A beat of an instance that another member has: that member is told, or this one takes the instance over if the other has
-    /// left.
+    /// A beat of an instance that another member owns: relays the beat to the owner, or takes the instance over if the owner has
+    /// left the cluster.
     pub(super) fn beat_of_member(
         &self,
         service: &ServiceKey,

@@ -1,7 +1,7 @@
-//! Beats for instances of other members, which the members are told of together.
+//! Relays the beats of instances that other members own, many in one entry.
 //!
 //! Clients of 1.x send each beat to another collector. So that neither a beat is written nor an instance turns unhealthy at the
-//! member that has it, the first beat is told at once, and then one entry is written in a fifth of the shortest beat term. With the
+//! owner, the first beat is relayed at once, and then one entry is written in a fifth of the shortest beat term. With the
 //! usual terms (a beat every 5 s, unhealthy after 15 s) one lost beat is still no reason to call an instance unhealthy.
 
 use std::time::Duration;

@@ -71,7 +71,7 @@ type Rank<'a> = (Stamp, bool, &'a str);
 /// All claims.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// The name of this collector. `None`: it shares its lists with nobody, and there are no claims.
+    /// The name of this collector. `None`: it shares its lists with no other collector, and there are no claims.
     own: Option<Arc<str>>,
     /// The wall time at moment 0.
     epoch_millis: i64,
