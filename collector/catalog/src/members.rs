@@ -23,6 +23,7 @@ mod roaming;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;
+mod unpublished;
 
 use std::{sync::Arc, time::Duration};
 

@@ -17,7 +17,7 @@ pub struct Exposition(pub Catalog);
 type Read = fn(&Counts) -> usize;
 
 /// Gauges without labels.
-const GAUGES: [(&str, &str, Read); 12] = [
+const GAUGES: [(&str, &str, Read); 13] = [
     ("nacos_services", "Services of the catalog", |c| {
         c.registry.services
     }),
@@ -70,6 +70,11 @@ const GAUGES: [(&str, &str, Read); 12] = [
         "nacos_left_out_instances",
         "Ephemeral instances of other collectors that are not listed, because a limit is reached",
         |c| c.exchanged.left_out,
+    ),
+    (
+        "nacos_unpublished_instances",
+        "Ephemeral instances whose changes wait to be published for the other collectors",
+        |c| c.exchanged.unpublished,
     ),
     (
         "nacos_due_pushes",

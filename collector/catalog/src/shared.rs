@@ -151,7 +151,7 @@ impl Shared {
     ) -> R {
         let mut effects = Effects::default();
         let now = self.clock.now();
-        let result = {
+        let (result, claims) = {
             let mut registry = self.registry.write();
             let result = change(&mut registry, now, &mut effects);
             for instance in effects.ended.drain(..) {
@@ -162,10 +162,10 @@ impl Shared {
                     self.leases.grant(instance, beats, now);
                 }
             }
-            result
+            (result, registry.claims())
         };
         if let Some(members) = self.members.as_ref().filter(|_| !effects.claims.is_empty()) {
-            members.publish(effects.claims.drain(..));
+            members.publish(effects.claims.drain(..), claims);
         }
         if !effects.is_empty() {
             self.publish(effects, evidence, now);

@@ -79,7 +79,7 @@ async fn changes(
     for part in entries.chunks(CHUNK) {
         note_names(members, part);
         let mut removed = Vec::new();
-        shared.change(|registry, now, effects| {
+        let claims = shared.change(|registry, now, effects| {
             for entry in part {
                 let is_own = entry.member == *members.own;
                 match (entries::key(&entry.key), &entry.value) {
@@ -106,8 +106,9 @@ async fn changes(
             }
             // Another member took this one for gone, and removed its entries.
             removed.retain(|place| registry.own_claim(place).is_some());
+            registry.claims()
         });
-        members.publish(removed);
+        members.publish(removed, claims);
         tokio::task::yield_now().await;
     }
     if are_new && left_out > 0 {
@@ -297,7 +298,7 @@ pub(super) async fn retain(
 async fn repair(shared: &Shared, members: &Members, mut own: BTreeMap<Place, Vec<u8>>) {
     let mut after = None;
     loop {
-        let (differing, last) = {
+        let (differing, last, claims) = {
             let registry = shared.registry.read();
             let (places, last) = registry.own_claims(after.as_ref());
             let differing = places.into_iter().filter(|place| {
@@ -305,14 +306,15 @@ async fn repair(shared: &Shared, members: &Members, mut own: BTreeMap<Place, Vec
                 let published = own.remove(place);
                 published.is_none() || claim.as_ref().and_then(entries::write) != published
             });
-            (differing.collect::<Vec<_>>(), last)
+            (differing.collect::<Vec<_>>(), last, registry.claims())
         };
-        members.publish(differing);
+        members.publish(differing, claims);
         if last.is_none() {
             break;
         }
         after = last;
         tokio::task::yield_now().await;
     }
-    members.publish(own.into_keys());
+    let claims = shared.registry.read().claims();
+    members.publish(own.into_keys(), claims);
 }

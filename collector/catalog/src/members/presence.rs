@@ -126,7 +126,7 @@ async fn look(
 ) {
     let was_member = members.is_member.swap(is_in(view, &members.own), Release);
     if !was_member {
-        members.changed.notify_one();
+        members.unpublished.look_again();
     }
     let names: Vec<_> = members.names.lock().iter().cloned().collect();
     let others = names.iter().filter(|name| **name != members.own);

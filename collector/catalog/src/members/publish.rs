@@ -1,7 +1,6 @@
 //! Publishes the claims of this collector.
 
 use std::{
-    collections::BTreeSet,
     sync::atomic::Ordering::{Acquire, Relaxed},
     time::Duration,
 };
@@ -61,8 +60,8 @@ pub(super) async fn run(shared: &Shared, members: &Members, cancel: &Cancellatio
 /// Completes when something is to be published.
 async fn due(shared: &Shared, members: &Members) {
     loop {
-        let (changed, added) = (members.changed.notified(), members.relays.added());
-        if members.is_member.load(Acquire) && !members.unpublished.lock().is_empty() {
+        let (changed, added) = (members.unpublished.added(), members.relays.added());
+        if members.is_member.load(Acquire) && members.unpublished.len() > 0 {
             return;
         }
         let wait = members.relays.due_in(shared.clock.now());
@@ -87,31 +86,28 @@ async fn publish(shared: &Shared, members: &Members) -> Result<(), store::Error>
         return Ok(());
     }
     loop {
-        let places = take(members);
+        let places = members.unpublished.take(BATCH);
         entries.extend(
             places
                 .iter()
                 .filter_map(|place| entry(shared, members, place)),
         );
         if entries.is_empty() {
+            if members.unpublished.must_compare() {
+                members.exchange.restart();
+            }
             return Ok(());
         }
         let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         if let Err(error) = members.exchange.publish(&entries).await {
             members.counters.failed.fetch_add(1, Relaxed);
             // The beats are dropped: they would be old when they arrive.
-            members.unpublished.lock().extend(places);
+            members.unpublished.put_back(places);
             return Err(error);
         }
         members.counters.published.fetch_add(count, Relaxed);
         entries.clear();
     }
-}
-
-fn take(members: &Members) -> BTreeSet<Place> {
-    let mut unpublished = members.unpublished.lock();
-    let places = std::iter::from_fn(|| unpublished.pop_first());
-    places.take(BATCH).collect()
 }
 
 /// The entry of an instance; `None` if it is too large.

@@ -17,9 +17,8 @@ use rollcall_domain::{
     Moment,
     catalog::{Endpoint, InstanceRef, Place, ServiceKey},
 };
-use tokio::sync::Notify;
 
-use super::{relay::Relays, roaming::Roaming};
+use super::{relay::Relays, roaming::Roaming, unpublished::Unpublished};
 use crate::store::{Exchange, Peers};
 
 /// This collector among the others.
@@ -27,9 +26,7 @@ use crate::store::{Exchange, Peers};
 pub(crate) struct Members {
     pub(super) exchange: Arc<dyn Exchange>,
     pub(super) own: Arc<str>,
-    /// The instances whose claim by this collector is to be published.
-    pub(super) unpublished: Mutex<BTreeSet<Place>>,
-    pub(super) changed: Notify,
+    pub(super) unpublished: Unpublished,
     pub(super) relays: Relays,
     pub(super) roaming: Roaming,
     /// The members that are not in the cluster. Beats for their instances are claims.
@@ -66,6 +63,8 @@ pub struct Exchanged {
     pub unreadable: u64,
     /// Instances of other members for which there is no room.
     pub left_out: usize,
+    /// Instances whose changes wait to be published.
+    pub unpublished: usize,
 }
 
 impl Members {
@@ -73,8 +72,7 @@ impl Members {
         Self {
             exchange: peers.exchange,
             own: peers.own,
-            unpublished: Mutex::default(),
-            changed: Notify::new(),
+            unpublished: Unpublished::default(),
             relays: Relays::default(),
             roaming: Roaming::default(),
             absent: RwLock::default(),
@@ -93,18 +91,13 @@ impl Members {
             failed: self.counters.failed.load(Relaxed),
             unreadable: self.counters.unreadable.load(Relaxed),
             left_out: self.counters.left_out.load(Relaxed),
+            unpublished: self.unpublished.len(),
         }
     }
 
-    /// Publishes the present claims of this collector on these instances, soon.
-    pub(crate) fn publish(&self, places: impl IntoIterator<Item = Place>) {
-        let mut unpublished = self.unpublished.lock();
-        let before = unpublished.len();
-        unpublished.extend(places);
-        if unpublished.len() > before {
-            drop(unpublished);
-            self.changed.notify_one();
-        }
+    /// Publishes the present claims of this collector on these instances, soon. `claims`: the claims that the catalog has.
+    pub(crate) fn publish(&self, places: impl IntoIterator<Item = Place>, claims: usize) {
+        self.unpublished.add(places, claims);
     }
 
     /// Whether this collector is the first one in the cluster.

@@ -10,6 +10,7 @@
 //! would not register again. A deregistration is a claim, too: it hides every earlier one.
 
 mod entry;
+mod read;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,13 +20,6 @@ use std::{
 
 use super::{ConnectionId, Endpoint, Registration, ServiceKey};
 use crate::{Moment, Timestamp};
-
-/// The most deregistrations of instances that no known member has. Any client can cause them, and each is written.
-const UNKNOWN: usize = 1_024;
-
-/// Bytes charged for the claims on an instance, and for each of another member.
-const PLACE_BYTES: usize = 320;
-const CLAIM_BYTES: usize = 704;
 
 /// The place of an instance: its service and its endpoint.
 pub type Place = (ServiceKey, Endpoint);
@@ -147,36 +141,9 @@ impl Claims {
         self.epoch_millis = epoch.millis();
     }
 
-    pub(super) fn own(&self) -> Option<&Arc<str>> {
-        self.own.as_ref()
-    }
-
-    pub(super) const fn is_shared(&self) -> bool {
-        self.own.is_some()
-    }
-
-    pub(super) fn at(&self, place: &Place) -> Option<&Entry> {
-        self.by_place.get(place)
-    }
-
-    /// Whether an instance that no known member has may be deregistered.
-    pub(super) fn has_room_for_unknown(&self, place: &Place) -> bool {
-        self.unknown.len() < UNKNOWN || self.unknown.contains(place)
-    }
-
     /// Records that this collector's present claim deregisters an instance that no known member had.
     pub(super) fn note_unknown(&mut self, place: &Place) {
         self.unknown.insert(place.clone());
-    }
-
-    /// The bytes that all claims take.
-    pub(super) fn bytes(&self) -> usize {
-        self.by_place.len() * PLACE_BYTES + self.members.values().sum::<usize>() * CLAIM_BYTES
-    }
-
-    /// The other members that have claims.
-    pub(super) fn members(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.members.keys()
     }
 
     /// Makes a claim of this collector that is later than all known ones.
@@ -311,37 +278,9 @@ impl Claims {
         }
     }
 
-    /// The places of the claims that a connection keeps, of one service or of all.
-    pub(super) fn kept_by(
-        &self,
-        connection: ConnectionId,
-        service: Option<&ServiceKey>,
-    ) -> Vec<Place> {
-        let kept = self.kept.get(&connection).into_iter().flatten();
-        kept.filter(|(key, _)| service.is_none_or(|service| service == key))
-            .cloned()
-            .collect()
-    }
-
     /// The place of an own deregistration that may be forgotten, removed from the queue.
     pub(super) fn due_removal(&mut self, now: Moment) -> Option<Place> {
         let is_due = self.removals.first().is_some_and(|(at, _)| *at <= now);
         Some(is_due.then(|| self.removals.pop_first()).flatten()?.1)
-    }
-
-    /// Up to `limit` places after one, each with the other members that claim it, and whether this collector does.
-    pub(super) fn part(
-        &self,
-        after: Option<&Place>,
-        limit: usize,
-    ) -> Vec<(Place, Vec<Arc<str>>, bool)> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let from = after.map_or(Unbounded, Excluded);
-        let part = self.by_place.range((from, Unbounded)).take(limit);
-        part.map(|(place, entry)| {
-            let members = entry.others.iter().map(|(member, _)| Arc::clone(member));
-            (place.clone(), members.collect(), entry.own.is_some())
-        })
-        .collect()
     }
 }

@@ -31,6 +31,8 @@ struct All {
     log: Vec<Entry>,
     /// The processes that cannot reach the board.
     cut_off: BTreeSet<String>,
+    /// The processes that can only read.
+    read_only: BTreeSet<String>,
     /// The writes of each process.
     writes: BTreeMap<String, usize>,
 }
@@ -67,6 +69,16 @@ impl Board {
         }
         drop(all);
         self.notify();
+    }
+
+    /// Refuses the writes of a process, which still reads, or accepts them again.
+    pub fn refuse_writes(&self, member: &str, are_refused: bool) {
+        let mut all = self.all.lock();
+        if are_refused {
+            all.read_only.insert(member.to_owned());
+        } else {
+            all.read_only.remove(member);
+        }
     }
 
     /// The calls of [`Exchange::publish`] that this process made successfully.
@@ -137,6 +149,9 @@ impl Exchange for Board {
         Box::pin(async move {
             self.reached()?;
             let mut all = self.all.lock();
+            if all.read_only.contains(&self.own) {
+                return Err(Error::Io("the board accepts no writes".to_owned()));
+            }
             *all.writes.entry(self.own.clone()).or_default() += 1;
             for (key, value) in changes {
                 all.set(&self.own, key, value.clone());

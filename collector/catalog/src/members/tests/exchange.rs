@@ -1,6 +1,7 @@
 //! What is published and applied.
 
 use super::*;
+use crate::members::unpublished::SPARE;
 
 #[tokio::test(start_paused = true)]
 async fn every_member_lists_the_instances_of_all() {
@@ -228,4 +229,52 @@ async fn reads_are_refused_until_the_others_are_read() {
     assert!(cluster.catalog("b:1").is_complete());
     // The instance of `a` had no beats meanwhile, and `b` has seen what `a` made of that.
     assert_eq!(cluster.list("b:1"), cluster.list("a:1"));
+}
+
+/// Without a limit, the list of the instances that wait would grow as long as clients come and go during an outage.
+#[tokio::test(start_paused = true)]
+async fn an_outage_in_which_many_instances_come_and_go_takes_bounded_memory_and_loses_no_change() {
+    let mut cluster = Cluster::start(&["a:1", "b:1"]).await;
+    let [steady, leaving, passing] = [(); 3].map(|()| cluster.connect("a:1"));
+    cluster.register_by("a:1", &steady, registration("10.0.0.1"));
+    cluster.register_by("a:1", &leaving, registration("10.0.0.2"));
+    settled().await;
+    cluster.board.refuse_writes("a:1", true);
+    let Publisher::Connection(passing) = passing else {
+        unreachable!()
+    };
+    let unpublished = |cluster: &Cluster| cluster.catalog("a:1").counts().exchanged.unpublished;
+    for round in 0..12 {
+        let addresses = (0..2000).map(|i| format!("10.{round}.{}.{}", 1 + i / 250, i % 250));
+        let batch = addresses.map(|ip| registration(&ip)).collect();
+        let catalog = cluster.catalog("a:1");
+        catalog.batch_register(passing, &key("a"), batch).unwrap();
+        assert!(unpublished(&cluster) <= SPARE + 2002);
+    }
+    assert!(unpublished(&cluster) >= SPARE, "it was not full");
+    // None of these changes is recorded.
+    for gone in [leaving, Publisher::Connection(passing)] {
+        let Publisher::Connection(id) = gone else {
+            unreachable!()
+        };
+        cluster
+            .catalog("a:1")
+            .connection_closed(id, ConnectionEnd::Dropped);
+    }
+    cluster.register_by("a:1", &steady, registration("10.0.0.3"));
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(cluster.list("b:1").len(), 2);
+    cluster.board.refuse_writes("a:1", false);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(cluster.list("b:1"), ["10.0.0.3 collector a:1"]);
+    assert_eq!(cluster.board.keys("a:1").len(), 1);
+    assert_eq!(unpublished(&cluster), 0);
+
+    // One that stops meanwhile does not wait for the exchange.
+    cluster.board.refuse_writes("a:1", true);
+    cluster.register_by("a:1", &steady, registration("10.0.0.4"));
+    let mut node = cluster.nodes.remove("a:1").unwrap();
+    node.cancel.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(5), node.workers.join_next());
+    ended.await.unwrap().unwrap().unwrap().unwrap();
 }

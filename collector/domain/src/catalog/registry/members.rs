@@ -28,6 +28,12 @@ impl Registry {
         self.claims.share_as(own, epoch);
     }
 
+    /// The number of instances with claims, by this collector or by others.
+    #[must_use]
+    pub fn claims(&self) -> usize {
+        self.claims.len()
+    }
+
     /// What this collector publishes about an instance; `None`: nothing.
     #[must_use]
     pub fn own_claim(&self, place: &Place) -> Option<Claim> {

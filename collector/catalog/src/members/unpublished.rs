@@ -1,0 +1,90 @@
+//! The instances whose claim by this collector waits to be published.
+//!
+//! An instance that changes often waits once. As many instances may wait as the catalog has claims, whose memory is charged, and
+//! [`SPARE`] more, for instances that have ended and have no claim any more. A change without room is not recorded; once those that
+//! wait are published, all claims are compared with all entries instead ([`Unpublished::must_compare`]).
+//!
+//! An instance that waits is only taken out to publish it, and put back if that fails. So no write whose outcome is unknown is the
+//! last one of its instance.
+
+use std::collections::BTreeSet;
+
+use parking_lot::Mutex;
+use rollcall_domain::catalog::Place;
+use tokio::sync::{Notify, futures::Notified};
+
+/// The instances without a claim that may wait.
+pub(super) const SPARE: usize = 16_384;
+
+#[derive(Debug, Default)]
+pub(super) struct Unpublished {
+    waiting: Mutex<Waiting>,
+    added: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    places: BTreeSet<Place>,
+    /// Whether a change was not recorded.
+    has_missed: bool,
+}
+
+impl Unpublished {
+    /// Adds instances. `claims`: the claims that the catalog has.
+    pub(super) fn add(&self, places: impl IntoIterator<Item = Place>, claims: usize) {
+        let mut waiting = self.waiting.lock();
+        let (before, had_missed) = (waiting.places.len(), waiting.has_missed);
+        for place in places {
+            if waiting.places.len() < claims + SPARE {
+                waiting.places.insert(place);
+            } else if !waiting.places.contains(&place) {
+                waiting.has_missed = true;
+            }
+        }
+        let has_grown = waiting.places.len() > before;
+        let misses = waiting.has_missed && !had_missed;
+        drop(waiting);
+        if misses {
+            tracing::info!(
+                "catalog: too many changes of Nacos instances wait to be published, all instances will be compared instead"
+            );
+        }
+        if has_grown {
+            self.added.notify_one();
+        }
+    }
+
+    /// Puts instances back that could not be published.
+    pub(super) fn put_back(&self, places: BTreeSet<Place>) {
+        self.waiting.lock().places.extend(places);
+    }
+
+    /// Takes up to `most` instances.
+    pub(super) fn take(&self, most: usize) -> BTreeSet<Place> {
+        let mut waiting = self.waiting.lock();
+        let places = std::iter::from_fn(|| waiting.places.pop_first());
+        places.take(most).collect()
+    }
+
+    /// Whether changes were not recorded although no instance waits now. Changes after this call are recorded, so the caller
+    /// compares all claims with entries that are read after it.
+    pub(super) fn must_compare(&self) -> bool {
+        let mut waiting = self.waiting.lock();
+        waiting.places.is_empty() && std::mem::take(&mut waiting.has_missed)
+    }
+
+    /// The number of instances that wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.lock().places.len()
+    }
+
+    /// Completes when instances were added, or after [`Unpublished::look_again`].
+    pub(super) fn added(&self) -> Notified<'_> {
+        self.added.notified()
+    }
+
+    /// Completes [`Unpublished::added`].
+    pub(super) fn look_again(&self) {
+        self.added.notify_one();
+    }
+}
