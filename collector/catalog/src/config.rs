@@ -19,7 +19,7 @@ pub struct Config {
     pub override_term: Duration,
     /// How long a service that was not created explicitly is kept after its last instance.
     pub empty_service_after: Duration,
-    /// How long reads are refused after a start without a recent roster: one beat term.
+    /// How long reads are refused after a start without a recent roster, and after every start among other collectors.
     pub warm_up: Duration,
     /// How long the instances of a collector that has left the cluster stay listed, so that their clients can register elsewhere.
     pub member_grace: Duration,

@@ -8,8 +8,8 @@
 //! after a grace, in which its clients register elsewhere ([`presence`]).
 //!
 //! Invariants:
-//! * An entry belongs to the member whose name its key begins with; no other member changes it, but for its removal when the
-//!   member is gone.
+//! * An entry belongs to the member whose name its key begins with. Other members never change it. They remove it only when the
+//!   member has been out of the cluster for longer than the grace.
 //! * An entry that was there before is never evidence: only beats that arrive while this collector follows the exchange renew a
 //!   lease.
 //! * With an exchange the catalog is complete only when all entries were read.
@@ -35,7 +35,7 @@ use crate::shared::Shared;
 pub use state::Exchanged;
 use state::Members;
 
-/// The pause after the exchange could not be reached.
+/// The pause before the next attempt when the exchange cannot be reached.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Exchanges until it is cancelled. `view` has the members of the cluster.

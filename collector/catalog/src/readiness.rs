@@ -10,7 +10,7 @@ use std::{
 
 use rollcall_domain::Moment;
 
-/// Reads are refused for a while after a start without a recent roster.
+/// Reads are refused for a while after a start without a recent roster, and after every start among other collectors.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     complete_at: AtomicI64,

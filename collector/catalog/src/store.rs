@@ -9,7 +9,7 @@ use rollcall_keyed as keyed;
 
 pub use rollcall_keyed::{
     Error, Store,
-    exchange::{Change as Published, Entry as PublishedEntry, Exchange, News},
+    exchange::{Change as EntryChange, Entry as PublishedEntry, Exchange, News},
     journal::{Completeness, Journal},
     memory::Board,
 };

@@ -1,7 +1,7 @@
 //! Builders for the parts of transactions and ranges.
 
 use crate::proto::{
-    Compare, KeyValue, PutRequest, RangeRequest, RequestOp, ResponseOp,
+    Compare, DeleteRangeRequest, KeyValue, PutRequest, RangeRequest, RequestOp, ResponseOp,
     compare::{CompareResult, CompareTarget, TargetUnion},
     request_op::Request,
     response_op::Response,
@@ -21,6 +21,22 @@ pub fn put_with(lease: i64, key: impl Into<Vec<u8>>, value: Vec<u8>) -> RequestO
     };
     RequestOp {
         request: Some(Request::RequestPut(put)),
+    }
+}
+
+/// Deletes a key.
+pub fn delete(key: impl Into<Vec<u8>>) -> RequestOp {
+    delete_range(key, Vec::new())
+}
+
+/// Deletes the keys from `first` to the last one before `end`. With an empty end it deletes only `first`.
+pub fn delete_range(first: impl Into<Vec<u8>>, end: Vec<u8>) -> RequestOp {
+    let delete = DeleteRangeRequest {
+        key: first.into(),
+        range_end: end,
+    };
+    RequestOp {
+        request: Some(Request::RequestDeleteRange(delete)),
     }
 }
 

@@ -26,11 +26,10 @@ use parking_lot::Mutex;
 use rollcall_etcd::{
     Client, Watch,
     proto::{
-        DeleteRangeRequest, KeyValue, RangeRequest, RequestOp, TxnRequest, WatchCreateRequest,
+        KeyValue, RangeRequest, TxnRequest, WatchCreateRequest,
         compare::{CompareTarget, TargetUnion},
-        request_op::Request,
     },
-    request::{end_of, equal, put},
+    request::{delete, end_of, equal, put},
 };
 use tokio::{runtime::Handle, sync::Mutex as AsyncMutex, time::sleep};
 
@@ -328,15 +327,5 @@ impl<T> fmt::Debug for Etcd<T> {
         f.debug_struct("Etcd")
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
-    }
-}
-
-fn delete(key: Vec<u8>) -> RequestOp {
-    let delete = DeleteRangeRequest {
-        key,
-        range_end: Vec::new(),
-    };
-    RequestOp {
-        request: Some(Request::RequestDeleteRange(delete)),
     }
 }

@@ -1,9 +1,9 @@
 //! What processes publish for each other: each writes entries below its own name, and reads the entries of all.
 //!
-//! Entries are soft state. A process owns its entries and writes them without conditions; it never depends on an entry of another
-//! one being there. [`Exchange::next`] returns every entry once, and then the changes in the order in which they were made. After an
-//! interruption it returns every entry again, so the user compares them with what it has. So no change is missed, and none has to be
-//! stored for a process that cannot read.
+//! Entries are soft state. A process owns its entries and writes them without conditions; it never requires an entry of another
+//! process to exist. [`Exchange::next`] returns every entry once, and then the changes in the order in which they were made. After
+//! an interruption it returns every entry again, and the user compares them with what it has. So no change is missed, and none has
+//! to be stored for a process that cannot read.
 //!
 //! Providers: [`crate::etcd::Published`], and [`crate::memory::Board`] for tests.
 

@@ -10,8 +10,8 @@ use rollcall_domain::catalog::{
 use super::Catalog;
 use crate::{Conflict, Error, members::state::Members};
 
-/// What a member has.
-struct Theirs<'a> {
+/// The member that owns an instance.
+struct OtherOwner<'a> {
     members: &'a Members,
     member: Arc<str>,
     needs_beats: bool,
@@ -26,16 +26,16 @@ impl Catalog {
         endpoint: &Endpoint,
         target: BeatTarget,
     ) -> Result<(), Error> {
-        let Some(theirs) = self.theirs(service, endpoint) else {
+        let Some(owner) = self.other_owner(service, endpoint) else {
             return Ok(());
         };
-        if !theirs.needs_beats {
+        if !owner.needs_beats {
             return Ok(());
         }
-        if !theirs.members.is_absent(&theirs.member) {
+        if !owner.members.is_absent(&owner.member) {
             let at = (service, endpoint);
             let term = target.beats.unhealthy_after;
-            theirs.members.relay(at, term, !target.healthy, self.now());
+            owner.members.relay(at, term, !target.healthy, self.now());
             return Ok(());
         }
         self.take_over(service, target.instance, |registered| Registration {
@@ -55,8 +55,8 @@ impl Catalog {
             return None;
         }
         let endpoint = &registration.endpoint;
-        let theirs = self.theirs(service, endpoint)?;
-        if !theirs.needs_beats || theirs.members.is_absent(&theirs.member) {
+        let owner = self.other_owner(service, endpoint)?;
+        if !owner.needs_beats || owner.members.is_absent(&owner.member) {
             return None;
         }
         let registry = self.0.registry.read();
@@ -72,7 +72,7 @@ impl Catalog {
         let is_urgent = !found.registered.healthy;
         let term = found.registered.metadata.beats().unhealthy_after;
         let at = (service, endpoint);
-        theirs.members.relay(at, term, is_urgent, self.now());
+        owner.members.relay(at, term, is_urgent, self.now());
         Some(Registered {
             instance: found.reference,
             revision,
@@ -87,8 +87,8 @@ impl Catalog {
         found: Instance,
         patch: &Patch,
     ) -> Result<(), Error> {
-        let theirs = self.theirs(service, &found.registered.endpoint);
-        if theirs.is_none_or(|theirs| !theirs.needs_beats) {
+        let owner = self.other_owner(service, &found.registered.endpoint);
+        if owner.is_none_or(|owner| !owner.needs_beats) {
             return Err(Error::Conflict(Conflict::IsElsewhere));
         }
         let patched = |registered: Registration| registered.patched(patch);
@@ -113,12 +113,13 @@ impl Catalog {
         })
     }
 
-    fn theirs(&self, service: &ServiceKey, endpoint: &Endpoint) -> Option<Theirs<'_>> {
+    /// The other member that owns an instance; `None` if none does.
+    fn other_owner(&self, service: &ServiceKey, endpoint: &Endpoint) -> Option<OtherOwner<'_>> {
         let members = self.0.members.as_ref()?;
         let registry = self.0.registry.read();
         let place = (service.clone(), endpoint.clone());
         let (member, needs_beats) = registry.shown_member(&place)?;
-        Some(Theirs {
+        Some(OtherOwner {
             members,
             member: Arc::clone(member),
             needs_beats,

@@ -49,7 +49,7 @@ pub(super) async fn run(shared: &Shared, members: &Members, cancel: &Cancellatio
         match news {
             Ok(News::All(entries)) => read_all(shared, members, entries, &mut reported).await,
             Ok(News::Changes(entries)) => {
-                changes(shared, members, entries, &mut reported, true).await;
+                apply_entries(shared, members, entries, &mut reported, true).await;
             }
             Ok(News::Interrupted) => {
                 members.roaming.is_interrupted(now);
@@ -67,8 +67,9 @@ pub(super) async fn run(shared: &Shared, members: &Members, cancel: &Cancellatio
     }
 }
 
-/// Applies changes in order. `are_new`: they happened just now, so that beats among them are evidence.
-async fn changes(
+/// Applies entries in order. `are_new`: they were written just now, so that beats among them are evidence. Returns the number of
+/// instances for which there was no room.
+async fn apply_entries(
     shared: &Shared,
     members: &Members,
     entries: Vec<Entry>,
@@ -77,7 +78,7 @@ async fn changes(
 ) -> usize {
     let mut left_out = 0;
     for part in entries.chunks(CHUNK) {
-        note_names(members, part);
+        record_names(members, part);
         let mut removed = Vec::new();
         let claims = shared.change(|registry, now, effects| {
             for entry in part {
@@ -85,10 +86,10 @@ async fn changes(
                 match (entries::key(&entry.key), &entry.value) {
                     (Some(Key::Instance(place)), None) if is_own => removed.push(place),
                     (Some(Key::Instance(place)), _) if !is_own => {
-                        let Some(claim) = claim(members, &place, entry, reported) else {
+                        let Some((member, claim)) = read_claim(members, &place, entry, reported)
+                        else {
                             continue;
                         };
-                        let (member, claim) = claim;
                         let applied = registry.apply_claim(&member, &place, claim, now, effects);
                         if let Err(error) = applied {
                             left_out += 1;
@@ -97,14 +98,14 @@ async fn changes(
                     }
                     (Some(Key::Beats), Some(value)) if are_new && !is_own => {
                         match entries::read_beats(value) {
-                            Some(places) => beats(shared, members, registry, &places, effects),
-                            None => report(members, entry, reported),
+                            Some(places) => renew(shared, members, registry, &places, effects),
+                            None => report_unreadable(members, entry, reported),
                         }
                     }
                     _ => {}
                 }
             }
-            // Another member took this one for gone, and removed its entries.
+            // Another member considered this collector gone, and removed its entries.
             removed.retain(|place| registry.own_claim(place).is_some());
             registry.claims()
         });
@@ -118,7 +119,7 @@ async fn changes(
 }
 
 /// The member and the claim of an entry; `None` if the entry is to be skipped.
-fn claim(
+fn read_claim(
     members: &Members,
     place: &Place,
     entry: &Entry,
@@ -128,7 +129,7 @@ fn claim(
         Some(value) => {
             let claim = entries::read(place, value);
             if claim.is_none() {
-                report(members, entry, reported);
+                report_unreadable(members, entry, reported);
                 return None;
             }
             claim
@@ -140,7 +141,7 @@ fn claim(
     (!is_gone).then_some((member, claim))
 }
 
-fn note_names(members: &Members, entries: &[Entry]) {
+fn record_names(members: &Members, entries: &[Entry]) {
     let mut names = members.names.lock();
     for entry in entries {
         if entry.value.is_some() && !names.contains(entry.member.as_str()) {
@@ -160,7 +161,7 @@ fn warn_left_out(members: &Members, count: usize) {
     }
 }
 
-fn report(members: &Members, entry: &Entry, reported: &mut Reported) {
+fn report_unreadable(members: &Members, entry: &Entry, reported: &mut Reported) {
     members.counters.unreadable.fetch_add(1, Relaxed);
     if reported.insert(entry.member.clone()) {
         tracing::warn!(
@@ -172,7 +173,7 @@ fn report(members: &Members, entry: &Entry, reported: &mut Reported) {
 }
 
 /// Renews the leases of instances whose beats another member received.
-fn beats(
+fn renew(
     shared: &Shared,
     members: &Members,
     registry: &mut Registry,
@@ -226,7 +227,7 @@ async fn read_all(
             Key::Beats => None,
         })
         .collect();
-    let left_out = changes(shared, members, others, reported, false).await;
+    let left_out = apply_entries(shared, members, others, reported, false).await;
     warn_left_out(members, left_out);
     retain(
         shared,

@@ -20,6 +20,8 @@ use crate::rows::{self, InstanceRow};
 
 /// The most bytes of instances in one entry of beats.
 const BEATS: usize = 512 * 1024;
+/// The longest term of a tombstone that another member may ask for; that of metadata is bounded too.
+const LONGEST_TERM: Duration = Duration::from_secs(7 * 24 * 3600);
 
 #[derive(Debug, Deserialize, Serialize)]
 struct ClaimRow {
@@ -44,7 +46,8 @@ pub(super) enum Key {
     Beats,
 }
 
-pub(super) type Beaten = BTreeMap<ServiceKey, BTreeSet<Endpoint>>;
+/// Instances of other members whose beats this member received.
+pub(super) type ReceivedBeats = BTreeMap<ServiceKey, BTreeSet<Endpoint>>;
 
 const fn is_false(flag: &bool) -> bool {
     !*flag
@@ -111,11 +114,8 @@ pub(super) fn read(place: &Place, value: &[u8]) -> Option<Claim> {
     })
 }
 
-/// The longest term of a tombstone that another member may ask for; that of metadata is bounded too.
-const LONGEST_TERM: Duration = Duration::from_secs(7 * 24 * 3600);
-
 /// The entries that name these instances.
-pub(super) fn write_beats(beaten: Beaten) -> Vec<(String, Option<Vec<u8>>)> {
+pub(super) fn write_beats(beaten: ReceivedBeats) -> Vec<(String, Option<Vec<u8>>)> {
     let mut parts: Vec<BTreeMap<String, Vec<String>>> = vec![BTreeMap::new()];
     let mut bytes = 0;
     for (service, endpoints) in beaten {
@@ -237,7 +237,7 @@ mod tests {
             let ip = format!("10.{}.{}.{}", i >> 16, (i >> 8) & 255, i & 255);
             Endpoint::new(&ip, 80, cluster).unwrap()
         });
-        let beaten = Beaten::from([(service.clone(), endpoints.collect())]);
+        let beaten = ReceivedBeats::from([(service.clone(), endpoints.collect())]);
         let entries = write_beats(beaten.clone());
         assert!(entries.len() > 1);
         let mut places = Vec::new();
@@ -252,6 +252,6 @@ mod tests {
             .map(|it| (service.clone(), it.clone()))
             .collect();
         assert_eq!(places, expected);
-        assert!(write_beats(Beaten::new()).is_empty());
+        assert!(write_beats(ReceivedBeats::new()).is_empty());
     }
 }

@@ -152,10 +152,22 @@ async fn look(
     }
 }
 
+/// Whether this collector is the first one in the cluster that has published something. Others may have no catalog: upstream's
+/// collectors, and those that serve no Nacos clients.
+fn is_first(members: &Members, view: &View) -> bool {
+    let names = members.names.lock();
+    let mut publishing = view
+        .members()
+        .iter()
+        .filter(|member| *member.address == *members.own || names.contains(&*member.address));
+    publishing
+        .next()
+        .is_some_and(|first| *first.address == *members.own)
+}
+
 /// Removes the entries of members that are gone, if this member is the first one in the cluster.
 async fn remove(members: &Members, presence: &mut Presence, view: &View) {
-    let first = view.members().first();
-    let is_first = first.is_some_and(|first| *first.address == *members.own);
+    let is_first = is_first(members, view);
     members.is_first.store(is_first, Relaxed);
     if !is_first {
         return;

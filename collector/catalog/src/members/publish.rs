@@ -12,13 +12,15 @@ use tokio_util::sync::CancellationToken;
 use super::{Members, PAUSE, entries};
 use crate::{
     shared::Shared,
-    store::{self, Published},
+    store::{self, EntryChange},
 };
 
 /// The time between two batches while claims change.
 const WINDOW: Duration = Duration::from_millis(50);
 /// Claims in one batch: one transaction, unless they are large.
 const BATCH: usize = 100;
+/// The largest value; etcd accepts 1.5 MiB.
+const LARGEST: usize = 1024 * 1024;
 /// The most time for the last batches of a run.
 const LAST: Duration = Duration::from_secs(2);
 
@@ -80,23 +82,18 @@ async fn due(shared: &Shared, members: &Members) {
 }
 
 async fn publish(shared: &Shared, members: &Members) -> Result<(), store::Error> {
-    let beaten = members.relays.take(shared.clock.now());
-    let mut entries = entries::write_beats(beaten);
-    if !members.is_member.load(Acquire) {
-        return Ok(());
-    }
-    loop {
-        let places = members.unpublished.take(BATCH);
-        entries.extend(
-            places
-                .iter()
-                .filter_map(|place| entry(shared, members, place)),
-        );
-        if entries.is_empty() {
-            if members.unpublished.must_compare() {
-                members.exchange.restart();
-            }
+    // What changes during a write waits for the next window, so that changes are gathered and the pause is never left out.
+    let batches = members.unpublished.len().div_ceil(BATCH).max(1);
+    for _ in 0..batches {
+        let beats = members.relays.take(shared.clock.now());
+        if !members.is_member.load(Acquire) {
             return Ok(());
+        }
+        let mut entries = entries::write_beats(beats);
+        let places = members.unpublished.take(BATCH);
+        entries.extend(places.iter().map(|place| entry(shared, members, place)));
+        if entries.is_empty() {
+            break;
         }
         let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         if let Err(error) = members.exchange.publish(&entries).await {
@@ -106,24 +103,24 @@ async fn publish(shared: &Shared, members: &Members) -> Result<(), store::Error>
             return Err(error);
         }
         members.counters.published.fetch_add(count, Relaxed);
-        entries.clear();
     }
+    if members.unpublished.must_compare() {
+        members.exchange.restart();
+    }
+    Ok(())
 }
 
-/// The entry of an instance; `None` if it is too large.
-fn entry(shared: &Shared, members: &Members, place: &Place) -> Option<Published> {
+/// The entry that publishes the present claim on an instance; a claim that is too large is published as none.
+fn entry(shared: &Shared, members: &Members, place: &Place) -> EntryChange {
     let claim = shared.registry.read().own_claim(place);
-    let value = claim.as_ref().and_then(entries::write);
+    let mut value = claim.as_ref().and_then(entries::write);
     if value.as_ref().is_some_and(|value| value.len() > LARGEST) {
         members.counters.failed.fetch_add(1, Relaxed);
         tracing::warn!(
             service = %place.0, ip = &*place.1.ip, port = place.1.port,
             "catalog: the metadata of an instance is too large for the other collectors, which do not list it"
         );
-        return Some((entries::instance_key(place), None));
+        value = None;
     }
-    Some((entries::instance_key(place), value))
+    (entries::instance_key(place), value)
 }
-
-/// The largest value; etcd accepts 1.5 MiB.
-const LARGEST: usize = 1024 * 1024;

@@ -13,7 +13,7 @@ use rollcall_domain::{
 };
 use tokio::sync::{Notify, futures::Notified};
 
-use super::entries::Beaten;
+use super::entries::ReceivedBeats;
 
 /// The part of a beat term after which the next entry is written.
 const PART: u32 = 5;
@@ -29,7 +29,7 @@ pub(super) struct Relays {
 
 #[derive(Debug, Default)]
 struct State {
-    beaten: Beaten,
+    beaten: ReceivedBeats,
     /// When the next entry is written; `None` without beats.
     due: Option<Moment>,
     last: Option<Moment>,
@@ -83,10 +83,10 @@ impl Relays {
     }
 
     /// The instances of the entry that is due.
-    pub(super) fn take(&self, now: Moment) -> Beaten {
+    pub(super) fn take(&self, now: Moment) -> ReceivedBeats {
         let mut state = self.state.lock();
         if state.due.is_none_or(|due| due > now) {
-            return Beaten::new();
+            return ReceivedBeats::new();
         }
         state.due = None;
         state.last = Some(now);

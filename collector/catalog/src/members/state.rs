@@ -37,7 +37,7 @@ pub(crate) struct Members {
     pub(super) names: Mutex<BTreeSet<Arc<str>>>,
     /// Whether this collector is in the cluster. Otherwise the others would remove what it publishes.
     pub(super) is_member: AtomicBool,
-    /// Whether this collector is the first one in the cluster, which removes what several would remove at once.
+    /// Whether this collector is the first one in the cluster that publishes. It removes what several would remove at once.
     pub(super) is_first: AtomicBool,
     /// Whether all entries were read since the start.
     pub(super) is_read: AtomicBool,
@@ -100,7 +100,7 @@ impl Members {
         self.unpublished.add(places, claims);
     }
 
-    /// Whether this collector is the first one in the cluster.
+    /// Whether this collector is the first one in the cluster that publishes.
     pub(crate) fn is_first(&self) -> bool {
         self.is_first.load(Relaxed)
     }

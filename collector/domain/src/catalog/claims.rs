@@ -1,9 +1,9 @@
 //! The claims of collectors that share their lists: which of them has an ephemeral instance, and since when.
 //!
 //! A member claims the instances whose connection it holds or whose beats it judges. Every member knows the claims of all, and shows
-//! the latest: claims are ordered by [`Stamp`], then by the member's name, so all members show the same. A stamp is wall time, moved
-//! behind every claim on the instance that the member knew. So the order of two claims depends on the clocks only if neither member
-//! knew of the other's claim.
+//! the latest: claims are ordered by [`Stamp`], then by the member's name, so all members show the same. A stamp is the wall time,
+//! or one more than the latest stamp that the member has read, whichever is later. So the order of two claims depends on the clocks
+//! only if neither member knew of the other's claim.
 //!
 //! A claim that was replaced by a member that knew it ([`Claim::replaces`]) ends, and so does one that clients keep by beats, because
 //! their beats reach the new owner too. A connection's claim stays otherwise, and is shown again if the later one ends: its client
@@ -72,7 +72,7 @@ pub(super) struct Claims {
     /// The latest stamp of all claims so far, of every member.
     last: Stamp,
     by_place: BTreeMap<Place, Entry>,
-    /// The claims of each other member, counted.
+    /// The number of claims of each other member.
     members: BTreeMap<Arc<str>, usize>,
     /// The places of the claims that are [`OwnState::Kept`].
     kept: BTreeMap<ConnectionId, BTreeSet<Place>>,
@@ -105,7 +105,7 @@ pub(super) enum OwnState {
     Held,
     /// This connection still has the instance, but a later claim is shown.
     Kept(ConnectionId, Box<Registration>),
-    /// It was deregistered here. The second value is when the claim may be forgotten.
+    /// It was deregistered here: how long beats do not bring it back, and when the claim may be forgotten.
     Deregistered(Duration, Moment),
 }
 
@@ -142,7 +142,7 @@ impl Claims {
     }
 
     /// Records that this collector's present claim deregisters an instance that no known member had.
-    pub(super) fn note_unknown(&mut self, place: &Place) {
+    pub(super) fn record_unknown(&mut self, place: &Place) {
         self.unknown.insert(place.clone());
     }
 
@@ -197,7 +197,7 @@ impl Claims {
         if let Some(before) = before {
             self.forget_state(place, &before.state);
         }
-        self.tidy(place);
+        self.remove_if_empty(place);
     }
 
     /// Removes what the indexes have of an earlier state, unless the present claim has it too.
@@ -260,7 +260,7 @@ impl Claims {
                         self.members.remove(member);
                     }
                 }
-                self.tidy(place);
+                self.remove_if_empty(place);
             }
             (None, Some(claim)) => {
                 let entry = self.by_place.entry(place.clone()).or_default();
@@ -272,7 +272,8 @@ impl Claims {
         true
     }
 
-    fn tidy(&mut self, place: &Place) {
+    /// Removes the entry of an instance on which there is no claim any more.
+    fn remove_if_empty(&mut self, place: &Place) {
         if self.by_place.get(place).is_some_and(Entry::is_empty) {
             self.by_place.remove(place);
         }

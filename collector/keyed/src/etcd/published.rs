@@ -9,10 +9,9 @@ use futures_util::future::BoxFuture;
 use rollcall_etcd::{
     Client, Watch,
     proto::{
-        DeleteRangeRequest, Event, KeyValue, RangeRequest, RequestOp, TxnRequest,
-        WatchCreateRequest, event::EventType, request_op::Request,
+        Event, KeyValue, RangeRequest, RequestOp, TxnRequest, WatchCreateRequest, event::EventType,
     },
-    request::{end_of, put},
+    request::{delete, delete_range, end_of, put},
 };
 use tokio::sync::{Mutex, Notify};
 
@@ -29,7 +28,7 @@ pub struct Published {
     prefix: String,
     own: String,
     watch: Mutex<Option<Watch>>,
-    /// All entries are to be read again.
+    /// Notified when all entries have to be read again.
     restarted: Notify,
 }
 
@@ -167,7 +166,7 @@ impl Exchange for Published {
                 bytes += size;
                 operations.push(match value {
                     Some(value) => put(key, value.clone()),
-                    None => delete(key, Vec::new()),
+                    None => delete(key),
                 });
             }
             if operations.is_empty() {
@@ -181,7 +180,7 @@ impl Exchange for Published {
         Box::pin(async move {
             let all = self.key(member, "");
             let end = end_of(&*all);
-            self.write(vec![delete(all, end)]).await
+            self.write(vec![delete_range(all, end)]).await
         })
     }
 
@@ -199,15 +198,6 @@ impl fmt::Debug for Published {
         f.debug_struct("Published")
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
-    }
-}
-
-fn delete(key: Vec<u8>, range_end: Vec<u8>) -> RequestOp {
-    RequestOp {
-        request: Some(Request::RequestDeleteRange(DeleteRangeRequest {
-            key,
-            range_end,
-        })),
     }
 }
 

@@ -105,7 +105,7 @@ impl Board {
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    fn reached(&self) -> Result<(), Error> {
+    fn check_reachable(&self) -> Result<(), Error> {
         if self.all.lock().cut_off.contains(&self.own) {
             return Err(Error::Io("the board cannot be reached".to_owned()));
         }
@@ -147,7 +147,7 @@ impl All {
 impl Exchange for Board {
     fn publish<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            self.reached()?;
+            self.check_reachable()?;
             let mut all = self.all.lock();
             if all.read_only.contains(&self.own) {
                 return Err(Error::Io("the board accepts no writes".to_owned()));
@@ -164,7 +164,7 @@ impl Exchange for Board {
 
     fn remove<'a>(&'a self, member: &'a str) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
-            self.reached()?;
+            self.check_reachable()?;
             for key in self.keys(member) {
                 self.write(member, &key, None);
             }
@@ -177,7 +177,7 @@ impl Exchange for Board {
         Box::pin(async move {
             loop {
                 changes.mark_unchanged();
-                if let Err(error) = self.reached() {
+                if let Err(error) = self.check_reachable() {
                     *self.read.lock() = None;
                     return Err(error);
                 }

@@ -11,11 +11,10 @@ use rollcall_domain::{
     inventory::{Instance, Row},
 };
 use rollcall_etcd::proto::{
-    Compare, DeleteRangeRequest, KeyValue, RangeRequest, RequestOp, TxnRequest,
+    Compare, KeyValue, RangeRequest, TxnRequest,
     compare::{CompareTarget, TargetUnion},
-    request_op::Request,
 };
-use rollcall_etcd::request::{end_of, equal, found, get, put};
+use rollcall_etcd::request::{delete, end_of, equal, found, get, put};
 use rollcall_protobuf::{Fields, Value};
 
 use super::{Commit, Error, Record, Remote, value};
@@ -219,15 +218,9 @@ impl Changed {
     fn discard(&self, remote: &Remote, unreadable: &[KeyValue]) -> Result<(), Error> {
         for pair in unreadable {
             let unchanged = TargetUnion::ModRevision(pair.mod_revision);
-            let delete = DeleteRangeRequest {
-                key: pair.key.clone(),
-                range_end: Vec::new(),
-            };
             let _is_another_by_now = remote.transaction(TxnRequest {
                 compare: vec![equal(pair.key.clone(), CompareTarget::Mod, unchanged)],
-                success: vec![RequestOp {
-                    request: Some(Request::RequestDeleteRange(delete)),
-                }],
+                success: vec![delete(pair.key.clone())],
                 failure: Vec::new(),
             })?;
         }

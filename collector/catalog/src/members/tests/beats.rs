@@ -121,7 +121,7 @@ async fn while_beats_at_others_cannot_be_read_a_roaming_instance_is_not_judged()
 }
 
 #[tokio::test(start_paused = true)]
-async fn beats_of_a_connection_are_answered_and_tell_nobody() {
+async fn beats_of_an_instance_with_a_connection_are_answered_and_not_relayed() {
     let cluster = Cluster::start(&["a:1", "b:1"]).await;
     let connection = cluster.connect("a:1");
     cluster.register_by("a:1", &connection, registration("10.0.0.1"));

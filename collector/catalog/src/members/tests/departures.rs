@@ -129,7 +129,7 @@ async fn connections_that_a_stopping_member_closes_remove_nothing_before_the_gra
 }
 
 #[tokio::test(start_paused = true)]
-async fn entries_of_a_member_that_nobody_knows_are_removed_after_the_grace() {
+async fn entries_of_a_member_that_was_never_in_the_cluster_are_removed_after_the_grace() {
     let mut cluster = Cluster::start(&["a:1"]).await;
     cluster.register("a:1", "10.0.0.1");
     settled().await;
@@ -140,4 +140,18 @@ async fn entries_of_a_member_that_nobody_knows_are_removed_after_the_grace() {
     sleep(Duration::from_secs(16)).await;
     assert!(cluster.list("b:1").is_empty());
     assert!(cluster.board.keys("a:1").is_empty());
+}
+
+/// It is a collector of upstream, or serves no Nacos clients.
+#[tokio::test(start_paused = true)]
+async fn a_first_member_without_a_catalog_does_not_keep_others_from_removing_entries() {
+    let mut cluster = Cluster::start(&["b:1", "c:1"]).await;
+    cluster.register("c:1", "10.0.0.1");
+    settled().await;
+    cluster.nodes.remove("c:1");
+    let members = ["a:1", "b:1"].map(member);
+    cluster.view.send_replace(Arc::new(View::new(members)));
+    sleep(Duration::from_secs(20)).await;
+    assert!(cluster.list("b:1").is_empty());
+    assert!(cluster.board.keys("c:1").is_empty());
 }

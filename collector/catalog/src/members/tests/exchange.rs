@@ -26,7 +26,7 @@ async fn every_member_lists_the_instances_of_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registration_at_another_member_moves_the_instance_and_the_old_connection_takes_nothing_along()
+async fn a_registration_at_another_member_moves_the_instance_and_the_end_of_the_old_connection_changes_nothing()
  {
     let cluster = Cluster::start(&["a:1", "b:1", "c:1"]).await;
     let (old, new) = (cluster.connect("a:1"), cluster.connect("b:1"));
@@ -116,6 +116,16 @@ async fn what_changes_within_a_window_is_one_write() {
     }
     settled().await;
     assert_eq!(board.writes(), 1, "nothing has changed");
+    for i in 100..120 {
+        cluster.register("a:1", &format!("10.0.0.{i}"));
+        sleep(Duration::from_millis(2)).await;
+    }
+    settled().await;
+    assert_eq!(
+        board.writes(),
+        3,
+        "the first at once, and those of the window"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,14 +45,9 @@ impl Entry {
         !self.others.is_empty()
     }
 
-    /// Whether another member has the instance.
-    pub(in crate::catalog) fn has_rival(&self) -> bool {
-        self.rivals().next().is_some()
-    }
-
-    /// The end of this collector's claim, if it has to be published because the members whose claims it replaced have not read that
-    /// yet. They must not show the instance again.
-    pub(in crate::catalog) fn end(&self, until: Moment) -> Option<Own> {
+    /// What this collector publishes when its claim ends while other members still have claims that it replaced: an end, so that
+    /// these members do not show the instance again. `None`: its entry is removed.
+    pub(in crate::catalog) fn published_end(&self, until: Moment) -> Option<Own> {
         let own = self.own.as_ref()?;
         let at = self.replaced_by(own).map(|claim| claim.at).max()?;
         Some(Own {
@@ -62,8 +57,8 @@ impl Entry {
         })
     }
 
-    /// This collector's deregistration until a later time, if a member whose claim it replaced has not read it yet.
-    pub(in crate::catalog) fn removal_again(&self, until: Moment) -> Option<Own> {
+    /// This collector's deregistration, kept until a later time, if a member whose claim it replaced has not read it yet.
+    pub(in crate::catalog) fn extended_removal(&self, until: Moment) -> Option<Own> {
         let own = self.own.as_ref()?;
         let OwnState::Deregistered(term, _) = own.state else {
             return None;
@@ -77,7 +72,7 @@ impl Entry {
     }
 
     /// The latest claim of another member, if it is later than this collector's.
-    pub(in crate::catalog) fn beaten_by(&self, own: &Arc<str>) -> Option<&Claim> {
+    pub(in crate::catalog) fn later_claim(&self, own: &Arc<str>) -> Option<&Claim> {
         let (member, latest) = self.latest_other()?;
         let mine = self.own.as_ref()?;
         (latest.rank(member) > mine.rank(own)).then_some(latest)
@@ -86,7 +81,7 @@ impl Entry {
     pub(in crate::catalog) fn winner(&self, own: &Arc<str>) -> Option<Winner<'_>> {
         let other = self.latest_other();
         match (&self.own, other) {
-            (Some(mine), _) if self.beaten_by(own).is_none() => Some(Winner::Own(&mine.state)),
+            (Some(mine), _) if self.later_claim(own).is_none() => Some(Winner::Own(&mine.state)),
             (_, Some((member, claim))) => Some(Winner::Other(member, claim)),
             (_, None) => None,
         }

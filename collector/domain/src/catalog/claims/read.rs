@@ -8,7 +8,7 @@ use std::{
 use super::{Claims, ConnectionId, Entry, Place, ServiceKey};
 
 /// The most deregistrations of instances that no known member has. Any client can cause them, and each is written.
-const UNKNOWN: usize = 1_024;
+const MOST_UNKNOWN: usize = 1_024;
 
 /// Bytes charged for the claims on an instance, and for each of another member.
 const PLACE_BYTES: usize = 320;
@@ -34,7 +34,7 @@ impl Claims {
 
     /// Whether an instance that no known member has may be deregistered.
     pub(in crate::catalog) fn has_room_for_unknown(&self, place: &Place) -> bool {
-        self.unknown.len() < UNKNOWN || self.unknown.contains(place)
+        self.unknown.len() < MOST_UNKNOWN || self.unknown.contains(place)
     }
 
     /// The bytes that all claims take.

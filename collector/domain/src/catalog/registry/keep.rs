@@ -203,7 +203,7 @@ impl Registry {
         Ok(index)
     }
 
-    /// Removes an instance, unless another member has it too.
+    /// Removes an instance. If another member has it too, the record stays and belongs to that member.
     pub(super) fn remove_at(
         &mut self,
         index: u32,
@@ -211,8 +211,7 @@ impl Registry {
         now: Moment,
         effects: &mut Effects,
     ) -> bool {
-        self.ends_with_successor(index, what, now, effects)
-            || self.drop_record(index, what, now, effects)
+        self.hands_over(index, what, now, effects) || self.drop_record(index, what, now, effects)
     }
 
     pub(super) fn drop_record(

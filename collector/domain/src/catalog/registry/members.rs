@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{Moment, Timestamp};
 
-/// Claims that are checked, and deregistrations that are forgotten, under one lock.
+/// The most claims that are checked, or deregistrations that are forgotten, under one lock.
 const PART: usize = 256;
-/// How long a deregistration is kept once more if another member still claims the instance.
-const AGAIN: Duration = Duration::from_secs(15);
+/// How much longer a deregistration is kept if another member still has a claim that it replaced.
+const EXTENSION: Duration = Duration::from_secs(15);
 
 impl Registry {
     /// Begins to share the lists with other members, as the member `own`. `epoch` is the wall time at moment 0.
@@ -97,7 +97,7 @@ impl Registry {
     /// Applies what another member publishes about an instance: `None` if it no longer claims the instance.
     ///
     /// # Errors
-    /// There is no room, or the claim is not valid. Then the claim is forgotten.
+    /// There is no room, and the claim is forgotten; or the claim is not valid, and an earlier one of the member stays.
     pub fn apply_claim(
         &mut self,
         member: &Arc<str>,
@@ -121,7 +121,7 @@ impl Registry {
             return Ok(());
         }
         self.bury_at(member, &place, now);
-        self.follow_claims(member, &place, EventKind::MemberRemoved, now, effects)
+        self.follow_claims(&place, EventKind::MemberRemoved, now, effects)
     }
 
     /// Ends the claims of other members that `keep` rejects, among a bounded number of claims after one. Returns the last of these
@@ -138,8 +138,8 @@ impl Registry {
         for (place, members, _) in &part {
             for member in members.iter().filter(|member| !keep(member, place)) {
                 self.claims.set_other(member, place, None);
-                // What is left needs no room that it did not have before, unless it replaces nothing.
-                let _has_room = self.follow_claims(member, place, what, now, effects);
+                // The next claim takes over the record, which needs no room. If there is no record and no room, it is forgotten.
+                let _has_room = self.follow_claims(place, what, now, effects);
             }
         }
         part.into_iter().next_back().map(|(place, ..)| place)
@@ -172,14 +172,14 @@ impl Registry {
         }
     }
 
-    /// The number of shown instances of other members.
+    /// The number of other members that have shown instances, and the number of these instances.
     pub(super) fn of_members(&self) -> (usize, usize) {
-        let held = self.claims.members().filter_map(|member| {
+        let shown = self.claims.members().filter_map(|member| {
             let publisher = Publisher::Member(Arc::clone(member));
             Some(self.published.get(&publisher)?.len())
         });
-        held.fold((0, 0), |(members, instances), held| {
-            (members + 1, instances + held)
+        shown.fold((0, 0), |(members, instances), shown| {
+            (members + 1, instances + shown)
         })
     }
 
@@ -223,9 +223,9 @@ impl Registry {
         is_ephemeral.then(|| (service.key.clone(), record.endpoint.clone()))
     }
 
-    /// Ends this collector's claim on an instance that ends here. Returns whether another claim took its place, so that the record
-    /// stays.
-    pub(super) fn ends_with_successor(
+    /// Ends this collector's claim on an instance that ends here, and gives the record to the member whose claim is shown next.
+    /// Returns whether there is one, so that the record stays.
+    pub(super) fn hands_over(
         &mut self,
         index: u32,
         what: EventKind,
@@ -236,11 +236,10 @@ impl Registry {
             return false;
         };
         let entry = self.claims.at(&place);
-        let end = entry.and_then(|entry| entry.end(now.after(AGAIN)));
-        let has_rival = entry.is_some_and(Entry::has_rival);
+        let end = entry.and_then(|entry| entry.published_end(now.after(EXTENSION)));
         self.claims.set_own(&place, end);
         effects.claims.push(place.clone());
-        if !has_rival {
+        if self.shown_member(&place).is_none() {
             return false;
         }
         if let Some(record) = self.records.at(index) {
@@ -277,7 +276,7 @@ impl Registry {
         let state = OwnState::Deregistered(until.since(now), until);
         self.claims.make(&place, state, now);
         if is_unknown {
-            self.claims.note_unknown(&place);
+            self.claims.record_unknown(&place);
         }
         effects.claims.push(place);
         self.drop_record(found?, EventKind::Deregistered, now, effects);
@@ -303,35 +302,22 @@ impl Registry {
         }
     }
 
-    /// Forgets deregistrations whose term has ended, unless another member still has a claim that one replaced: it may not have read
-    /// it. A claim that the deregistration did not know is shown from now on.
+    /// Forgets deregistrations whose term has ended. A deregistration is kept longer while another member still has a claim that it
+    /// replaced, because that member may not have read it yet. A claim that the deregistration did not know is shown from now on.
     pub(super) fn forget_removals(&mut self, now: Moment, effects: &mut Effects) {
         for _ in 0..PART {
             let Some(place) = self.claims.due_removal(now) else {
                 return;
             };
             let entry = self.claims.at(&place);
-            let again = entry.and_then(|entry| entry.removal_again(now.after(AGAIN)));
+            let again = entry.and_then(|entry| entry.extended_removal(now.after(EXTENSION)));
             let is_forgotten = again.is_none();
             self.claims.set_own(&place, again);
             if is_forgotten {
                 effects.claims.push(place.clone());
-                self.show_or_forget(&place, now, effects);
+                let what = EventKind::MemberRemoved;
+                let _has_room = self.show_or_forget(&place, what, now, effects);
             }
-        }
-    }
-
-    /// Shows the claim that is left. One without room is forgotten, as in [`Registry::apply_claim`].
-    fn show_or_forget(&mut self, place: &Place, now: Moment, effects: &mut Effects) {
-        if self
-            .show(place, EventKind::MemberRemoved, now, effects)
-            .is_ok()
-        {
-            return;
-        }
-        if let Some((member, _)) = self.shown_member(place) {
-            let member = Arc::clone(member);
-            self.claims.set_other(&member, place, None);
         }
     }
 

@@ -12,11 +12,10 @@
 
 use bytes::Bytes;
 use rollcall_etcd::proto::{
-    DeleteRangeRequest, KeyValue, RequestOp, TxnRequest,
+    KeyValue, TxnRequest,
     compare::{CompareTarget, TargetUnion},
-    request_op::Request,
 };
-use rollcall_etcd::request::{equal, is_absent, put};
+use rollcall_etcd::request::{delete_range, equal, is_absent, put};
 use rollcall_protobuf::{self as protobuf, Fields, Value};
 
 use super::{Log, Position, Stop, corrupt, index, value};
@@ -87,21 +86,14 @@ impl Log {
             let revision = TargetUnion::ModRevision(entry.revision);
             equal(self.key(entry.index), CompareTarget::Mod, revision)
         };
-        let entries = DeleteRangeRequest {
-            key: self.key(first.index).into_bytes(),
-            range_end: self.key(last.index.saturating_add(1)).into_bytes(),
-        };
+        let after = self.key(last.index.saturating_add(1)).into_bytes();
+        let entries = delete_range(self.key(first.index), after);
         let compare = vec![is_as_read(first), is_as_read(last), is_absent(&*key)];
         let end = last.index;
         let message = message(first.index, &run.entries, run.rows);
         let replaced = remote.transaction(TxnRequest {
             compare,
-            success: vec![
-                put(&*key, value::seal(&key, &message)),
-                RequestOp {
-                    request: Some(Request::RequestDeleteRange(entries)),
-                },
-            ],
+            success: vec![put(&*key, value::seal(&key, &message)), entries],
             failure: Vec::new(),
         })?;
         if replaced.succeeded {

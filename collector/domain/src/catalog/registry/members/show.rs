@@ -37,16 +37,30 @@ impl Registry {
 
     pub(super) fn follow_claims(
         &mut self,
-        member: &Arc<str>,
         place: &Place,
         what: EventKind,
         now: Moment,
         effects: &mut Effects,
     ) -> Result<(), Refused> {
         self.yield_claim(place, effects);
+        self.show_or_forget(place, what, now, effects)
+    }
+
+    /// Makes the record follow the claims. A claim of another member for which there is no room is forgotten, so that it is applied
+    /// anew when all claims are read again.
+    pub(super) fn show_or_forget(
+        &mut self,
+        place: &Place,
+        what: EventKind,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Result<(), Refused> {
         let shown = self.show(place, what, now, effects);
-        if shown.is_err() {
-            self.claims.set_other(member, place, None);
+        if shown.is_err()
+            && let Some((member, _)) = self.shown_member(place)
+        {
+            let member = Arc::clone(member);
+            self.claims.set_other(&member, place, None);
         }
         shown
     }
@@ -64,7 +78,7 @@ impl Registry {
         let Some(own) = &entry.own else {
             return;
         };
-        let Some(later) = entry.beaten_by(name) else {
+        let Some(later) = entry.later_claim(name) else {
             // The other member may have read an earlier stamp.
             if entry.has_others() {
                 effects.claims.push(place.clone());

@@ -56,6 +56,46 @@ fn a_claim_without_room_is_forgotten_and_leaves_room_for_own_registrations() {
 }
 
 #[test]
+fn a_claim_that_found_no_room_after_a_forgotten_deregistration_is_shown_once_there_is_room() {
+    let limits = Limits {
+        instances_per_service: 1,
+        ..Limits::default()
+    };
+    let mut member = limited(limits);
+    let first = || Some(claim(1, "10.0.0.1"));
+    let removed = Claim {
+        state: ClaimState::Deregistered {
+            term: Duration::from_secs(15),
+        },
+        ..claim(2, "10.0.0.1")
+    };
+    apply(&mut member, "m1", "10.0.0.1", first()).unwrap();
+    apply(&mut member, "m2", "10.0.0.1", Some(removed)).unwrap();
+    apply(&mut member, "m1", "10.0.0.2", Some(claim(3, "10.0.0.2"))).unwrap();
+    apply(&mut member, "m2", "10.0.0.1", None).unwrap_err();
+    apply(&mut member, "m1", "10.0.0.2", None).unwrap();
+    apply(&mut member, "m1", "10.0.0.1", first()).unwrap();
+    assert!(member.list().contains_key(&place(1)));
+}
+
+#[test]
+fn the_end_of_an_instance_is_one_event_while_the_claim_that_it_replaced_is_still_there() {
+    let mut member = Member::new(0, 0);
+    apply(&mut member, "m1", "10.0.0.1", Some(claim(1, "10.0.0.1"))).unwrap();
+    let publisher = endpoint("10.0.0.1").publisher();
+    let registered = registration("10.0.0.1");
+    member.fixture.register(&publisher, "s", registered);
+    let found = member.own(&place(1)).unwrap();
+    member.change(|registry, now, effects| {
+        registry.remove(found.reference, EventKind::Expired, now, effects)
+    });
+    let events = member.fixture.effects.events.iter();
+    let expired = events.filter(|event| event.what == EventKind::Expired);
+    assert_eq!(expired.count(), 1);
+    assert!(member.list().is_empty());
+}
+
+#[test]
 fn an_instance_of_another_member_is_charged_to_no_peer_and_never_leased() {
     let mut member = Member::new(0, 0);
     let publisher = endpoint("10.0.0.1").publisher();
