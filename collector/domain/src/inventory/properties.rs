@@ -1,6 +1,10 @@
 //! A small list of names and values in one allocation.
 
+mod text;
+
 use std::fmt;
+
+use text::{put, put_name, take, take_name};
 
 /// The properties that an agent reported about its process, in the reported order. Names may repeat (one `ipv4` for each
 /// address).
@@ -16,9 +20,6 @@ pub struct PropertiesBuffer(Vec<u8>);
 /// [`Properties`] in the memory of the inventory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PropertiesView<'a>(&'a [u8]);
-
-/// The length field in front of each text.
-const LENGTH_BYTES: usize = size_of::<u16>();
 
 impl Properties {
     /// Borrows the properties.
@@ -59,7 +60,7 @@ impl PropertiesBuffer {
 
     /// Appends a property.
     pub fn push(&mut self, name: &str, value: &str) {
-        put(&mut self.0, name);
+        put_name(&mut self.0, name);
         put(&mut self.0, value);
     }
 
@@ -79,7 +80,7 @@ impl<'a> PropertiesView<'a> {
     /// The pairs in order.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let mut rest = self.0;
-        std::iter::from_fn(move || Some((take(&mut rest)?, take(&mut rest)?)))
+        std::iter::from_fn(move || Some((take_name(&mut rest)?, take(&mut rest)?)))
     }
 
     /// The first value of `name`.
@@ -121,15 +122,8 @@ impl PartialEq<Properties> for PropertiesView<'_> {
 }
 
 impl From<&[(&str, &str)]> for Properties {
-    /// As [`FromIterator`], in one allocation of the right size.
     fn from(pairs: &[(&str, &str)]) -> Self {
-        let length = |(name, value): &(&str, &str)| 2 * LENGTH_BYTES + name.len() + value.len();
-        let mut bytes = Vec::with_capacity(pairs.iter().map(length).sum());
-        for (name, value) in pairs {
-            put(&mut bytes, name);
-            put(&mut bytes, value);
-        }
-        Self(bytes.into_boxed_slice())
+        pairs.iter().copied().collect()
     }
 }
 
@@ -138,7 +132,7 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
         // Reports of agents have about this size, so the buffer seldom grows and is seldom copied.
         let mut bytes = Vec::with_capacity(128);
         for (name, value) in pairs {
-            put(&mut bytes, name.as_ref());
+            put_name(&mut bytes, name.as_ref());
             put(&mut bytes, value.as_ref());
         }
         // A copy of the right size: an allocator that shrinks the buffer in place leaves an unusable rest of 32 bytes for each
@@ -157,24 +151,6 @@ impl fmt::Debug for PropertiesView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
-}
-
-/// A text that exceeds its length field is cut at a character boundary. The protocol faces limit texts to far less.
-fn put(bytes: &mut Vec<u8>, text: &str) {
-    let mut end = text.len().min(usize::from(u16::MAX));
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let length = u16::try_from(end).unwrap_or(u16::MAX);
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(&text.as_bytes()[..end]);
-}
-
-fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-    let (length, tail) = rest.split_first_chunk::<LENGTH_BYTES>()?;
-    let (text, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-    *rest = tail;
-    std::str::from_utf8(text).ok()
 }
 
 #[cfg(test)]
@@ -202,13 +178,5 @@ mod tests {
         }
         assert_eq!(properties.get("ipv4"), Some("10.0.0.1"));
         assert_eq!(properties.get("host"), None);
-    }
-
-    #[test]
-    fn a_text_beyond_the_length_field_is_cut_at_a_character() {
-        let long = "é".repeat(40_000);
-        let properties: Properties = [("name", &long)].into_iter().collect();
-        let (_, value) = properties.iter().next().unwrap();
-        assert_eq!(value.len(), 65_534);
     }
 }
