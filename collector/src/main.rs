@@ -211,6 +211,7 @@ fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
         };
         let stop = stop.context("listen for signals")?;
         let detail = Detail::listen().context("listen for signals")?;
+        signals::outlive_file_size_limit().context("listen for signals")?;
         let hangup = async {
             match show {
                 Show::Samples => pending().await, // SIGHUP stops the demo

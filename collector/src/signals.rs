@@ -1,5 +1,5 @@
 //! The signals that the process handles: SIGINT and SIGTERM stop it, SIGHUP makes it read its certificate again, SIGUSR1 and
-//! SIGUSR2 change the detail of the log.
+//! SIGUSR2 change the detail of the log. SIGXFSZ must not end it.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -25,6 +25,15 @@ pub(crate) struct Stop {
 
 /// A signal this soon after the first one is its repetition: some init systems and wrappers send two at once.
 const REPETITION: Duration = Duration::from_secs(1);
+
+/// SIGXFSZ of Linux, which a write beyond the limit of a file's size sends (`ulimit -f`, `LimitFSIZE`).
+const FILE_TOO_LARGE: i32 = 25;
+
+/// Starts to handle SIGXFSZ, which ends a process that does not. Then such a write fails, as on a full disk.
+pub(crate) fn outlive_file_size_limit() -> io::Result<()> {
+    // The handler stays when its receiver is dropped.
+    signal(SignalKind::from_raw(FILE_TOO_LARGE)).map(drop)
+}
 
 /// SIGHUP, with which many supervisors request that the configuration be read again.
 pub(crate) struct Hangup(Signal);

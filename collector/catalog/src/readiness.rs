@@ -10,7 +10,8 @@ use std::{
 
 use rollcall_domain::Moment;
 
-/// Reads are refused for a while after a start without a recent roster, and after every start among other collectors.
+/// Reads are refused for a while after a start without a recent roster. Among other collectors they are refused until the instances
+/// of all are known, and for a while if no other one has served longer.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     complete_at: AtomicI64,
@@ -36,6 +37,11 @@ impl Readiness {
     pub(crate) fn members_are_read(&self, now: Moment) {
         let warm_at = self.warm_at.load(Acquire).max(now.millis());
         self.complete_at.store(warm_at, Relaxed);
+    }
+
+    /// The clients of this collector have had time to return: they have used others meanwhile, whose instances are known.
+    pub(crate) fn ends_warm_up(&self, now: Moment) {
+        self.complete_at.fetch_min(now.millis(), Relaxed);
     }
 
     pub(crate) fn is_complete(&self, now: Moment) -> bool {

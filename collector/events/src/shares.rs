@@ -22,6 +22,8 @@ use rollcall_limits::Peer;
 const SHARES: usize = 1 << 12;
 /// The time in which a share that is used up becomes whole again.
 const PERIOD: Duration = Duration::from_secs(3600);
+/// How much earlier than the latest change a change may be, without the wall clock having been set back.
+const DISORDER: Duration = Duration::from_secs(1);
 /// The time between two reports.
 const REPORT: Duration = Duration::from_secs(60);
 /// The most peers whose unrecorded changes are counted separately.
@@ -37,6 +39,10 @@ pub(super) struct Shares {
     /// Microseconds in which a share becomes whole.
     depth: i64,
     whole_at: Box<[i64]>,
+    /// The time by which shares are judged, in microseconds: it passes as the wall clock does, but is never set back.
+    now: i64,
+    /// The wall time at `now`, in microseconds.
+    wall: i64,
     hashing: RandomState,
     /// Changes that were not recorded since the last report. `None` stands for peers beyond [`COUNTED`], and for changes of
     /// instances without a peer.
@@ -61,7 +67,9 @@ impl Shares {
         Self {
             interval: (depth / changes).max(1),
             depth,
-            whole_at: vec![i64::MIN; SHARES].into(),
+            whole_at: vec![0; SHARES].into(),
+            now: 0,
+            wall: i64::MAX,
             hashing: RandomState::new(),
             unrecorded: HashMap::new(),
             counted_since: None,
@@ -73,13 +81,12 @@ impl Shares {
     pub(super) fn take(&mut self, peer: Option<Peer>, at: Timestamp) -> bool {
         let hash = self.hashing.hash_one(peer) & (u64::MAX >> 32);
         let place = usize::try_from(hash).unwrap_or(0) & (SHARES - 1);
-        let now = at.millis().saturating_mul(1000);
+        let now = self.now(at);
         let most = now.saturating_add(self.depth);
         let Some(whole_at) = self.whole_at.get_mut(place) else {
             return true;
         };
-        // The wall clock may be set back.
-        let base = (*whole_at).clamp(now, most);
+        let base = (*whole_at).max(now);
         let next = base.saturating_add(self.interval);
         if next <= most {
             *whole_at = next;
@@ -88,6 +95,19 @@ impl Shares {
         *whole_at = base;
         self.count(peer, at);
         false
+    }
+
+    /// The time by which shares are judged, at this wall time. Changes of several threads may arrive in another order than they
+    /// happened, so the wall clock counts as set back only if it is earlier by [`DISORDER`].
+    fn now(&mut self, at: Timestamp) -> i64 {
+        let wall = at.millis().saturating_mul(1000);
+        if wall > self.wall {
+            self.now = self.now.saturating_add(wall - self.wall);
+        }
+        if wall > self.wall || wall < self.wall.saturating_sub(micros(DISORDER)) {
+            self.wall = wall;
+        }
+        self.now
     }
 
     fn count(&mut self, peer: Option<Peer>, at: Timestamp) {

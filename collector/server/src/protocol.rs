@@ -22,6 +22,10 @@ pub(super) const TLS: u8 = 0x16;
 pub(super) const STREAM_WINDOW: usize = 256 << 10;
 pub(super) const CONNECTION_WINDOW: usize = 1 << 20;
 
+/// The most calls that a client may cancel before the collector reads them. While the collector cannot read, for example because it
+/// is paused, a client cancels each call at its deadline. `Frames` limits floods.
+const MOST_CANCELLED: usize = 1024;
+
 /// The smallest size that hyper accepts.
 const MIN_HEADER_SIZE: usize = 8 << 10;
 
@@ -147,6 +151,7 @@ impl Protocols {
             .http2()
             .timer(self.pings.clone())
             .max_concurrent_streams(at_most_u32(self.max_streams))
+            .max_pending_accept_reset_streams(MOST_CANCELLED)
             .max_header_list_size(at_most_u32(self.max_header_size))
             .initial_stream_window_size(at_most_u32(STREAM_WINDOW))
             .initial_connection_window_size(at_most_u32(CONNECTION_WINDOW))

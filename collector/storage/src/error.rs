@@ -88,6 +88,19 @@ pub enum Error {
         error: io::Error,
     },
 
+    /// The store is on a file system that is mounted read-only.
+    #[error(
+        "{} cannot be written ({error}): mount its file system for writing; if it was mounted for writing before, the system has found \
+         an error of the disk, and the log of its kernel (dmesg) says which",
+        path.display()
+    )]
+    ReadOnly {
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
+
     /// The disk or quota is full. Nothing is lost: a later write may succeed.
     #[error(
         "no room left to write {} ({error}): free some space or raise the limit",

@@ -64,7 +64,7 @@ impl Options {
     /// Starts the collector with resource limits, given as arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`. A write
     /// beyond the file size limit fails with an error instead of a signal. [`Collector::lift_limit`] lifts a limit with `-S`.
     pub fn ulimit(self, limits: &str) -> Self {
-        let script = format!("ulimit {limits} && trap '' XFSZ && exec \"$0\" \"$@\"");
+        let script = format!("ulimit {limits} && exec \"$0\" \"$@\"");
         self.through(&["/bin/sh", "-c", &script])
     }
 

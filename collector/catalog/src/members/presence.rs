@@ -4,12 +4,16 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::{
         Arc,
-        atomic::Ordering::{Relaxed, Release},
+        atomic::Ordering::{Acquire, Relaxed, Release},
     },
     time::Duration,
 };
 
-use rollcall_domain::{Moment, catalog::EventKind, membership::View};
+use rollcall_domain::{
+    Moment,
+    catalog::EventKind,
+    membership::{State, View},
+};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -130,6 +134,9 @@ async fn look(
     }
     let names: Vec<_> = members.names.lock().iter().cloned().collect();
     let others = names.iter().filter(|name| **name != members.own);
+    if members.is_read.load(Acquire) && serves_longer(shared, view, others.clone()) {
+        shared.readiness.ends_warm_up(now);
+    }
     let seen = presence.look(view, others, shared.config.member_grace, now);
     let absent: HashSet<_> = presence.absent.keys().cloned().collect();
     if *members.absent.read() != absent {
@@ -150,6 +157,19 @@ async fn look(
         apply::retain(shared, |member, _| !is_gone(member), EventKind::MemberLeft).await;
         members.names.lock().retain(|name| !is_gone(name));
     }
+}
+
+/// Whether another member has served for so long that it has the clients which waited for a collector.
+fn serves_longer<'a>(
+    shared: &Shared,
+    view: &View,
+    mut others: impl Iterator<Item = &'a Arc<str>>,
+) -> bool {
+    let before = shared.clock.wall().before(shared.config.warm_up);
+    others.any(|name| {
+        let mut members = view.members().iter();
+        members.any(|it| *it.address == **name && it.state == State::Serving && it.since <= before)
+    })
 }
 
 /// Whether this collector is the first one in the cluster that has published something. Others may have no catalog: upstream's

@@ -27,6 +27,8 @@ struct Cluster {
     board: Board,
     clock: TestClock,
     view: watch::Sender<Arc<View>>,
+    /// Since when all members serve, as the others see it.
+    serving_since: Timestamp,
     nodes: BTreeMap<&'static str, Node>,
 }
 
@@ -59,7 +61,7 @@ fn registration(ip: &str) -> Registration {
     Registration::new(endpoint(ip), Kind::Ephemeral)
 }
 
-fn member(address: &str) -> Member {
+fn member(address: &str, since: Timestamp) -> Member {
     Member {
         address: address.into(),
         agent_grpc: None,
@@ -67,7 +69,7 @@ fn member(address: &str) -> Member {
         ui: None,
         version: None,
         state: State::Serving,
-        since: Timestamp::from_millis(0),
+        since,
     }
 }
 
@@ -77,6 +79,7 @@ impl Cluster {
             board: Board::new(""),
             clock: TestClock::start(),
             view: watch::Sender::default(),
+            serving_since: Timestamp::from_millis(0),
             nodes: BTreeMap::new(),
         };
         for name in names {
@@ -86,7 +89,16 @@ impl Cluster {
         cluster
     }
 
+    /// Adds a member, which waits for no client.
     async fn join(&mut self, name: &'static str, config: Config) {
+        let config = Config {
+            warm_up: Duration::ZERO,
+            ..config
+        };
+        self.join_with(name, config).await;
+    }
+
+    async fn join_with(&mut self, name: &'static str, config: Config) {
         let memory = Arc::new(Memory::default());
         let stores = Stores {
             roster: Some(Arc::clone(&memory) as _),
@@ -95,10 +107,6 @@ impl Cluster {
                 exchange: Arc::new(self.board.of(name)),
             }),
             ..Stores::from(Memory::clone(&memory))
-        };
-        let config = Config {
-            warm_up: Duration::ZERO,
-            ..config
         };
         let events = Events::default();
         let (catalog, workers) = open(
@@ -124,7 +132,10 @@ impl Cluster {
 
     /// Publishes the present members.
     fn show(&self) {
-        let members = self.nodes.keys().map(|name| member(name));
+        let members = self
+            .nodes
+            .keys()
+            .map(|name| member(name, self.serving_since));
         self.view.send_replace(Arc::new(View::new(members)));
     }
 

@@ -14,6 +14,12 @@ const GOAWAY: u8 = 7;
 /// The headers of `GET /held`.
 const GET_HELD: &[u8] = b"\0\0\x0c\x01\x05\0\0\0\x01\x82\x86\x04\x05/held\x41\x01x";
 
+/// A frame of a stream: its kind, flags and payload.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
 impl Running {
     /// A peer that sends `count` pings and reads nothing. Its system takes few bytes of the acknowledgements.
     async fn flood(&self, count: usize) -> TcpStream {
@@ -63,6 +69,43 @@ async fn a_peer_that_reads_late_receives_goaway_and_no_reset() {
         assert!(kinds.ends_with(&[GOAWAY, PING[3]]), "{kinds:?}");
         drop(stream);
         server.wait_for_open(0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn calls_that_were_cancelled_before_the_collector_could_read_them_do_not_close_their_connection()
+ {
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const LAST: u8 = 101;
+    local(async {
+        let server = start(Limits::generous(), PATIENCE).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let get = |stream| frame(HEADERS, 5, stream, b"\x82\x86\x84\x41\x01x");
+        let mut sent = PREFACE_AND_SETTINGS.to_vec();
+        for id in (1..LAST).step_by(2) {
+            sent.extend(get(id));
+            sent.extend(frame(RST_STREAM, 0, id, &[0, 0, 0, 8]));
+        }
+        sent.extend(get(LAST));
+        stream.write_all(&sent).await.unwrap();
+        let read = async {
+            loop {
+                let mut head = [0; 9];
+                stream.read_exact(&mut head).await.unwrap();
+                let [a, b, c, kind, _flags, _, _, _, id] = head;
+                assert_ne!(kind, GOAWAY);
+                if (kind, id) == (HEADERS, LAST) {
+                    return;
+                }
+                let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap();
+                stream.read_exact(&mut vec![0; length]).await.unwrap();
+            }
+        };
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect("an answer");
     })
     .await;
 }

@@ -11,9 +11,8 @@ pub(super) fn io(path: &Path, error: io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             Error::Full { path, error }
         }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Error::Access { path, error }
-        }
+        io::ErrorKind::PermissionDenied => Error::Access { path, error },
+        io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly { path, error },
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => Error::NoDirectory { path },
         // The engine returns these for a file of another format or one that is cut short.
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Error::Corrupt {
@@ -45,5 +44,22 @@ pub(super) fn corrupt(path: &Path, what: String) -> Error {
     Error::Corrupt {
         path: path.to_owned(),
         what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_for_a_read_only_file_system_is_not_another_owner() {
+        let text = |kind: io::ErrorKind| io(Path::new("/data"), kind.into()).to_string();
+        let read_only = text(io::ErrorKind::ReadOnlyFilesystem);
+        assert!(
+            read_only.contains("mount its file system for writing"),
+            "{read_only}"
+        );
+        assert!(!read_only.contains("owner"), "{read_only}");
+        assert!(text(io::ErrorKind::PermissionDenied).contains("owner"));
     }
 }

@@ -31,6 +31,8 @@ pub struct Problem {
 /// Returns every invalid line.
 pub fn parse(text: &str) -> Result<Vec<User>, Vec<Problem>> {
     let (mut users, mut problems) = (Vec::<User>::new(), Vec::new());
+    // Some editors of Windows begin a file with this mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -65,6 +67,11 @@ impl User {
         let (Some(name), Some(hash)) = (words.next(), words.next()) else {
             return Err("a line is: name, bcrypt hash, rights; the hash is missing".to_owned());
         };
+        if let Some(invisible) = name.chars().find(|it| is_invisible(*it)) {
+            return Err(format!(
+                "the name {name:?} has the invisible character {invisible:?}"
+            ));
+        }
         match HashParts::from_str(hash) {
             Ok(parts) if parts.get_cost() <= MAX_COST => {}
             Ok(parts) => {
@@ -88,6 +95,12 @@ impl User {
             rights,
         })
     }
+}
+
+/// Whether a name with this character would look like another one: control characters, and marks without a width.
+fn is_invisible(character: char) -> bool {
+    let has_no_width = matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    has_no_width || character.is_control()
 }
 
 impl std::fmt::Debug for User {
@@ -114,6 +127,16 @@ mod tests {
         assert_eq!(users[0].name, "nacos");
         assert!(users[0].rights.is_admin());
         assert!(!format!("{users:?}").contains(HASH), "hashes are not shown");
+    }
+
+    #[test]
+    fn a_mark_at_the_beginning_is_no_part_of_the_first_name_and_no_name_has_invisible_characters() {
+        let users = parse(&format!("\u{feff}nacos {HASH} admin\n")).unwrap();
+        assert_eq!(users[0].name, "nacos");
+        assert!(parse(&format!("\u{feff}# users\nnacos {HASH}\n")).is_ok());
+        let problems = parse(&format!("a {HASH}\nb\u{200b} {HASH}\nc\u{7} {HASH}")).unwrap_err();
+        let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [2, 3], "{problems:?}");
     }
 
     #[test]

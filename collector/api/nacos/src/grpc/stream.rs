@@ -37,8 +37,10 @@ use super::{
 
 /// Messages of the client that one poll reads before it sends.
 const MOST_AT_ONCE: usize = 32;
-/// How long a client may stay connected after it received the request to reconnect.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a client may stay connected after it received the request to reconnect. A client connects elsewhere first and then
+/// closes this connection. If its stream ended before, a Java client would take that for a second failure and change the server
+/// twice; what it has registered at the one in between would end with that connection.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -136,7 +138,6 @@ impl Stream {
                     self.face.metrics.lapsed(lapsed);
                 }
             }
-            Sent::Reset if self.farewell.is_some() => self.end(Reason::Stop),
             Sent::Reset | Sent::Other => {}
         }
     }

@@ -9,7 +9,7 @@ use axum::{body::Body, http::Response};
 use rollcall_catalog::Beat;
 use rollcall_domain::catalog::{Endpoint, Kind, Registration};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{
     Face,
@@ -44,7 +44,8 @@ struct Described<'a> {
     #[serde(default, borrow)]
     cluster: Option<Cow<'a, str>>,
     weight: Option<f64>,
-    metadata: Option<Map<String, Value>>,
+    #[serde(borrow)]
+    metadata: Option<metadata::Object<'a>>,
 }
 
 async fn beat(face: &Face, request: &Request<'_>) -> Reply {

@@ -1,9 +1,9 @@
 //! The metadata of a call: JSON, or pairs as `k1=v1,k2=v2`.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rollcall_domain::catalog::Metadata;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::{fault::Fault, params::Params};
 
@@ -31,15 +31,18 @@ pub(super) fn parse(text: &str) -> Result<Arc<Metadata>, Fault> {
         .ok_or_else(|| Fault::Metadata(text.chars().take(256).collect()))
 }
 
-/// The metadata in an object of texts; numbers and flags become texts, `null` becomes the empty text.
-pub(super) fn from_object(object: Map<String, Value>) -> Option<Metadata> {
+/// An object whose values are not parsed yet.
+pub(super) type Object<'a> = BTreeMap<String, &'a RawValue>;
+
+/// The metadata in an object of texts. Numbers and flags become texts as they are written, so that 1.10 is not 1.1; `null` becomes
+/// the empty text.
+pub(super) fn from_object(object: Object<'_>) -> Option<Metadata> {
     let entries = object.into_iter().map(|(key, value)| {
-        let value = match value {
-            Value::String(text) => text,
-            Value::Number(number) => number.to_string(),
-            Value::Bool(flag) => flag.to_string(),
-            Value::Null => String::new(),
-            Value::Array(_) | Value::Object(_) => return None,
+        let value = match value.get() {
+            text if text.starts_with('"') => serde_json::from_str(text).ok()?,
+            "null" => String::new(),
+            structure if structure.starts_with(['[', '{']) => return None,
+            number_or_flag => number_or_flag.to_owned(),
         };
         Some((key, value))
     });
@@ -64,6 +67,15 @@ mod tests {
             (
                 r#"{"k":"v","n":1,"b":true,"x":null}"#,
                 &[("b", "true"), ("k", "v"), ("n", "1"), ("x", "")],
+            ),
+            (
+                r#"{"a": 1.10,"b":12345678901234567890123,"c":1e3,"d":"\u0031"}"#,
+                &[
+                    ("a", "1.10"),
+                    ("b", "12345678901234567890123"),
+                    ("c", "1e3"),
+                    ("d", "1"),
+                ],
             ),
             ("a=1,b=2", &[("a", "1"), ("b", "2")]),
             ("a=", &[("a", "")]),

@@ -90,7 +90,7 @@ async fn a_member_that_was_taken_for_gone_publishes_its_instances_again_when_it_
     settled().await;
     cluster
         .view
-        .send_replace(Arc::new(View::new([member("a:1")])));
+        .send_replace(Arc::new(View::new([member("a:1", cluster.serving_since)])));
     sleep(Duration::from_secs(20)).await;
     assert!(cluster.list("a:1").is_empty());
     assert_eq!(cluster.list("b:1"), ["10.0.0.1 connection 1"]);
@@ -149,9 +149,37 @@ async fn a_first_member_without_a_catalog_does_not_keep_others_from_removing_ent
     cluster.register("c:1", "10.0.0.1");
     settled().await;
     cluster.nodes.remove("c:1");
-    let members = ["a:1", "b:1"].map(member);
+    let members = ["a:1", "b:1"].map(|it| member(it, cluster.serving_since));
     cluster.view.send_replace(Arc::new(View::new(members)));
     sleep(Duration::from_secs(20)).await;
     assert!(cluster.list("b:1").is_empty());
     assert!(cluster.board.keys("c:1").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_starts_beside_one_that_serves_answers_at_once() {
+    let mut cluster = Cluster::start(&["a:1"]).await;
+    cluster.register("a:1", "10.0.0.1");
+    cluster.join_with("b:1", Config::default()).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(cluster.list("b:1"), ["10.0.0.1 collector a:1"]);
+}
+
+/// The clients return one after the other, and each member has only some of them.
+#[tokio::test(start_paused = true)]
+async fn members_that_start_at_the_same_time_wait_for_their_clients() {
+    let mut cluster = Cluster::start(&[]).await;
+    cluster.serving_since = crate::Clock::wall(&cluster.clock);
+    for name in ["a:1", "b:1"] {
+        cluster.join_with(name, Config::default()).await;
+    }
+    cluster.register("a:1", "10.0.0.1");
+    sleep(Duration::from_secs(14)).await;
+    for name in ["a:1", "b:1"] {
+        assert!(!cluster.catalog(name).is_complete(), "{name}");
+    }
+    sleep(Duration::from_secs(2)).await;
+    for name in ["a:1", "b:1"] {
+        assert_eq!(cluster.list(name).len(), 1, "{name}");
+    }
 }

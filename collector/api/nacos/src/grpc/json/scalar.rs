@@ -12,6 +12,12 @@ trait Scalar<'de>: Default {
 
     fn text<E: Error>(text: Cow<'de, str>) -> Result<Self, E>;
     fn whole(value: i64) -> Self;
+
+    /// A number above the largest `i64`.
+    fn large(_value: u64) -> Self {
+        Self::whole(i64::MAX)
+    }
+
     fn number(value: f64) -> Self;
     fn flag<E: Error>(value: bool) -> Result<Self, E>;
 }
@@ -38,7 +44,7 @@ impl<'de, T: Scalar<'de>> Visitor<'de> for ScalarVisitor<T> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
-        Ok(T::whole(i64::try_from(value).unwrap_or(i64::MAX)))
+        Ok(i64::try_from(value).map_or_else(|_large| T::large(value), T::whole))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
@@ -83,7 +89,11 @@ impl<'de> Scalar<'de> for Text<'de> {
         Self(Cow::Owned(value.to_string()))
     }
 
-    /// As in metadata over HTTP: 1.0 stays "1.0".
+    fn large(value: u64) -> Self {
+        Self(Cow::Owned(value.to_string()))
+    }
+
+    /// 1.0 stays "1.0". Clients send texts in metadata.
     fn number(value: f64) -> Self {
         Self(Cow::Owned(format!("{value:?}")))
     }
