@@ -12,6 +12,7 @@ use super::{
     Address, Application, Changes, Description, Generation, Instance, Inventory, Limits, Operation,
     OperationKey, Properties, Row,
     allocator::AllocationState,
+    cost,
     entry::Entry,
     overlay::{Growth, Overlay},
 };
@@ -120,6 +121,28 @@ impl<'a> Proposal<'a> {
     /// Refuses a new entry that would exceed the memory limit of the inventory if it needed a new block.
     fn make_room_for<E: Entry>(&mut self, cost: usize) -> Result<(), Error> {
         self.make_room(cost.saturating_add(E::BLOCK))
+    }
+
+    /// As [`Proposal::make_room_for`]; the first application also needs room for the reserved one.
+    fn make_room_for_application(&mut self, cost: usize) -> Result<(), Error> {
+        let is_first = self.applications.reserved().is_some();
+        let reserved = if is_first {
+            cost::application(None) + Application::BLOCK
+        } else {
+            0
+        };
+        self.make_room_for::<Application>(cost.saturating_add(reserved))
+    }
+
+    /// As [`Proposal::make_room_for`]; the first operation also needs room for the reserved one.
+    fn make_room_for_operation(&mut self, cost: usize) -> Result<(), Error> {
+        let is_first = self.operations.reserved().is_some();
+        let reserved = if is_first {
+            cost::operation(None) + Operation::BLOCK
+        } else {
+            0
+        };
+        self.make_room_for::<Operation>(cost.saturating_add(reserved))
     }
 
     /// Refuses bytes that would exceed the memory limit of the inventory.

@@ -53,6 +53,7 @@ impl Proposal<'_> {
             return Err(Error::Internal(Dictionary::Applications, id.get()));
         }
         if self.applications.reserved() == Some(id) {
+            self.make_room_for::<Application>(cost::application(None))?;
             self.reserve_application();
         } else if !self.applications.knows(id) {
             self.make_room_for::<Application>(cost::application(None))?;
@@ -125,6 +126,7 @@ impl Proposal<'_> {
             return Err(Error::Internal(Dictionary::Operations, id.get()));
         }
         if self.operations.reserved() == Some(id) {
+            self.make_room_for::<Operation>(cost::operation(None))?;
             self.reserve_operation();
         } else if !self.operations.knows(id) {
             self.make_room_for::<Operation>(cost::operation(None))?;

@@ -10,7 +10,7 @@ use super::{Error, NewInstance, Proposal};
 use crate::{
     AddressId, ApplicationId, InstanceId, OperationId,
     inventory::{
-        Address, Application, Description, Instance, InstanceKey, Operation, OperationKey, cost,
+        Address, Application, Description, Instance, InstanceKey, OperationKey, cost,
         entry::Entry as _, overlay::Audience,
     },
 };
@@ -26,7 +26,7 @@ impl Proposal<'_> {
             Some(internal) if internal.is_internal() => self.announce(internal),
             Some(id) => Ok(id),
             None => {
-                self.make_room_for::<Application>(cost::application(Some(&code)))?;
+                self.make_room_for_application(cost::application(Some(&code)))?;
                 let limit = self.limits.assigned;
                 let id = self.applications.assign(limit, Audience::Agents)?;
                 self.reserve_application();
@@ -42,7 +42,7 @@ impl Proposal<'_> {
         if let Some(id) = proposed.or_else(|| self.inventory.announced(internal)) {
             return Ok(id);
         }
-        self.make_room_for::<Application>(cost::application(None))?;
+        self.make_room_for_application(cost::application(None))?;
         let limit = self.limits.assigned;
         let id = self.applications.assign(limit, Audience::Agents)?;
         self.reserve_application();
@@ -165,7 +165,7 @@ impl Proposal<'_> {
         if let Some(id) = self.operations.id(&key) {
             return Ok(id);
         }
-        self.make_room_for::<Operation>(cost::operation(Some(&key.name)))?;
+        self.make_room_for_operation(cost::operation(Some(&key.name)))?;
         let limit = self.limits.assigned;
         let id = self.operations.assign(limit, Audience::Agents)?;
         self.reserve_operation();

@@ -142,6 +142,30 @@ fn an_adopted_id_is_refused_if_its_block_would_exceed_the_limit() {
     }
 }
 
+/// The reserved id has a row too, which is written with the first entry or when an agent uses the id.
+#[test]
+fn the_reserved_ids_are_written_only_within_the_limit() {
+    type Register = fn(&mut Proposal<'_>) -> bool;
+    let registers: [Register; 5] = [
+        |p| p.application("orders").is_ok(),
+        |p| p.adopt_application(app(1)).is_ok(),
+        |p| p.operation(operation(2, SpanType::Entry, "/")).is_ok(),
+        |p| p.adopt_operation(OperationId::new(1).unwrap()).is_ok(),
+        |p| p.named_application("orders").is_ok() && p.application("orders").is_ok(),
+    ];
+    for (case, register) in registers.into_iter().enumerate() {
+        let mut registered = 0;
+        for limit in (0..4_000).step_by(8) {
+            let mut allocator = with_room(limit);
+            let (is_registered, _) = commit(&mut allocator, register);
+            let held = allocator.inventory().bytes();
+            assert!(held <= limit, "case {case}: {held} bytes of {limit}");
+            registered += u32::from(is_registered);
+        }
+        assert!((1..500).contains(&registered), "case {case}: {registered}");
+    }
+}
+
 proptest! {
     /// The limit holds and the count is exact for all sizes and changes of properties.
     #[test]
