@@ -96,12 +96,10 @@ impl Feed {
             state.newest,
             [state.instances.budget(), state.services.budget()],
         );
-        let capacity = 1024;
         Self {
             inner: Arc::new(Inner {
                 state: Mutex::new(state),
-                sender: broadcast::Sender::new(capacity),
-                changes: broadcast::Sender::new(capacity),
+                sender: broadcast::Sender::new(1024),
                 last: watch::Sender::new(newest),
                 wake: Notify::new(),
                 journals,
@@ -171,13 +169,6 @@ impl Feed {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.inner.sender.subscribe()
-    }
-
-    /// All later changes of state of the instances of agents, for a subscriber that no other event is to wake. It loses events as
-    /// one of [`Feed::subscribe`] does.
-    #[must_use]
-    pub fn changes(&self) -> broadcast::Receiver<InstanceEvent> {
-        self.inner.changes.subscribe()
     }
 
     /// A reader of all events after the one with this number; without a number, of all later events.

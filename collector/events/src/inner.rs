@@ -8,7 +8,7 @@ use rollcall_limits::Budget;
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::{
-    event::{Event, InstanceEvent, InstanceKind, Lane, Recorded},
+    event::{Event, Lane, Recorded},
     journal::Journals,
     state::{State, Unrecorded},
 };
@@ -17,8 +17,6 @@ use super::{
 pub(super) struct Inner {
     pub(super) state: Mutex<State>,
     pub(super) sender: broadcast::Sender<Event>,
-    /// Changes of state of the instances of agents.
-    pub(super) changes: broadcast::Sender<InstanceEvent>,
     /// The number of the last event.
     pub(super) last: watch::Sender<u64>,
     /// Wakes the recorder.
@@ -44,11 +42,8 @@ pub(super) struct Figures {
 impl Inner {
     /// Sends an event to its subscribers.
     pub(super) fn publish(&self, event: &Event) {
-        send(&self.sender, event);
-        if let Event::Instance(event) = event
-            && matches!(event.kind, InstanceKind::StateChanged(_))
-        {
-            send(&self.changes, event);
+        if self.sender.receiver_count() > 0 && self.sender.send(event.clone()).is_err() {
+            tracing::trace!("the event feed has no subscriber");
         }
     }
 
@@ -120,11 +115,5 @@ impl Inner {
 
     pub(super) fn wrote(&self, lane: Lane, number: u64) {
         self.state.lock().histories[lane.index()].wrote(number);
-    }
-}
-
-fn send<T: Clone>(subscribers: &broadcast::Sender<T>, event: &T) {
-    if subscribers.receiver_count() > 0 && subscribers.send(event.clone()).is_err() {
-        tracing::trace!("the event feed has no subscriber");
     }
 }

@@ -332,14 +332,3 @@ async fn a_journal_that_cannot_be_read_is_an_error_that_names_it() {
     let error = Feed::open(&config(), directory.path(), 5).unwrap_err();
     assert!(error.to_string().contains("agents.log"), "{error}");
 }
-
-#[test]
-fn a_subscriber_of_changes_receives_changes_of_state_only() {
-    let feed = Feed::new(&config(), 1);
-    let mut changes = feed.changes();
-    feed.instance(at(1), registered(1));
-    feed.instance(at(2), silent(1));
-    feed.instance(at(3), closed(1));
-    assert_eq!(changes.try_recv(), Ok(silent(1)));
-    assert!(changes.try_recv().is_err());
-}

@@ -119,9 +119,10 @@ impl Events {
         self.record(at, id, InstanceKind::ConnectionClosed { peer, cause });
     }
 
-    /// Records a change of state.
+    /// Records a change of state, and requests that it be written.
     pub(super) fn changed(&self, core: &Core, transition: &Transition<InstanceId>) {
         log::changed(&self.lines, core, transition);
+        core.changes.observe(transition);
         let clock = &core.clock;
         let changed = Changed {
             from: transition.from,

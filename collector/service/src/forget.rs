@@ -14,29 +14,31 @@ impl Services {
     /// write until there is room, and the instances are removed from the lists then, unless they were seen since.
     pub async fn forget(&self, instances: &[InstanceId]) -> Result<usize, register::Error> {
         let marked = Marked::new(&self.core, instances);
-        let is_shared = self.register.is_store_shared();
-        let records = marked.instances.iter();
-        let records = records.filter_map(|id| self.core.lessor.record(*id));
-        let seen = records.map(|record| self.core.last_seen(&record, is_shared));
-        self.register.record_seen(seen.collect()).await?;
-        Ok(marked.keep())
+        let lessor = &self.core.lessor;
+        let leases = marked.instances.iter();
+        let leases: Vec<_> = leases.filter_map(|id| lessor.record(*id)).collect();
+        // The writer removes the marks or keeps them, because the caller may give up while the write is queued.
+        let settle = |written: Result<(), register::Error>| written.map(|()| marked.keep());
+        self.register.record_and(&leases, settle).await
     }
 }
 
-/// Instances that are marked as forgotten, but not in the store yet. Dropping this value lists them again, for example when the
-/// caller gives up.
-struct Marked<'a> {
-    core: &'a Core,
+/// Instances that are marked as forgotten, but not in the store yet. Dropping this value lists them again.
+struct Marked {
+    core: Core,
     instances: Vec<InstanceId>,
 }
 
-impl<'a> Marked<'a> {
+impl Marked {
     /// The mark precedes the write, so that no member reports an instance as listed in between.
-    fn new(core: &'a Core, instances: &[InstanceId]) -> Self {
+    fn new(core: &Core, instances: &[InstanceId]) -> Self {
         let is_listed = |id: &InstanceId| core.lessor.view(*id).is_some_and(|it| !it.forgotten);
         let listed = instances.iter().copied().filter(is_listed);
         let instances = listed.filter(|id| core.lessor.forget(*id)).collect();
-        Self { core, instances }
+        Self {
+            core: core.clone(),
+            instances,
+        }
     }
 
     fn keep(mut self) -> usize {
@@ -44,7 +46,7 @@ impl<'a> Marked<'a> {
     }
 }
 
-impl Drop for Marked<'_> {
+impl Drop for Marked {
     fn drop(&mut self) {
         for instance in &self.instances {
             self.core.lessor.recall(*instance);

@@ -29,6 +29,7 @@ use listening::{Beginning, Listening};
 use members::Names;
 pub use members::{Departure, Witness};
 use stray::Strays;
+use write_back::Changes;
 
 mod clocks;
 pub mod events;
@@ -221,6 +222,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         clock,
         names: Names::restored(&events),
         events: Events::new(events),
+        changes: Changes::new(config.write_back.shared),
         own: Tag::of(&own),
         is_stopping: Arc::default(),
     };
@@ -296,6 +298,8 @@ struct Core {
     lessor: Arc<Leases>,
     clock: Clock,
     events: Events,
+    /// The instances whose change of state the write-back is about to write.
+    changes: Changes,
     listening: Arc<Listening>,
     strays: Arc<Strays>,
     names: Names,

@@ -14,7 +14,7 @@ use rollcall_domain::{
     inventory::{Allocator, OperationKey, Proposal},
 };
 use rollcall_metrics::Metrics;
-use rollcall_storage::{LastSeen, Storage};
+use rollcall_storage::Storage;
 use tokio::time::Instant;
 
 use super::{Core, readiness::Readiness};
@@ -40,6 +40,7 @@ mod reads;
 mod recover;
 mod registration;
 mod room;
+mod seen;
 mod waiting;
 mod writer;
 
@@ -279,16 +280,6 @@ impl Handle {
             return Ok(());
         }
         self.shared.queue.read_latest(self.due()).await
-    }
-
-    /// Records durably when instances were last seen.
-    pub(super) async fn record_seen(&self, seen: Vec<LastSeen>) -> Result<(), Error> {
-        self.shared.queue.record_seen(seen).await
-    }
-
-    /// Whether other collectors also write to the store.
-    pub(super) fn is_store_shared(&self) -> bool {
-        self.shared.is_store_shared
     }
 
     pub(super) fn core(&self) -> &Core {

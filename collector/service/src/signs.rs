@@ -138,15 +138,11 @@ impl Core {
         self.lessor.view(id).is_none()
     }
 
-    /// Records that an instance has left; `false` if it has no lease.
-    pub(super) fn leave(&self, id: InstanceId) -> bool {
-        match self.lessor.leave(id, self.clock.now()) {
-            Some(renewal) => {
-                self.publish(id, renewal);
-                true
-            }
-            None => false,
-        }
+    /// Records that an instance has left. Returns whether that changed its state; `None` if it has no lease.
+    pub(super) fn leave(&self, id: InstanceId) -> Option<bool> {
+        let renewal = self.lessor.leave(id, self.clock.now())?;
+        self.publish(id, renewal);
+        Some(matches!(renewal, Renewal::Changed(_)))
     }
 
     /// Applies the report of another collector about an instance.

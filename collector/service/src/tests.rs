@@ -1,5 +1,6 @@
 mod adoption;
 mod agreement;
+mod departures;
 mod doubt;
 mod first_sign;
 mod full;

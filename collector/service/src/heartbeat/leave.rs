@@ -17,26 +17,65 @@ pub struct Goodbye<'a> {
 }
 
 impl Handle {
-    /// Records that an instance has left, until its next sign of life. Returns `false`, and records nothing, if there is no such
-    /// instance.
+    /// Records that an instance has left, until its next sign of life, and returns once that is durable. Returns `false`, and
+    /// records nothing, if there is no such instance.
     ///
     /// # Errors
-    /// The store could not be read, and another collector may have registered the instance.
+    /// The store could not be read, and another collector may have registered the instance. Or the store did not accept the write
+    /// in time: the instance has left, and the write-back writes that, but a crash of this collector before then loses it.
     pub async fn leave(&self, goodbye: Goodbye<'_>) -> Result<bool, register::Error> {
         let mut is_known = self.is_of(goodbye);
         if !is_known {
             self.register.read_latest().await?;
             is_known = self.is_of(goodbye);
         }
-        Ok(is_known && self.register.core().leave(goodbye.instance))
+        Ok(is_known && self.end([goodbye.instance]).await? > 0)
     }
 
-    /// As [`Handle::leave`] for an instance that is known by its names. Records nothing for an unknown instance.
-    pub fn leave_named(&self, name: InstanceName<'_>) {
+    /// As [`Handle::leave`] for instances that are known by their names. Records nothing for an unknown instance.
+    ///
+    /// # Errors
+    /// The store did not accept the write in time, as for [`Handle::leave`].
+    pub async fn leave_all_named(
+        &self,
+        names: impl IntoIterator<Item = InstanceName<'_>>,
+    ) -> Result<(), register::Error> {
         let core = self.register.core();
-        if let Some(instance) = core.instance_named(name) {
-            core.leave(instance);
+        let known: Vec<_> = names
+            .into_iter()
+            .filter_map(|name| core.instance_named(name))
+            .collect();
+        self.end(known).await.map(drop)
+    }
+
+    /// Ends the leases of these instances, and returns how many have one once that is durable. The write-back gathers changes for
+    /// half a second, and the agents must not wait for that, because their processes are stopping.
+    async fn end(
+        &self,
+        instances: impl IntoIterator<Item = InstanceId>,
+    ) -> Result<usize, register::Error> {
+        let core = self.register.core();
+        let (mut ended, mut unwritten) = (0, Vec::new());
+        for instance in instances {
+            let Some(is_change) = core.leave(instance) else {
+                continue;
+            };
+            ended += 1;
+            // An earlier goodbye of the instance may not be written yet.
+            if core.changes.remove(instance) || is_change {
+                unwritten.push(instance);
+            }
         }
+        if unwritten.is_empty() {
+            return Ok(ended);
+        }
+        let leases = unwritten.iter().filter_map(|id| core.lessor.record(*id));
+        let leases: Vec<_> = leases.collect();
+        let written = self.register.record_soon(&leases).await;
+        if written.is_err() {
+            unwritten.into_iter().for_each(|id| core.changes.insert(id));
+        }
+        written.map(|()| ended)
     }
 
     fn is_of(&self, goodbye: Goodbye<'_>) -> bool {

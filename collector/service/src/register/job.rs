@@ -21,11 +21,14 @@ use crate::Core;
 pub(super) enum Message {
     /// Add a job to the next batch.
     Propose(Box<dyn Job>),
-    /// Record when instances were last seen, and reply when that is durable.
-    Record(Vec<LastSeen>, oneshot::Sender<Result<(), Error>>),
+    /// Record when instances were last seen, and call this with the result.
+    Record(Vec<LastSeen>, Settle),
     /// Check the flags and tickets of the inbox, which are not messages.
     Wake,
 }
+
+/// Receives the result of a write.
+pub(super) type Settle = Box<dyn FnOnce(Result<(), Error>) + Send>;
 
 /// A request that adds to a proposal and whose caller waits. If a job is dropped before it is settled, its caller gets
 /// [`Error::Stopped`].
@@ -188,11 +191,17 @@ impl Queue {
         }
     }
 
-    /// Records when instances were last seen; returns once that is durable, or the writer has ended.
-    pub(super) async fn record_seen(&self, seen: Vec<LastSeen>) -> Result<(), Error> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Message::Record(seen, reply))?;
-        answer.await.unwrap_or(Err(Error::Stopped))
+    /// Records when instances were last seen. Once that is durable, or was refused, the writer calls `settle`, whose result is
+    /// returned. The writer does both also if the caller gives up. If it ends before, `settle` is dropped.
+    pub(super) async fn record_seen<T: Send + 'static>(
+        &self,
+        seen: Vec<LastSeen>,
+        settle: impl FnOnce(Result<(), Error>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, result) = oneshot::channel();
+        let settle = Box::new(move |written| answer(reply, settle(written)));
+        self.send(Message::Record(seen, settle))?;
+        result.await.unwrap_or(Err(Error::Stopped))
     }
 
     /// Requests that the writer apply the records that other collectors have made durable.
@@ -236,6 +245,13 @@ impl Queue {
                 TrySendError::Full(_) => Error::Overloaded,
                 TrySendError::Disconnected(_) => Error::Stopped,
             })
+    }
+}
+
+/// The channel keeps messages without a receiver, so their callers would wait until their deadlines.
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.receiver.try_iter().for_each(drop);
     }
 }
 

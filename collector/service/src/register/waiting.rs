@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use rollcall_domain::inventory::Proposal;
 use rollcall_storage::{self as storage, LastSeen};
-use tokio::sync::oneshot;
 
 use super::{
     Error,
-    job::{self, Job, Message},
+    job::{Job, Message, Settle},
     outage::Outage,
 };
 use crate::Core;
@@ -23,7 +22,8 @@ pub(super) struct PendingBatch {
     pub(super) first_signs: Vec<LastSeen>,
     /// Last signs to record without a job.
     pub(super) seen: Vec<LastSeen>,
-    replies: Vec<oneshot::Sender<Result<(), Error>>>,
+    /// Receive the result of these writes.
+    settles: Vec<Settle>,
     /// Whether this is a part of a batch that the store refused. Nothing is added to such a part.
     pub(super) is_part: bool,
 }
@@ -32,9 +32,9 @@ impl PendingBatch {
     pub(super) fn take(&mut self, message: Message) {
         match message {
             Message::Propose(job) => self.jobs.push(job),
-            Message::Record(seen, reply) => {
+            Message::Record(seen, settle) => {
                 self.seen.extend(seen);
-                self.replies.push(reply);
+                self.settles.push(settle);
             }
             Message::Wake => {}
         }
@@ -76,18 +76,18 @@ impl PendingBatch {
     pub(super) fn settle(&mut self, core: &Core) {
         self.jobs.iter().for_each(|job| job.announce(core));
         self.jobs.drain(..).for_each(Job::settle);
-        self.answer_replies(|| Ok(()));
+        self.settle_seen(|| Ok(()));
     }
 
     pub(super) fn refuse(&mut self, outage: &Outage) {
         let refuse = |job: Box<dyn Job>| job.refuse(outage.refusal());
         self.jobs.drain(..).for_each(refuse);
-        self.answer_replies(|| Err(outage.refusal()));
+        self.settle_seen(|| Err(outage.refusal()));
     }
 
     /// Splits the requests into two halves; `None` if they cannot be split.
     pub(super) fn split(&mut self) -> Option<[Self; 2]> {
-        let has_signs = !self.replies.is_empty();
+        let has_signs = !self.settles.is_empty();
         if self.jobs.len() + usize::from(has_signs) < 2 {
             return None;
         }
@@ -109,13 +109,13 @@ impl PendingBatch {
         };
         let reject = |job: Box<dyn Job>| job.refuse(refusal());
         self.jobs.drain(..).for_each(reject);
-        self.answer_replies(|| Err(refusal()));
+        self.settle_seen(|| Err(refusal()));
     }
 
-    fn answer_replies(&mut self, answer: impl Fn() -> Result<(), Error>) {
+    fn settle_seen(&mut self, result: impl Fn() -> Result<(), Error>) {
         self.seen.clear();
-        for reply in self.replies.drain(..) {
-            job::answer(reply, answer());
+        for settle in self.settles.drain(..) {
+            settle(result());
         }
     }
 }

@@ -112,7 +112,10 @@ async fn an_instance_is_forgotten_once_the_store_has_forgotten_it() {
         register.instance(process(-1, "gone")).await.unwrap(),
         register.instance(process(-1, "back")).await.unwrap(),
     ];
-    assert!(services.core.leave(gone) && services.core.leave(back));
+    assert_eq!(
+        [gone, back].map(|id| services.core.leave(id)),
+        [Some(true); 2]
+    );
     is_full.store(true, Ordering::Release);
     let refused = services.forget(&[gone, back]).await.unwrap_err();
     assert!(matches!(refused, Error::StoreFull), "{refused}");

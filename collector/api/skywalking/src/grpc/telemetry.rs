@@ -192,16 +192,15 @@ impl Handler {
             .map(|(service, instance)| InstanceName { service, instance })
             .collect();
         let named = self.heartbeat.renew_all_named(&names, signal).await;
-        for (service, instance) in &evidence.goodbyes {
-            self.heartbeat
-                .leave_named(InstanceName { service, instance });
-        }
+        let goodbyes = evidence.goodbyes.iter();
+        let goodbyes = goodbyes.map(|(service, instance)| InstanceName { service, instance });
+        let left = self.heartbeat.leave_all_named(goodbyes).await;
         let signs = evidence.signs.into_values();
         let renewed = self.heartbeat.renew_all(signs).await;
         // The ids of a segment are in use even if its sender could not be adopted.
         let adopted = self.register.adopt(evidence.held.into_iter()).await;
         is_renewed &= named.is_ok() && renewed.is_ok();
-        for taken in [named, renewed, adopted] {
+        for taken in [named, left, renewed, adopted] {
             self.skip_failed(taken)?;
         }
         Ok(is_renewed)

@@ -180,7 +180,13 @@ async fn announce(input: &Input, events: &[Event]) {
         those.map(|(name, _)| *name)
     };
     renew(input, those(Announcement::Start).collect(), Payload::Events).await;
-    those(Announcement::Shutdown).for_each(|name| input.heartbeat.leave_named(name));
+    if let Err(error) = input
+        .heartbeat
+        .leave_all_named(those(Announcement::Shutdown))
+        .await
+    {
+        tracing::debug!(%error, "the departures are not durable yet");
+    }
 }
 
 async fn renew(input: &Input, names: Vec<InstanceName<'_>>, payload: Payload) {
