@@ -13,7 +13,7 @@ use axum::{
     extract,
     http::{
         HeaderMap, HeaderName, Method, Response,
-        header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+        header::{AUTHORIZATION, HeaderValue},
     },
 };
 use bytes::Bytes;
@@ -31,6 +31,7 @@ mod checker;
 mod client;
 mod core;
 mod fault;
+mod form;
 mod health;
 mod instance;
 mod legacy;
@@ -192,17 +193,9 @@ impl Face {
         if method == Method::GET || method == Method::HEAD {
             return Ok(Bytes::new());
         }
-        let is_other = |kind: &HeaderValue| {
-            let kind = kind.as_bytes();
-            let form = b"application/x-www-form-urlencoded";
-            !kind
-                .get(..form.len())
-                .is_some_and(|kind| kind.eq_ignore_ascii_case(form))
-        };
         let limit = self.settings.max_body_size;
         match Limited::new(body, limit).collect().await {
-            Ok(_) if headers.get(CONTENT_TYPE).is_some_and(is_other) => Ok(Bytes::new()),
-            Ok(body) => Ok(body.to_bytes()),
+            Ok(body) => form::of(headers, body.to_bytes()),
             Err(_too_large) => Err(Fault::TooLarge { limit }),
         }
     }

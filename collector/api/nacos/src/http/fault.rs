@@ -100,6 +100,8 @@ pub(super) enum Fault {
     Full(Full),
     /// The body is larger than the limit.
     TooLarge { limit: usize },
+    /// The form cannot be read.
+    Form(String),
     /// The call contradicts existing data.
     Conflict(String),
     /// The collector cannot answer now.

@@ -84,6 +84,15 @@ impl Server {
     }
 
     async fn send(&self, call: &str, form: &str, headers: &[(&str, &str)]) -> Answered {
+        let mut headers = headers.to_vec();
+        if !form.is_empty() {
+            headers.push(("content-type", "application/x-www-form-urlencoded"));
+        }
+        self.typed(call, form, &headers).await
+    }
+
+    /// Sends the call with exactly these headers.
+    async fn typed(&self, call: &str, form: &str, headers: &[(&str, &str)]) -> Answered {
         let (method, path) = call.split_once(' ').unwrap();
         let path = path
             .replace(' ', "%20")
@@ -93,16 +102,13 @@ impl Server {
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("/nacos{path}"));
-        if !form.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from(form.to_owned())).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
-        let kind = response.headers().get(CONTENT_TYPE);
+        let kind = response.headers().get("content-type");
         let kind = kind.map_or("", |kind| kind.to_str().unwrap()).to_owned();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let text = String::from_utf8(body.to_vec()).unwrap();

@@ -54,6 +54,7 @@ pub(super) fn text(fault: &Fault) -> String {
         }
         Fault::Switch(why)
         | Fault::Conflict(why)
+        | Fault::Form(why)
         | Fault::Unavailable(why)
         | Fault::Store(why)
         | Fault::Status(why) => why.clone(),

@@ -54,6 +54,7 @@ fn status(fault: &Fault) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Fault::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Fault::Form(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Fault::Denied(_) => StatusCode::FORBIDDEN,
         Fault::Store(_) | Fault::Raft => StatusCode::INTERNAL_SERVER_ERROR,
         Fault::Unknown | Fault::Method(_) | Fault::Configuration => StatusCode::NOT_IMPLEMENTED,

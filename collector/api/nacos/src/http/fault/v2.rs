@@ -89,6 +89,7 @@ fn row(fault: &Fault) -> (StatusCode, Code, String) {
             (StatusCode::SERVICE_UNAVAILABLE, SERVER_ERROR)
         }
         Fault::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, PARAMETER_INVALID),
+        Fault::Form(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, PARAMETER_INVALID),
         Fault::Denied(_) => (StatusCode::FORBIDDEN, ACCESS_DENIED),
         Fault::Store(_) | Fault::Raft => (StatusCode::INTERNAL_SERVER_ERROR, SERVER_ERROR),
         Fault::Unknown | Fault::Method(_) | Fault::Configuration => {

@@ -180,3 +180,69 @@ async fn what_is_kept_of_a_call_is_bounded() {
     let one_more = r#"PUT /v1/ns/cluster?serviceName=a&clusterName=c64&checkPort=80&useInstancePort4Check=true&healthChecker={"type":"TCP"}"#;
     assert_eq!(server.call(one_more).await.status, StatusCode::BAD_REQUEST);
 }
+
+/// The reference reads every form as UTF-8 and uncompressed. Only a form that would lose its content in this way is refused.
+#[tokio::test]
+async fn a_form_in_another_charset_or_compressed_is_refused_and_an_ascii_one_is_read() {
+    let server = Server::start();
+    let form = "serviceName=a&ip=1.1.1.1&port=1&metadata=city%3DK%F6ln";
+    let post = |kind: &'static str, form: &'static str, coding: &'static str| {
+        let headers = [("content-type", kind), ("content-encoding", coding)];
+        let server = &server;
+        async move {
+            let headers = if coding.is_empty() {
+                &headers[..1]
+            } else {
+                &headers
+            };
+            server.typed("POST /v1/ns/instance", form, headers).await
+        }
+    };
+    let latin = "application/x-www-form-urlencoded; charset=ISO-8859-1";
+    let refused = post(latin, form, "").await;
+    refused.is(
+        415,
+        "caused: the form has the charset 'ISO-8859-1' and cannot be read as UTF-8: send it as UTF-8, percent-encoded;",
+    );
+    let quoted = "APPLICATION/x-www-form-urlencoded;a=b;Charset=\"gb<18030\"";
+    let refused = post(quoted, form, "identity").await;
+    assert!(refused.text.contains("'gb<18030'"), "{}", refused.text);
+    let plain = "application/x-www-form-urlencoded";
+    let refused = post(plain, form, "gzip").await;
+    refused.is(
+        415,
+        "caused: the form has the Content-Encoding 'gzip': send it uncompressed;",
+    );
+    let headers = [("content-type", plain), ("content-encoding", "br")];
+    let refused = server.typed("POST /v2/ns/instance", form, &headers).await;
+    assert_eq!(refused.status, 415);
+    assert_eq!(refused.json()["code"], 20002, "{}", refused.text);
+
+    for (kind, form) in [
+        // Apache's client names this charset if the program names none.
+        (latin, "serviceName=a&ip=1.1.1.1&port=1"),
+        (
+            latin,
+            "serviceName=a&ip=1.1.1.2&port=1&metadata=city%3DK%C3%B6ln",
+        ),
+        (
+            "application/x-www-form-urlencoded;charset=\"UTF-8\"",
+            "serviceName=a&ip=1.1.1.3&port=1",
+        ),
+        // As in the reference, a form that names no charset is UTF-8 with losses.
+        (
+            plain,
+            "serviceName=a&ip=1.1.1.4&port=1&metadata=city%3DK%F6ln",
+        ),
+    ] {
+        post(kind, form, "").await.is_ok();
+    }
+    let empty = "/v1/ns/instance?serviceName=a&ip=1.1.1.5&port=1";
+    let headers = [("content-encoding", "gzip")];
+    server
+        .typed(&format!("POST {empty}"), "", &headers)
+        .await
+        .is_ok();
+    let listed = server.call("GET /v1/ns/instance/list?serviceName=a").await;
+    assert_eq!(listed.hosts().len(), 5, "{}", listed.text);
+}
