@@ -88,6 +88,29 @@ async fn an_instance_without_beats_turns_unhealthy_and_is_removed() {
     assert_eq!(beat, Beat::Unknown(Duration::from_secs(5)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_repeated_registration_renews_the_lease_and_changes_its_terms() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let mut registered = registration("10.0.0.1");
+    let publisher = registered.endpoint.publisher();
+    let mut register = |metadata: &[(&str, &str)]| {
+        registered.metadata = Arc::new(metadata.iter().copied().collect());
+        let done = catalog.register_ephemeral(&publisher, &key("a"), registered.clone());
+        done.unwrap().is_new
+    };
+    assert!(register(&[]));
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert!(!register(&[]));
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert_eq!(ips(catalog, "a"), ["10.0.0.1"], "the lease is renewed");
+    assert!(!register(&[("preserved.heart.beat.timeout", "25000")]));
+    tokio::time::sleep(Duration::from_secs(24)).await;
+    assert_eq!(ips(catalog, "a"), ["10.0.0.1"], "its term is 25 s");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(ips(catalog, "a").is_empty());
+}
+
 /// A change wakes the push loop only if a client waits for it.
 #[tokio::test(start_paused = true)]
 async fn only_a_service_with_subscriptions_has_a_push_due() {

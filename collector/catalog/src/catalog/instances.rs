@@ -80,8 +80,10 @@ impl Catalog {
         self.0.change(|registry, now, effects| {
             let by = self.registrant(publisher)?;
             let registered = registry.register(by, service, registration, now, effects)?;
-            // A registration renews the lease, and may request other terms.
-            if let Some(beats) = registry.leased(registered.instance) {
+            // A registration renews the lease that the instance already has, and may request other terms.
+            if !effects.granted.contains(&registered.instance)
+                && let Some(beats) = registry.leased(registered.instance)
+            {
                 self.0.leases.grant(registered.instance, beats, now);
             }
             Ok(registered)
