@@ -7,7 +7,7 @@ use super::{
         Effects, EventKind, Full, HealthBy, Instance, InstanceRef, Metadata, Publisher,
         Registration, Resource, ServiceKey,
     },
-    Held, Owner, Refused, Registered, Registrant, Registry,
+    Held, Owner, Refused, Registrant, Registry,
     record::{Extra, Record, member_of},
     shares::Payer,
 };
@@ -15,6 +15,7 @@ use crate::Moment;
 
 impl Registry {
     /// Registers an instance, for which the caller has checked the room, and leaves the publisher's other instances as they are.
+    /// Returns the instance, and whether it is new.
     pub(super) fn put(
         &mut self,
         by: &Registrant,
@@ -22,7 +23,7 @@ impl Registry {
         registration: Registration,
         now: Moment,
         effects: &mut Effects,
-    ) -> Result<Registered, Refused> {
+    ) -> Result<(InstanceRef, bool), Refused> {
         let known = self.known(key, &registration);
         self.tombstones.clear(key, &registration.endpoint);
         let is_same = known
@@ -39,21 +40,26 @@ impl Registry {
         };
         self.claim_at(index, is_same, now, effects);
         let instance = self.records.reference(index);
-        Ok(Registered {
-            instance: instance.unwrap_or(InstanceRef {
-                index,
-                generation: u32::MAX,
-            }),
-            revision: self.revision_of(key),
-            is_new,
-        })
+        let instance = instance.unwrap_or(InstanceRef {
+            index,
+            generation: u32::MAX,
+        });
+        Ok((instance, is_new))
     }
 
     /// Completes a registration with the values that it does not change on an existing instance: the health of a persistent
     /// instance, and the id if the registration names none.
     #[must_use]
-    pub fn kept(&self, key: &ServiceKey, mut registration: Registration) -> Registration {
-        let known = self.known(key, &registration);
+    pub fn kept(&self, key: &ServiceKey, registration: Registration) -> Registration {
+        self.completed(self.known(key, &registration), registration)
+    }
+
+    /// As [`Registry::kept`], for the instance in this slot.
+    pub(super) fn completed(
+        &self,
+        known: Option<u32>,
+        mut registration: Registration,
+    ) -> Registration {
         if let Some(record) = known.and_then(|index| self.records.at(index)) {
             record.complete(&mut registration);
         }

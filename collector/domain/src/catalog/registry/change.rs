@@ -29,20 +29,22 @@ impl Registry {
     ) -> Result<Registered, Refused> {
         let by = by.into();
         self.check(&by.publisher, &registration)?;
-        let registration = self.kept(key, registration);
+        let known = self.known(key, &registration);
+        let registration = self.completed(known, registration);
         let others = self.published_in(&by.publisher, key);
-        self.room_for(&by, key, &registration, &others)?;
+        self.room_for(&by, key, &registration, known, &others)?;
         let at = |endpoint: &Endpoint| *endpoint == registration.endpoint;
         self.end_kept(&by.publisher, Some(key), at, effects);
-        let registered = self.put(&by, key, registration, now, effects)?;
+        let (instance, is_new) = self.put(&by, key, registration, now, effects)?;
         for other in others {
-            if other != registered.instance.index {
+            if other != instance.index {
                 self.remove_at(other, EventKind::Replaced, now, effects);
             }
         }
         Ok(Registered {
+            instance,
             revision: self.revision_of(key),
-            ..registered
+            is_new,
         })
     }
 
@@ -272,6 +274,7 @@ impl Registry {
         let by = by.into();
         self.check(&by.publisher, registration)?;
         let others = self.published_in(&by.publisher, key);
-        Ok(self.room_for(&by, key, registration, &others)?)
+        let known = self.known(key, registration);
+        Ok(self.room_for(&by, key, registration, known, &others)?)
     }
 }

@@ -26,15 +26,16 @@ impl Registry {
         self.service(key).map_or(0, |(_, service)| service.revision)
     }
 
-    /// Checks that there is room for an instance once `replaced`, the other instances of the publisher, are removed.
+    /// Checks that there is room for an instance once `replaced`, the other instances of the publisher, are removed. `known` is the
+    /// slot of the instance that the registration changes ([`Registry::known`]).
     pub(super) fn room_for(
         &self,
         by: &Registrant,
         key: &ServiceKey,
         registration: &Registration,
+        known: Option<u32>,
         replaced: &[u32],
     ) -> Result<(), Full> {
-        let known = self.known(key, registration);
         let others = replaced.iter().filter(|index| Some(**index) != known);
         let (replaced, freed) = (others.clone().count(), self.cost_of(others));
         let cost = registration_cost(registration);
@@ -158,8 +159,7 @@ impl Registry {
         now: Moment,
         effects: &mut Effects,
     ) -> Result<u32, Refused> {
-        let is_new = !self.contains(key);
-        let service = self.service_or_new(key, now)?;
+        let (service, is_new) = self.service_or_new(key, now)?;
         if is_new {
             effects.appeared.push(key.clone());
         }
@@ -261,9 +261,14 @@ impl Registry {
         true
     }
 
-    pub(super) fn service_or_new(&mut self, key: &ServiceKey, now: Moment) -> Result<u32, Full> {
+    /// The service with this key, created if there is none, and whether it was created.
+    pub(super) fn service_or_new(
+        &mut self,
+        key: &ServiceKey,
+        now: Moment,
+    ) -> Result<(u32, bool), Full> {
         if let Some(id) = self.ids.get(key) {
-            return Ok(*id);
+            return Ok((*id, false));
         }
         let limit = self.limits.services;
         Full::check(Resource::Services, self.ids.len() + 1, limit)?;
@@ -279,7 +284,7 @@ impl Registry {
         self.order.insert(key.clone(), id);
         self.counts.bytes += cost;
         self.empty.insert((now, id));
-        Ok(id)
+        Ok((id, true))
     }
 
     pub(super) fn hold(&mut self, publisher: Publisher, item: Item) {

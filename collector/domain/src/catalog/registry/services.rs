@@ -35,8 +35,7 @@ impl Registry {
     ) -> Result<(), Full> {
         let bytes = settings.metadata.bytes();
         Full::check(Resource::MetadataBytes, bytes, self.limits.metadata_bytes)?;
-        let is_new = !self.contains(key);
-        let id = self.service_or_new(key, now)?;
+        let (id, is_new) = self.service_or_new(key, now)?;
         if is_new {
             effects.appeared.push(key.clone());
         }
@@ -222,7 +221,7 @@ impl Registry {
         set: Override,
         now: Moment,
     ) -> Result<(), Full> {
-        let id = self.service_or_new(key, now)?;
+        let (id, _is_new) = self.service_or_new(key, now)?;
         self.put_override(id, endpoint, set);
         self.orphan_override(id, endpoint, now);
         Ok(())

@@ -197,7 +197,7 @@ impl Registry {
             self.set_registered(index, registration, HealthBy::Member, effects);
             return Ok(());
         }
-        self.room_for(&by, &place.0, &registration, &[])?;
+        self.room_for(&by, &place.0, &registration, None, &[])?;
         self.add(&by, &place.0, registration, now, effects)?;
         Ok(())
     }
