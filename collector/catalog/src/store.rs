@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rollcall_keyed as keyed;
 
 pub use rollcall_keyed::{
-    Error, Store,
+    Error, Snapshot, Store,
     exchange::{Change as EntryChange, Entry as PublishedEntry, Exchange, News},
     journal::{Completeness, Journal},
     memory::Board,

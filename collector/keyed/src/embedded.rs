@@ -31,6 +31,8 @@ use redb::{
     backends::FileBackend,
 };
 
+use rollcall_snapshot::{Snapshot, table};
+
 use super::{Change, Error, Row, Store, Table};
 
 const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
@@ -230,6 +232,15 @@ impl<T: Table> Store<T> for Embedded<T> {
     fn commit(&self, changes: &[Change<T>]) -> Result<(), Error> {
         self.with(|database| write(database, changes))?
             .map_err(|error| io(&self.path, &error))
+    }
+
+    fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
+        let mut tables = vec![table(META)];
+        let rows = T::ALL.iter().copied().map(definition);
+        tables.extend(rows.map(table));
+        let transaction = self.with(|database| Ok(database.begin_read()?))?;
+        let transaction = transaction.map_err(|error| not_read(&self.path, &error))?;
+        Ok(Some(Snapshot::new(transaction, tables)))
     }
 }
 

@@ -173,11 +173,17 @@ impl Journal for File {
     }
 }
 
+/// The empty file that marks the journal `name` as incomplete.
+#[must_use]
+pub fn incomplete(name: &str) -> String {
+    format!("{name}.journal.incomplete")
+}
+
 impl Marks {
     fn open(directory: &Path, name: &str) -> Self {
         let mut marks = Self {
             complete: directory.join(format!("{name}.journal.complete")),
-            incomplete: directory.join(format!("{name}.journal.incomplete")),
+            incomplete: directory.join(incomplete(name)),
             present: Completeness::Complete,
         };
         if marks.incomplete.exists() {

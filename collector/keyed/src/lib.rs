@@ -26,6 +26,7 @@ mod tests;
 use std::{fmt, future::pending};
 
 use futures_util::future::BoxFuture;
+pub use rollcall_snapshot::Snapshot;
 
 /// The tables of a user: an enumeration.
 pub trait Table: Copy + Ord + fmt::Debug + Send + Sync + 'static {
@@ -114,6 +115,15 @@ pub trait Store<T: Table>: fmt::Debug + Send + Sync {
     /// The store cannot be read. The next call returns the same changes.
     fn catch_up(&self) -> Result<Vec<Change<T>>, Error> {
         Ok(Vec::new())
+    }
+
+    /// The last committed state, for a backup. It stays readable while changes are committed, and ends with the store. `None` if the
+    /// store has no backups of its own.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
+        Ok(None)
     }
 
     /// Completes when another process may have changed rows since the last [`Store::catch_up`]; never for a store that is not

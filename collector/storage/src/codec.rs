@@ -59,6 +59,11 @@ pub(crate) fn decode<E: Entry>(id: i32, value: &[u8]) -> Result<E, Invalid> {
     E::read(id, verified::<E>(id, value)?)
 }
 
+/// Verifies the checksum of the entry that `value` holds under `id`.
+pub(crate) fn verify<E: Entry>(id: i32, value: &[u8]) -> Result<(), Invalid> {
+    verified::<E>(id, value).map(drop)
+}
+
 /// As [`decode`], for an instance that borrows the texts of `value`. Its properties are encoded in `properties`.
 pub(crate) fn decode_instance<'a>(
     id: i32,

@@ -66,6 +66,7 @@ mod load;
 pub mod maintenance;
 mod namespace;
 mod resume;
+mod snapshot;
 mod values;
 mod version;
 mod write;
@@ -80,7 +81,9 @@ use std::{
 };
 
 use redb::{Builder, Database, StorageBackend, TableDefinition, backends::FileBackend};
+use rollcall_snapshot::Snapshot;
 
+pub use self::directory::STORE;
 pub(crate) use self::values::Values;
 use self::{directory::Directory, resume::State};
 use super::{Batch, Commit, Counts, Error, FirstIds, Part, Record, Storage, version::Versions};
@@ -277,6 +280,10 @@ impl Storage for Embedded {
 
     fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         self.resume(sink)
+    }
+
+    fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
+        self.take_snapshot().map(Some)
     }
 }
 

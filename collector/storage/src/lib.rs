@@ -28,6 +28,7 @@ mod fixtures;
 
 pub use error::Error;
 pub use part::{Part, Reader};
+pub use rollcall_snapshot::{Error as SnapshotError, Snapshot};
 
 use std::time::Duration;
 
@@ -313,5 +314,14 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
     /// Those of [`Storage::catch_up`].
     fn read_latest(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         self.catch_up(sink)
+    }
+
+    /// The last committed state, for a backup. It stays readable while batches are committed, and ends with the store. `None` if
+    /// the store has no backups of its own.
+    ///
+    /// # Errors
+    /// Those of [`Storage::load`].
+    fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
+        Ok(None)
     }
 }

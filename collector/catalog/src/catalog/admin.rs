@@ -12,6 +12,14 @@ use crate::{
 };
 
 impl Catalog {
+    /// The rows as last committed, for a backup. `None` if their store has no backups of its own.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn snapshot(&self) -> Result<Option<store::Snapshot>, store::Error> {
+        self.0.stores.durable.snapshot()
+    }
+
     /// The existing namespaces: `public` first, then those that were created, ordered by id. Clients may use others without
     /// creating them.
     #[must_use]

@@ -14,7 +14,8 @@ use super::{Medium, failure, open_engine, refuse_empty};
 use crate::Error;
 
 const LOCK: &str = "lock";
-pub(super) const STORE: &str = "rollcall.redb";
+/// The file of the store in a data directory.
+pub const STORE: &str = "rollcall.redb";
 const UNFINISHED: &str = "rollcall.redb.new";
 
 /// A data directory, locked by this process until it is dropped.

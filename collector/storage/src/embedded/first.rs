@@ -6,7 +6,7 @@ use super::{Embedded, Error};
 use crate::FirstIds;
 
 /// The first ids, by the name of the dictionary's table.
-const FIRST: TableDefinition<'static, &str, i32> = TableDefinition::new("first");
+pub(super) const FIRST: TableDefinition<'static, &str, i32> = TableDefinition::new("first");
 
 pub(super) fn read(store: &Embedded) -> Result<FirstIds, Error> {
     recorded(store).map_err(|error| store.engine(error))

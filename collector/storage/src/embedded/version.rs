@@ -7,7 +7,7 @@ use redb::{Database, ReadableDatabase as _, TableDefinition, WriteTransaction};
 use super::{Error, Purpose, failure};
 use crate::version::{self, Admission, Versions};
 
-const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
 const FORMAT: &str = "format";
 const READER: &str = "reader";
 const LOST: &str = "lost";
