@@ -23,6 +23,7 @@ use tracing::info;
 
 use crate::config::Config;
 
+mod backup;
 mod console;
 mod edge;
 mod listeners;
@@ -297,7 +298,7 @@ impl App {
         let stages = [&serving, &loops, &writing];
         let among = (&services, cluster.view());
         let nacos = nacos.map(|it| it.spawn(&config, clock, among, stages));
-        let console = console::spawn(&config, &services, nacos.as_ref(), &loops)?;
+        let console = console::spawn(&config, &services, nacos.as_ref(), [&loops, &serving])?;
         let builder = Builder {
             console: &console,
             nacos: nacos.as_ref(),

@@ -79,7 +79,7 @@ pub(crate) enum Command {
     Why(inspect::Why),
     /// Print events as they happen, until interrupted
     Watch(inspect::Watch),
-    /// Show, prepare or prune the embedded store while no collector uses it
+    /// Show, prepare or prune the embedded store while no collector uses it; back up that of a running collector
     #[command(subcommand)]
     Store(StoreCommand),
     /// Prepare the file of Nacos users
@@ -114,6 +114,17 @@ pub(crate) enum NacosCommand {
 /// The commands on the store.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum StoreCommand {
+    /// Write a backup of the store of a running collector, into a directory on its machine
+    ///
+    /// Exit codes: 0 the backup is complete, 4 there is none: the message has the reason.
+    Backup(inspect::Backup),
+    #[command(flatten)]
+    Maintain(Maintenance),
+}
+
+/// The commands on a store that no collector uses.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Maintenance {
     /// Print the contents of the store in numbers
     Info,
     /// Set the lowest ids that the store assigns, above those of another collector; no value is ever lowered. Creates the store

@@ -241,6 +241,10 @@ pub enum StorageProvider {
 pub struct Embedded {
     /// The directory of the store; created if it is missing.
     pub path: PathBuf,
+    /// The directory of the backups; empty: in the directory of the store.
+    pub backup_path: PathBuf,
+    /// The longest time of a backup.
+    pub backup_timeout: Duration,
 }
 
 /// `register.default`.

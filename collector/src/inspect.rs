@@ -1,6 +1,7 @@
-//! The commands that query a running collector over its admin listener: `roster`, `members`, `why`, `watch`.
+//! The commands that query a running collector over its admin listener: `roster`, `members`, `why`, `watch`, and `store
+//! backup`.
 //!
-//! They read the query API and the event feed, and change nothing. For people they print aligned columns, ages, and colours on a
+//! Except for the last one they read the query API and the event feed, and change nothing. For people they print aligned columns, ages, and colours on a
 //! terminal; with `--json`, one object in each line. Text from agents is printed with its control characters escaped.
 //!
 //! Exit codes: 0 all found items are up; 1 at least one found item is not up; 3 nothing was found; 4 the query failed; 64 a bad
@@ -14,10 +15,11 @@ use rollcall_collector::config;
 use tracing::error;
 
 use crate::cli::Arguments;
-use crate::cli::inspect::{Roster, Target, Watch, Why};
+use crate::cli::inspect::{Backup, Roster, Target, Watch, Why};
 use crate::system;
 
 mod answer;
+mod backup;
 mod client;
 mod connection;
 mod feed;
@@ -47,6 +49,7 @@ pub(crate) enum Question<'a> {
     Members(&'a Target),
     Why(&'a Why),
     Watch(&'a Watch),
+    Backup(&'a Backup),
 }
 
 /// The result of a query.
@@ -146,6 +149,7 @@ fn run_query(
             Question::Members(_) => members::print(&client, &mut output).await,
             Question::Why(why) => why::print(why, &client, &mut output).await,
             Question::Watch(watch) => watch::print(watch, &client, &mut output).await,
+            Question::Backup(backup) => backup::write(backup, &client, &mut output).await,
         }
     });
     output.flush()?;
@@ -171,6 +175,7 @@ impl Question<'_> {
             Self::Members(target) => target,
             Self::Why(why) => &why.target,
             Self::Watch(watch) => &watch.target,
+            Self::Backup(backup) => &backup.target,
         }
     }
 }

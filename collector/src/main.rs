@@ -27,7 +27,7 @@ use rollcall_metrics::LostLines;
 use rollcall_secret::Secret;
 use tracing::{error, info, warn};
 
-use crate::cli::{Arguments, Command, NacosCommand};
+use crate::cli::{Arguments, Command, NacosCommand, StoreCommand};
 use crate::demo::Samples;
 use crate::inspect::Question;
 use crate::notify::Supervisor;
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
 fn needs_configuration(arguments: &Arguments) -> bool {
     matches!(
         arguments.command,
-        None | Some(Command::Demo | Command::Store(_))
+        None | Some(Command::Demo | Command::Store(StoreCommand::Maintain(_)))
     )
 }
 
@@ -96,14 +96,19 @@ fn run_without_configuration(arguments: &Arguments, env: BTreeMap<String, String
         Some(Command::Members(target)) => inspect::run(Question::Members(target), arguments, env),
         Some(Command::Watch(watch)) => inspect::run(Question::Watch(watch), arguments, env),
         Some(Command::Why(why)) => inspect::run(Question::Why(why), arguments, env),
+        Some(Command::Store(StoreCommand::Backup(backup))) => {
+            inspect::run(Question::Backup(backup), arguments, env)
+        }
         Some(Command::Man) => manual::print_page(),
         Some(Command::Completions { shell }) => manual::print_completions(*shell),
-        None | Some(Command::Demo | Command::Store(_)) => system::BAD_USAGE.into(),
+        None | Some(Command::Demo | Command::Store(StoreCommand::Maintain(_))) => {
+            system::BAD_USAGE.into()
+        }
     }
 }
 
 fn run_configured(arguments: &Arguments, loaded: Loaded, host: Host) -> ExitCode {
-    if let Some(Command::Store(command)) = &arguments.command {
+    if let Some(Command::Store(StoreCommand::Maintain(command))) = &arguments.command {
         return store::run(command, &loaded.config);
     }
     warn_of(&loaded);

@@ -38,7 +38,7 @@ A failure, which the log names; for roster, members and why: something that was 
 Nothing was found.
 .TP
 4
-The query failed: the collector does not answer, or refuses it.
+The query or the backup failed: the collector does not answer, or refuses it.
 .TP
 64
 The command line or the configuration is invalid.
@@ -51,7 +51,7 @@ SW_*
 Every key of the configuration has a variable, which wins over the file; \-\-print\-config shows the values in effect.
 .TP
 ROLLCALL_URL, ROLLCALL_TOKEN, ROLLCALL_CA_FILE, ROLLCALL_CERT_FILE, ROLLCALL_KEY_FILE
-The collector that roster, members, why and watch query.
+The collector that roster, members, why, watch and store backup call.
 .TP
 RUST_LOG
 The filter of the log, unless \-\-log\-level is given.

@@ -216,7 +216,7 @@ fn nacos_users(config: &Config) -> Vec<Found> {
     }
 }
 
-/// The directories of the store and of the journal of events.
+/// The directories of the store, of its backups, and of the journal of events.
 fn directories(config: &Config) -> Vec<Found> {
     let mut wrong = Vec::new();
     if config.storage.provider == StorageProvider::Embedded {
@@ -224,6 +224,10 @@ fn directories(config: &Config) -> Vec<Found> {
             "storage.embedded.path",
             &config.storage.embedded.path,
         ));
+        let backups = &config.storage.embedded.backup_path;
+        if !backups.as_os_str().is_empty() {
+            wrong.extend(directory("storage.embedded.backup_path", backups));
+        }
     }
     let journal = &config.timeline.journal_path;
     if !journal.as_os_str().is_empty() {

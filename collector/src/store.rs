@@ -1,4 +1,4 @@
-//! `rollcall-collector store`: maintenance of the embedded store while no collector uses it.
+//! `rollcall-collector store`, except for `store backup`: maintenance of the embedded store while no collector uses it.
 //!
 //! The output of every command begins with the directory of the store, because the variables of the command may differ from those
 //! of the collector.
@@ -20,14 +20,14 @@ use rollcall_storage::{
 };
 use tracing::error;
 
-use crate::cli::StoreCommand;
+use crate::cli::Maintenance;
 use crate::system;
 
 /// `EX_TEMPFAIL` of sysexits: retry once the collector has stopped.
 const IN_USE: u8 = 75;
 
 /// Executes the command, and prints the result on standard output.
-pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
+pub(crate) fn run(command: &Maintenance, config: &Config) -> ExitCode {
     if config.storage.provider != StorageProvider::Embedded {
         error!(
             "the store commands work on the embedded store, and this configuration has another one (storage: etcd): nothing was \
@@ -59,19 +59,19 @@ pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
 }
 
 /// Opens the store. Only an import creates it; the flag is true if it did.
-fn open(command: &StoreCommand, config: &Config) -> Result<(Embedded, bool), Error> {
+fn open(command: &Maintenance, config: &Config) -> Result<(Embedded, bool), Error> {
     let store = embedded::Config {
         path: config.storage.embedded.path.clone(),
         namespace: config.namespace().to_owned(),
     };
     match command {
-        StoreCommand::Info | StoreCommand::Prune { dry_run: true, .. } => {
+        Maintenance::Info | Maintenance::Prune { dry_run: true, .. } => {
             Ok((maintenance::open_to_read(&store)?, false))
         }
-        StoreCommand::Prune { dry_run: false, .. } => {
+        Maintenance::Prune { dry_run: false, .. } => {
             Ok((maintenance::open_existing(&store)?, false))
         }
-        StoreCommand::Import { .. } => match maintenance::open_existing(&store) {
+        Maintenance::Import { .. } => match maintenance::open_existing(&store) {
             Err(Error::Absent { .. }) => Ok((embedded::open(&store)?, true)),
             opened => Ok((opened?, false)),
         },
@@ -85,13 +85,13 @@ fn directory(path: &Path, is_new: bool) -> String {
     format!("directory       {}{note}\n", absolute.display())
 }
 
-fn execute(command: &StoreCommand, config: &Config, store: &mut Embedded) -> Result<String, Error> {
+fn execute(command: &Maintenance, config: &Config, store: &mut Embedded) -> Result<String, Error> {
     match command {
-        StoreCommand::Info => {
+        Maintenance::Info => {
             let contents = store.contents()?;
             Ok(info(&contents) + &first_ids(&store.first_ids()?))
         }
-        StoreCommand::Import {
+        Maintenance::Import {
             first_application_id,
             first_instance_id,
             first_operation_id,
@@ -105,7 +105,7 @@ fn execute(command: &StoreCommand, config: &Config, store: &mut Embedded) -> Res
             };
             store.raise_first_ids(&ids).map(|ids| first_ids(&ids))
         }
-        StoreCommand::Prune { down_for, dry_run } => {
+        Maintenance::Prune { down_for, dry_run } => {
             let age = i64::try_from(down_for.as_millis()).unwrap_or(i64::MAX);
             let now = Clock::start().wall().millis();
             let pruning = Pruning {

@@ -227,7 +227,7 @@ async fn large_concurrent_names_are_stored_in_parts_that_etcd_accepts() {
 }
 
 #[tokio::test]
-async fn a_store_of_another_namespace_is_refused() {
+async fn a_store_of_another_namespace_and_a_backup_by_the_collector_are_refused() {
     let etcd = Server::<Etcd>::start().await;
     let of = |namespace| {
         Collector::options()
@@ -237,6 +237,11 @@ async fn a_store_of_another_namespace_is_refused() {
             .env("SW_NAMESPACE", namespace)
     };
     let mut collector = of("production").start().await;
+    let admin = collector.http(collector.listeners().ui);
+    let backup = admin.post("/api/store/backup", "").await.unwrap();
+    assert_eq!(backup.status, 409);
+    let text = backup.text();
+    assert!(text.contains("etcdctl snapshot save FILE"), "{text}");
     assert_eq!(collector.terminate().await.code(), Some(0));
     let refused = of("staging").run().await;
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);

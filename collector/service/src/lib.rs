@@ -31,6 +31,7 @@ pub use members::{Departure, Witness};
 use stray::Strays;
 use write_back::Changes;
 
+pub mod backup;
 mod clocks;
 pub mod events;
 mod forget;

@@ -41,6 +41,7 @@ mod recover;
 mod registration;
 mod room;
 mod seen;
+mod snapshot;
 mod waiting;
 mod writer;
 

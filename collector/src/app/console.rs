@@ -10,18 +10,18 @@ use rustix::{
     process::{Resource, getrlimit},
 };
 
-use super::{nacos, never_fails};
+use super::{backup, nacos, never_fails};
 use crate::{
     config::{Config, StorageProvider},
     memory,
 };
 
-/// Starts to record the history, and gathers the sources of the console.
+/// Starts to record the history, and gathers the sources of the console. A backup ends when `serving` stops.
 pub(super) fn spawn(
     config: &Config,
     services: &Services,
     nacos: Option<&nacos::Running>,
-    loops: &TaskSet,
+    [loops, serving]: [&TaskSet; 2],
 ) -> io::Result<Sources> {
     let catalog = nacos.map(|it| it.catalog.clone());
     let (history, sampler) = Sampler::new(services.clone(), catalog.clone());
@@ -30,6 +30,10 @@ pub(super) fn spawn(
     let register = &config.register;
     let store = (config.storage.provider == StorageProvider::Embedded)
         .then(|| config.storage.embedded.path.clone());
+    // This runtime stops after the listeners, because it answers their last requests.
+    let background = background(loops, "console")?;
+    let backed_up = catalog.clone();
+    let backups = backup::prepare(config, services, backed_up, &background, serving.token());
     Ok(Sources {
         catalog,
         history,
@@ -40,8 +44,8 @@ pub(super) fn spawn(
             register_queue: register.queue_capacity,
             register_deadline: register.deadline,
         },
-        // This runtime stops after the listeners, because it answers their last requests.
-        background: background(loops, "console")?,
+        background,
+        backups,
     })
 }
 

@@ -2,11 +2,15 @@
 
 use std::{path::Path, sync::Arc};
 
-use rollcall_catalog::store::{self, Memory, Peers, Stores};
+use rollcall_catalog::{
+    Catalog,
+    store::{self, Memory, Peers, Store as _, Stores, Table},
+};
 use rollcall_cluster::{self as cluster, Cluster, Keeper, standalone::Standalone, zookeeper};
 use rollcall_etcd as etcd;
 use rollcall_keyed::{embedded::Embedded, etcd as rows, journal};
 use rollcall_runtime::Clock;
+use rollcall_service::backup;
 use rollcall_storage::{self as storage, Opened, embedded};
 use tokio::runtime::Handle;
 
@@ -86,6 +90,28 @@ fn open_local_catalog(directory: &Path) -> Result<Stores, store::Error> {
         journal: Arc::new(journal),
         peers: None,
     })
+}
+
+/// The file of the inventory in the data directory.
+pub(super) const INVENTORY_FILE: &str = embedded::STORE;
+
+/// The store of the catalog in this data directory, for a backup. While the Nacos faces are off (`None`), nothing else uses it.
+pub(super) fn companion(directory: &Path, catalog: Option<Catalog>) -> backup::Companion {
+    let directory = directory.to_owned();
+    let take = move || match &catalog {
+        Some(catalog) => catalog.snapshot(),
+        None if directory.join(CATALOG_FILE).exists() => {
+            let store = Embedded::<Table>::open(&directory, CATALOG)?;
+            let snapshot = store.snapshot()?;
+            Ok(snapshot.map(|it| it.keeping(store)))
+        }
+        None => Ok(None),
+    };
+    backup::Companion {
+        file: CATALOG_FILE,
+        mark: journal::incomplete(CATALOG),
+        take: Box::new(move || take().map_err(|error: store::Error| error.to_string())),
+    }
 }
 
 /// The cluster that this collector joins, and the task that keeps it a member.

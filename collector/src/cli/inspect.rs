@@ -80,6 +80,17 @@ pub(crate) struct Watch {
     pub(crate) target: Target,
 }
 
+/// The arguments of `store backup`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Backup {
+    /// The name of the backup, without a directory; otherwise the collector makes one from the time
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
 /// A state of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum State {

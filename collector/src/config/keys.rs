@@ -103,6 +103,8 @@ keys! {
     }
     storage.embedded {
         path SW_STORAGE_PATH Directory "Directory of the store; `--data-dir` wins" => storage.embedded.path;
+        backup_path SW_STORAGE_BACKUP_PATH File "Directory of the backups that `rollcall-collector store backup` makes; empty: `backups` in the directory of the store" => storage.embedded.backup_path;
+        backup_timeout SW_STORAGE_BACKUP_TIMEOUT Duration "Longest time of a backup; it then ends with an error, because the store grows while it is written" => storage.embedded.backup_timeout;
     }
     storage.etcd {
         endpoints SW_STORAGE_ETCD_ENDPOINTS OptionalEndpoints "As in `cluster.etcd`; this key and those below, if empty, have the value of `cluster.etcd`" => storage.etcd.endpoints;

@@ -91,6 +91,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
 const DURATIONS: &[(&str, Duration, Duration)] = &[
     ("cluster.etcd.lease_term", SHORTEST_LEASE, HOUR),
     ("cluster.zookeeper.session_timeout", SECOND, HOUR),
+    ("storage.embedded.backup_timeout", SECOND, DAY),
     ("register.default.deadline", Duration::from_millis(1), HOUR),
     (
         "tls.default.reload_interval",

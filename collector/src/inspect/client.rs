@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::{self, Body};
 use axum::http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, AUTHORIZATION, DATE},
 };
 use hyper_util::client::legacy;
@@ -24,6 +24,8 @@ use super::{Error, connection::Connector, server::Server};
 const MAX_ANSWER: usize = 64 << 20;
 /// The time for a whole answer, and for the head of a feed.
 const ANSWER: Duration = Duration::from_secs(30);
+/// The time for the answer to a change that takes as long as the collector's own limits allow.
+const CHANGED: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most entries that a page may have.
 const PAGE: &str = "1000";
 /// The most pages of a list: far more than a collector can have.
@@ -71,9 +73,9 @@ impl Client {
     /// As [`Client::now`], but requests the time from the collector if there was no answer yet.
     pub(super) async fn time(&self) -> Result<Timestamp, Error> {
         if self.answered.get().is_none() {
-            timeout(ANSWER, self.send("/livez", &[]))
+            timeout(ANSWER, self.send(Method::GET, "/livez", &[]))
                 .await
-                .map_err(|_elapsed| self.late())??;
+                .map_err(|_elapsed| self.late(ANSWER))??;
         }
         Ok(self.now())
     }
@@ -89,18 +91,7 @@ impl Client {
     }
 
     async fn get_from(&self, path: &str, is_optional: bool) -> Result<Option<Value>, Error> {
-        let exchange = async {
-            let response = self.send(path, &[]).await?;
-            let status = response.status();
-            let bytes = body::to_bytes(response.into_body(), MAX_ANSWER).await;
-            let bytes = bytes.map_err(|error| self.failed(&error))?;
-            Ok::<_, Error>((status, bytes))
-        };
-        let (status, bytes) = timeout(ANSWER, exchange)
-            .await
-            .map_err(|_elapsed| self.late())??;
-        let value = serde_json::from_slice(&bytes);
-        match (status, value) {
+        match self.exchange(Method::GET, path, ANSWER).await? {
             (StatusCode::OK, Ok(value)) => Ok(Some(value)),
             (StatusCode::NOT_FOUND, Ok(Value::Object(answer)))
                 if answer
@@ -111,8 +102,34 @@ impl Client {
             }
             (StatusCode::NOT_FOUND, Ok(Value::Object(_))) if is_optional => Ok(None),
             (StatusCode::OK, Err(error)) => Err(self.failed(&error)),
-            (_, value) => Err(self.refused(status, &value.unwrap_or_default())),
+            (status, value) => Err(self.refused(status, &value.unwrap_or_default())),
         }
+    }
+
+    /// POST without a body, which may take long.
+    pub(super) async fn post(&self, path: &str) -> Result<Value, Error> {
+        match self.exchange(Method::POST, path, CHANGED).await? {
+            (StatusCode::OK, Ok(value)) => Ok(value),
+            (StatusCode::OK, Err(error)) => Err(self.failed(&error)),
+            (status, value) => Err(self.refused(status, &value.unwrap_or_default())),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        limit: Duration,
+    ) -> Result<(StatusCode, serde_json::Result<Value>), Error> {
+        let exchange = async {
+            let response = self.send(method, path, &[]).await?;
+            let status = response.status();
+            let bytes = body::to_bytes(response.into_body(), MAX_ANSWER).await;
+            let bytes = bytes.map_err(|error| self.failed(&error))?;
+            Ok((status, serde_json::from_slice(&bytes)))
+        };
+        let exchanged = timeout(limit, exchange).await;
+        exchanged.map_err(|_elapsed| self.late(limit))?
     }
 
     /// Reads a list page by page and passes each item to `take`. `query` has further parameters, each with `&` in front.
@@ -156,9 +173,9 @@ impl Client {
     ) -> Result<Body, Error> {
         let mut headers = vec![(ACCEPT.as_str(), "text/event-stream")];
         headers.extend(last_event_id.map(|id| ("last-event-id", id)));
-        let response = timeout(ANSWER, self.send(path, &headers))
+        let response = timeout(ANSWER, self.send(Method::GET, path, &headers))
             .await
-            .map_err(|_elapsed| self.late())??;
+            .map_err(|_elapsed| self.late(ANSWER))??;
         let status = response.status();
         if status == StatusCode::OK {
             return Ok(response.into_body());
@@ -169,8 +186,14 @@ impl Client {
         Err(self.refused(status, &value.unwrap_or_default()))
     }
 
-    async fn send(&self, path: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Error> {
-        let mut request = Request::get(format!("{}{path}", self.server.url));
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response<Body>, Error> {
+        let uri = format!("{}{path}", self.server.url);
+        let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -189,8 +212,8 @@ impl Client {
         Ok(response.map(Body::new))
     }
 
-    fn late(&self) -> Error {
-        self.failed(&format_args!("no answer within {ANSWER:?}"))
+    fn late(&self, limit: Duration) -> Error {
+        self.failed(&format_args!("no answer within {limit:?}"))
     }
 
     fn failed(&self, why: &dyn std::fmt::Display) -> Error {

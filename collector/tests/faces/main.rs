@@ -90,6 +90,7 @@ fn sources() -> Sources {
             register_deadline: Duration::from_secs(1),
         },
         background: Handle::current(),
+        backups: None,
     }
 }
 

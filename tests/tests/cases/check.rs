@@ -63,6 +63,7 @@ async fn a_check_tries_directories_and_reads_the_nacos_users() {
     ] {
         let keys = [
             ("SW_STORAGE_PATH", "storage.embedded.path"),
+            ("SW_STORAGE_BACKUP_PATH", "storage.embedded.backup_path"),
             ("SW_TIMELINE_JOURNAL_PATH", "timeline.default.journal_path"),
         ];
         for (variable, key) in keys {

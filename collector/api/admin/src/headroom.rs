@@ -10,6 +10,19 @@ use serde::Serialize;
 
 use super::{Face, parameters::Parameters};
 
+/// Limits of the configuration that only the console shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Headroom {
+    /// The most ids that each dictionary assigns (`register.default.max_assigned_ids`).
+    pub assigned_ids: usize,
+    /// The most unknown ids that each dictionary adopts (`register.default.max_adopted_ids`).
+    pub adopted_ids: usize,
+    /// The most registrations that wait for the writer (`register.default.queue_capacity`).
+    pub register_queue: usize,
+    /// The longest wait of a registration (`register.default.deadline`).
+    pub register_deadline: Duration,
+}
+
 /// A figure: a number of things or bytes, or a time in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(untagged)]

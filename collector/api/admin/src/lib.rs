@@ -8,7 +8,7 @@
 
 #![warn(missing_docs)]
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc};
 
 use axum::{
     Router,
@@ -37,6 +37,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 mod background;
+mod backup;
 mod changes;
 mod console;
 mod date;
@@ -57,10 +58,11 @@ mod timeline;
 mod view;
 
 use changes::Changes;
-pub use headroom::{Figure, Gauge, Gauges};
+pub use headroom::{Figure, Gauge, Gauges, Headroom};
 pub use history::{History, Sampler};
 use page::Page;
 pub use page::Pages;
+pub use rollcall_service::backup::Backups;
 pub use starting::router as starting;
 
 /// The limits of this face.
@@ -114,19 +116,8 @@ pub struct Sources {
     pub limits: Headroom,
     /// The runtime of pages, lists, the event feed and scrapes. Its threads have a lower priority than those that serve agents.
     pub background: Handle,
-}
-
-/// Limits of the configuration that only the console shows.
-#[derive(Clone, Copy, Debug)]
-pub struct Headroom {
-    /// The most ids that each dictionary assigns (`register.default.max_assigned_ids`).
-    pub assigned_ids: usize,
-    /// The most unknown ids that each dictionary adopts (`register.default.max_adopted_ids`).
-    pub adopted_ids: usize,
-    /// The most registrations that wait for the writer (`register.default.queue_capacity`).
-    pub register_queue: usize,
-    /// The longest wait of a registration (`register.default.deadline`).
-    pub register_deadline: Duration,
+    /// `None` if the store is not on the local disk.
+    pub backups: Option<Backups>,
 }
 
 /// The connection limits that the probes show.
@@ -180,6 +171,7 @@ pub fn router(
     };
     let guarded = routes_of_agents()
         .merge(routes_of_services())
+        .route("/api/store/backup", post(backup::write))
         .route_layer(from_fn(change))
         .route("/metrics", get(probes::metrics))
         .route("/api/overview", get(overview::overview))

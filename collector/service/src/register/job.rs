@@ -8,13 +8,16 @@ use std::sync::{
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TrySendError};
 use rollcall_domain::{InstanceId, inventory::Proposal, liveness::Signal};
 use rollcall_link as link;
-use rollcall_storage::LastSeen;
+use rollcall_storage::{LastSeen, Storage};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
 };
 
-use super::{Error, reads};
+use super::{
+    Error, reads,
+    snapshot::{Asked, Wanted},
+};
 use crate::Core;
 
 /// A request to the writer.
@@ -70,6 +73,7 @@ pub(super) struct Inbox {
 struct Flags {
     news: AtomicBool,
     stop: AtomicBool,
+    snapshot: Wanted,
 }
 
 /// A queue for `capacity` messages.
@@ -114,6 +118,11 @@ impl Inbox {
     /// As [`Inbox::has_unread_writes`], and clears the flag, because the caller is about to read the store.
     pub(super) fn take_unread_writes(&self) -> bool {
         self.flags.news.swap(false, Ordering::AcqRel)
+    }
+
+    /// Takes the snapshot that a caller has asked for.
+    pub(super) fn take_snapshot(&self, storage: &dyn Storage) {
+        self.flags.snapshot.serve(storage);
     }
 
     /// Whether the writer was told to stop and the queue is empty.
@@ -224,6 +233,13 @@ impl Queue {
         timeout_at(due, ticket.served())
             .await
             .unwrap_or(Err(Error::DeadlineExceeded))
+    }
+
+    /// Requests a snapshot of the store.
+    pub(super) fn ask_for_snapshot(&self) -> Asked {
+        let asked = self.flags.snapshot.ask();
+        self.wake();
+        asked
     }
 
     /// Ends the writer after it has processed the queue.

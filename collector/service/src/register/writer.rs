@@ -83,6 +83,7 @@ impl Writer {
         // A store may hold more than the memory limit of this collector.
         self.room.observe(&self.core, &self.readiness, 0);
         while !self.inbox.is_done() {
+            self.inbox.take_snapshot(&*self.storage);
             match self.next() {
                 Ok(message) => {
                     waiting.take(message);
