@@ -156,6 +156,9 @@ impl Shared {
             let result = change(&mut registry, now, &mut effects);
             for instance in effects.ended.drain(..) {
                 self.leases.end(instance);
+                if let Some(members) = &self.members {
+                    members.ended(instance);
+                }
             }
             for instance in effects.granted.drain(..) {
                 if let Some(beats) = registry.leased(instance) {

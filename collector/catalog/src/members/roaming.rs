@@ -1,6 +1,8 @@
 //! The instances of this collector whose beats also arrive at other members.
 //!
 //! While this collector does not follow the exchange, it cannot know whether their beats stopped, so their leases are not judged.
+//!
+//! There is at most one entry for each instance with a lease, so the limits of instances bound the entries.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -56,6 +58,11 @@ impl Roaming {
         state.seen.insert(instance, now);
     }
 
+    /// Forgets an instance that has ended or needs no beats any more.
+    pub(super) fn end(&self, instance: InstanceRef) {
+        self.0.lock().seen.remove(&instance);
+    }
+
     /// Whether this collector has followed the exchange for long enough that nothing from before is on its way.
     pub(super) fn is_settled(&self, now: Moment) -> bool {
         self.0.lock().is_settled(now)
@@ -70,5 +77,49 @@ impl Roaming {
         let interrupted = state.interrupted.unwrap_or(now);
         let seen = state.seen.get(&instance);
         seen.is_some_and(|seen| seen.after(TERM) > interrupted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_domain::catalog::{
+        Effects, Endpoint, Kind, Limits, Registration, Registry, ServiceKey,
+    };
+
+    use super::*;
+
+    /// A regression test: those that ended were kept until the number of entries had doubled.
+    #[test]
+    fn instances_that_ended_or_stay_away_are_not_kept() {
+        let roaming = Roaming::default();
+        let now = Moment::from_millis(0);
+        let mut registry = Registry::new(Limits::default(), TERM);
+        let mut effects = Effects::default();
+        let service = ServiceKey::new("", "", "a").unwrap();
+        let instances: Vec<_> = (1..=4_000)
+            .map(|port| {
+                let endpoint = Endpoint::new("10.0.0.1", port, "").unwrap();
+                let by = endpoint.publisher();
+                let registration = Registration::new(endpoint, Kind::Ephemeral);
+                let registered = registry.register(&by, &service, registration, now, &mut effects);
+                registered.unwrap().instance
+            })
+            .collect();
+        for instance in &instances {
+            roaming.add(*instance, now);
+            roaming.end(*instance);
+        }
+        assert_eq!(roaming.0.lock().seen.len(), 0);
+        let (early, late) = instances.split_at(2_000);
+        for instance in early {
+            roaming.add(*instance, now);
+        }
+        let later = now.after(TERM);
+        for instance in late {
+            roaming.add(*instance, later);
+        }
+        assert!(roaming.0.lock().seen.len() <= 2_048);
+        assert!(!roaming.defers(early[0], later));
+        assert!(roaming.defers(late[0], later));
     }
 }

@@ -128,6 +128,11 @@ impl Members {
         self.relays.add((service, endpoint), term, is_urgent, now);
     }
 
+    /// Forgets the beats of an instance that arrived at other members.
+    pub(crate) fn ended(&self, instance: InstanceRef) {
+        self.roaming.end(instance);
+    }
+
     /// Whether the verdict on a lease has to wait, because beats of the instance may have arrived at another member and this one
     /// cannot know.
     pub(crate) fn defers(&self, instance: InstanceRef, now: Moment) -> bool {
