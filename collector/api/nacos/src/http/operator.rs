@@ -102,7 +102,7 @@ fn metrics_v1(status: &str, counts: &Counts) -> Value {
         "instanceCount": instances,
         "raftNotifyTaskCount": 0,
         "responsibleServiceCount": counts.registry.services,
-        "responsibleInstanceCount": instances,
+        "responsibleInstanceCount": instances.saturating_sub(counts.registry.of_members),
     })
 }
 
@@ -116,7 +116,7 @@ fn metrics_v2(status: &str, counts: &Counts) -> Value {
         "serviceCount": registry.services,
         "instanceCount": instances,
         "subscribeCount": counts.subscriptions,
-        "responsibleInstanceCount": instances,
+        "responsibleInstanceCount": instances.saturating_sub(registry.of_members),
         "clientCount": clients,
         "connectionBasedClientCount": counts.connections,
         "ephemeralIpPortClientCount": addresses.min(registry.ephemeral),
@@ -172,6 +172,23 @@ impl Face {
             "READ_ONLY" if is_read => Ok(()),
             "WRITE_ONLY" if !is_read => Ok(()),
             status => Err(Fault::Status(status.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_of_other_members_are_counted_and_not_called_its_own() {
+        let mut counts = Counts::default();
+        counts.registry.ephemeral = 5;
+        counts.registry.persistent = 2;
+        counts.registry.of_members = 3;
+        for shown in [metrics_v1("UP", &counts), metrics_v2("UP", &counts)] {
+            assert_eq!(shown["instanceCount"], 7);
+            assert_eq!(shown["responsibleInstanceCount"], 4);
         }
     }
 }
