@@ -103,6 +103,8 @@ pub(super) struct Own {
 pub(super) enum OwnState {
     /// The registry has the instance, with a publisher of this collector.
     Held,
+    /// Like [`OwnState::Held`]: an earlier run has published the instance, whose connection kept it alive without beats.
+    Restored,
     /// This connection still has the instance, but a later claim is shown.
     Kept(ConnectionId, Box<Registration>),
     /// It was deregistered here: how long beats do not bring it back, and when the claim may be forgotten.
@@ -171,7 +173,7 @@ impl Claims {
         if let Some(mine) = &own {
             self.last = self.last.max(mine.at);
             match &mine.state {
-                OwnState::Held => {}
+                OwnState::Held | OwnState::Restored => {}
                 OwnState::Kept(connection, _) => {
                     let kept = self.kept.entry(*connection).or_default();
                     kept.insert(place.clone());
@@ -222,7 +224,7 @@ impl Claims {
                 self.removals.remove(&(*until, place.clone()));
                 self.unknown.remove(place);
             }
-            (OwnState::Held, _) => {}
+            (OwnState::Held | OwnState::Restored, _) => {}
         }
     }
 

@@ -183,3 +183,28 @@ async fn members_that_start_at_the_same_time_wait_for_their_clients() {
         assert_eq!(cluster.list(name).len(), 1, "{name}");
     }
 }
+
+/// The entry of a client with a connection is written once more when the client is back, and not before.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_restarts_publishes_an_instance_only_when_its_client_returns() {
+    let mut cluster = Cluster::start(&["a:1", "b:1"]).await;
+    let connection = cluster.connect("a:1");
+    cluster.register_by("a:1", &connection, registration("10.0.0.1"));
+    cluster.register("a:1", "10.0.0.2");
+    settled().await;
+    cluster.kill("a:1");
+    sleep(Duration::from_secs(3)).await;
+    let board = cluster.board.of("a:1");
+    let before = board.writes();
+    cluster.join("a:1", Config::default()).await;
+    settled().await;
+    assert_eq!(cluster.list("a:1").len(), 2);
+    assert_eq!(board.writes(), before, "nothing has changed");
+    let again = cluster.connect("a:1");
+    cluster.register_by("a:1", &again, registration("10.0.0.1"));
+    settled().await;
+    assert_eq!(board.writes(), before + 1);
+    cluster.beat("a:1", "10.0.0.2");
+    sleep(Duration::from_secs(40)).await;
+    assert_eq!(cluster.list("b:1"), ["10.0.0.1 collector a:1"]);
+}

@@ -3,6 +3,7 @@
 //! The record of an instance is the one that is shown. Every function here first changes the claims on an instance, and then makes
 //! the record follow them.
 
+mod own;
 mod show;
 
 use std::{sync::Arc, time::Duration};
@@ -11,9 +12,9 @@ use super::{
     super::{
         Claim, ClaimState, Effects, Endpoint, EventKind, InstanceRef, Kind, Place, Publisher,
         ServiceKey,
-        claims::{Entry, Own, OwnState, Winner},
+        claims::{Entry, OwnState, Winner},
     },
-    Missing, Owner, Record, Refused, Registry,
+    Missing, Owner, Refused, Registry,
 };
 use crate::{Moment, Timestamp};
 
@@ -32,66 +33,6 @@ impl Registry {
     #[must_use]
     pub fn claims(&self) -> usize {
         self.claims.len()
-    }
-
-    /// What this collector publishes about an instance; `None`: nothing.
-    #[must_use]
-    pub fn own_claim(&self, place: &Place) -> Option<Claim> {
-        let own = self.claims.at(place)?.own.as_ref()?;
-        let registered = |registration, needs_beats| ClaimState::Registered {
-            registration,
-            needs_beats,
-        };
-        let state = match &own.state {
-            OwnState::Held => {
-                let (_, service) = self.service(&place.0)?;
-                let index = self.find(service, &place.1, Kind::Ephemeral)?;
-                let needs_beats = self.records.at(index)?.is_leased();
-                registered(self.instance_at(index)?.registered, needs_beats)
-            }
-            OwnState::Kept(_, registration) => registered((**registration).clone(), false),
-            OwnState::Deregistered(term, _) => ClaimState::Deregistered { term: *term },
-        };
-        Some(Claim {
-            at: own.at,
-            replaces: own.replaces.clone(),
-            state,
-        })
-    }
-
-    /// Restores a claim of an earlier run of this collector, as [`Publisher::Restored`].
-    ///
-    /// # Errors
-    /// There is no room, or the claim is not valid.
-    pub fn restore_claim(
-        &mut self,
-        place: &Place,
-        claim: Claim,
-        now: Moment,
-        effects: &mut Effects,
-    ) -> Result<(), Refused> {
-        let ClaimState::Registered { registration, .. } = claim.state else {
-            return Ok(());
-        };
-        if self
-            .claims
-            .at(place)
-            .is_some_and(|entry| entry.own.is_some())
-        {
-            return Ok(());
-        }
-        let published = effects.claims.len();
-        self.register(&Publisher::Restored, &place.0, registration, now, effects)?;
-        // The claim is published already.
-        effects.claims.truncate(published);
-        let own = Own {
-            at: claim.at,
-            replaces: claim.replaces,
-            state: OwnState::Held,
-        };
-        self.claims.set_own(place, Some(own));
-        self.yield_claim(place, effects);
-        self.show(place, EventKind::MemberRemoved, now, effects)
     }
 
     /// Applies what another member publishes about an instance: `None` if it no longer claims the instance.
@@ -145,16 +86,6 @@ impl Registry {
         part.into_iter().next_back().map(|(place, ..)| place)
     }
 
-    /// The places that this collector claims, among a bounded number of claims after one, and the last of these claims; `None` at
-    /// the end.
-    #[must_use]
-    pub fn own_claims(&self, after: Option<&Place>) -> (Vec<Place>, Option<Place>) {
-        let part = self.claims.part(after, PART);
-        let last = part.last().map(|(place, ..)| place.clone());
-        let own = part.into_iter().filter(|(_, _, is_own)| *is_own);
-        (own.map(|(place, ..)| place).collect(), last)
-    }
-
     /// The other members that claim instances.
     pub fn claimants(&self) -> impl Iterator<Item = &Arc<str>> {
         self.claims.members()
@@ -181,38 +112,6 @@ impl Registry {
         shown.fold((0, 0), |(members, instances), shown| {
             (members + 1, instances + shown)
         })
-    }
-
-    /// Claims an instance for this collector after a registration. `is_same`: its publisher is the same as before.
-    pub(super) fn claim_at(
-        &mut self,
-        index: u32,
-        is_same: bool,
-        now: Moment,
-        effects: &mut Effects,
-    ) {
-        let Some(place) = self.claimed_place(index) else {
-            return;
-        };
-        let entry = self.claims.at(&place);
-        let own = entry.and_then(|entry| entry.own.as_ref());
-        let is_held = own.is_some_and(|own| matches!(own.state, OwnState::Held));
-        let has_others = entry.is_some_and(Entry::has_others);
-        self.claims.make(&place, OwnState::Held, now);
-        // Repeating a registration without a connection changes nothing but the stamp. It is published if another member turns out
-        // to have the instance.
-        let is_leased = self.records.at(index).is_some_and(Record::is_leased);
-        if !(is_same && is_held && is_leased) || has_others {
-            effects.claims.push(place);
-        }
-    }
-
-    /// Publishes changed values of an instance that this collector has.
-    pub(super) fn publish_at(&self, index: u32, effects: &mut Effects) {
-        let record = self.records.at(index);
-        if record.is_some_and(|record| record.owner != Owner::Member) {
-            effects.claims.extend(self.claimed_place(index));
-        }
     }
 
     /// The place of an instance that may be claimed.

@@ -89,7 +89,7 @@ impl Registry {
         let knew = replaced.any(|(member, at)| member == name && *at >= own.at);
         let kept = match &own.state {
             _ if knew => None,
-            OwnState::Held => self.held_by_connection(place),
+            OwnState::Held | OwnState::Restored => self.held_by_connection(place),
             OwnState::Kept(connection, registration) => {
                 Some(OwnState::Kept(*connection, registration.clone()))
             }
@@ -130,7 +130,7 @@ impl Registry {
         let mut what = what;
         let shown = match winner {
             None => Shown::Nothing,
-            Some(Winner::Own(OwnState::Held)) => Shown::Same,
+            Some(Winner::Own(OwnState::Held | OwnState::Restored)) => Shown::Same,
             Some(Winner::Own(OwnState::Kept(connection, registration))) => {
                 Shown::OfConnection(*connection, (**registration).clone())
             }
