@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ConnectionId, Endpoint, Registration, ServiceKey};
+use super::{ConnectionId, Endpoint, Registration, ServiceKey, registry::registration_cost};
 use crate::{Moment, Timestamp};
 
 /// The place of an instance: its service and its endpoint.
@@ -74,6 +74,8 @@ pub(super) struct Claims {
     by_place: BTreeMap<Place, Entry>,
     /// The number of claims of each other member.
     members: BTreeMap<Arc<str>, usize>,
+    /// The bytes of the registrations that are [`OwnState::Kept`].
+    kept_bytes: usize,
     /// The places of the claims that are [`OwnState::Kept`].
     kept: BTreeMap<ConnectionId, BTreeSet<Place>>,
     /// The places of own deregistrations, by the time at which they may be forgotten.
@@ -174,7 +176,8 @@ impl Claims {
             self.last = self.last.max(mine.at);
             match &mine.state {
                 OwnState::Held | OwnState::Restored => {}
-                OwnState::Kept(connection, _) => {
+                OwnState::Kept(connection, registration) => {
+                    self.kept_bytes += registration_cost(registration);
                     let kept = self.kept.entry(*connection).or_default();
                     kept.insert(place.clone());
                 }
@@ -204,6 +207,9 @@ impl Claims {
 
     /// Removes what the indexes have of an earlier state, unless the present claim has it too.
     fn forget_state(&mut self, place: &Place, before: &OwnState) {
+        if let OwnState::Kept(_, registration) = before {
+            self.kept_bytes -= registration_cost(registration);
+        }
         let now = self
             .by_place
             .get(place)

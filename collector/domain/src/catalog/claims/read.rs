@@ -39,7 +39,8 @@ impl Claims {
 
     /// The bytes that all claims take.
     pub(in crate::catalog) fn bytes(&self) -> usize {
-        self.by_place.len() * PLACE_BYTES + self.members.values().sum::<usize>() * CLAIM_BYTES
+        let others = self.members.values().sum::<usize>();
+        self.by_place.len() * PLACE_BYTES + others * CLAIM_BYTES + self.kept_bytes
     }
 
     /// The other members that have claims.

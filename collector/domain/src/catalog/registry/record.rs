@@ -235,7 +235,7 @@ pub(super) fn member_of(publisher: &Publisher) -> Option<Arc<str>> {
 }
 
 /// The cost of an instance with this registration.
-pub(super) fn registration_cost(registration: &Registration) -> usize {
+pub(in crate::catalog) fn registration_cost(registration: &Registration) -> usize {
     let (id, app) = (&registration.instance_id, &registration.app);
     let (endpoint, metadata) = (&registration.endpoint, &registration.metadata);
     instance_cost(endpoint, metadata, id.as_deref(), app.as_deref())

@@ -160,9 +160,13 @@ impl Registry {
             }
             Shown::OfConnection(connection, registration) => {
                 let publisher = Publisher::Connection(connection);
-                self.show_as(&publisher, place, registration, now, effects)?;
-                self.hold_again(place);
-                Ok(())
+                // First, so that the registration is not charged twice.
+                self.set_state(place, OwnState::Held);
+                let shown = self.show_as(&publisher, place, registration.clone(), now, effects);
+                if shown.is_err() {
+                    self.set_state(place, OwnState::Kept(connection, Box::new(registration)));
+                }
+                shown
             }
             Shown::OfMember(member, registration) => {
                 self.tombstones.clear(&place.0, &place.1);
@@ -172,15 +176,15 @@ impl Registry {
         }
     }
 
-    /// The connection's claim is shown again, so the registry has its values from now on.
-    fn hold_again(&mut self, place: &Place) {
+    /// Changes the state of this collector's claim.
+    fn set_state(&mut self, place: &Place, state: OwnState) {
         let own = self.claims.at(place).and_then(|entry| entry.own.as_ref());
-        let held = own.map(|own| Own {
+        let changed = own.map(|own| Own {
             at: own.at,
             replaces: own.replaces.clone(),
-            state: OwnState::Held,
+            state,
         });
-        self.claims.set_own(place, held);
+        self.claims.set_own(place, changed);
     }
 
     fn show_as(

@@ -280,3 +280,24 @@ fn claims_are_charged_and_bounded_even_if_they_are_not_shown() {
     apply(&mut member, "m2", &ip(0), None).unwrap();
     assert_eq!(bytes(&member), 0);
 }
+
+#[test]
+fn the_registration_that_a_connection_keeps_behind_a_later_claim_is_charged() {
+    let mut member = Member::new(0, 0);
+    let mut registered = registration("10.0.0.1");
+    registered.metadata = metadata(&[("k", &"v".repeat(500))]);
+    let publisher = connection_publisher(1);
+    member.fixture.register(&publisher, "s", registered);
+    let bytes = |member: &Member| member.fixture.registry.counts().bytes;
+    let alone = bytes(&member);
+    // Much later, so that this member's claim is hidden, and its connection is still open.
+    let later = claim(u64::MAX / 2, "10.0.0.1");
+    apply(&mut member, "m1", "10.0.0.1", Some(later)).unwrap();
+    assert!(member.own(&place(1)).is_none());
+    let mut other = Member::new(2, 0);
+    apply(&mut other, "m1", "10.0.0.1", Some(claim(1, "10.0.0.1"))).unwrap();
+    assert!(bytes(&member) > bytes(&other) + 500);
+    apply(&mut member, "m1", "10.0.0.1", None).unwrap();
+    assert_eq!(member.own(&place(1)).unwrap().publisher, publisher);
+    assert_eq!(bytes(&member), alone);
+}
