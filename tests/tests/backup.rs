@@ -122,15 +122,12 @@ fn names(disk: &Disk) -> Vec<String> {
     names.collect()
 }
 
-#[tokio::test]
-async fn a_backup_has_every_id_that_was_acknowledged_before_its_call() {
-    let disk = Disk::new();
-    let (mut collector, faces) = nacos::collector(disk.options()).await;
-    let persistent = format!("{INSTANCE}?serviceName=s&ip=10.0.0.1&port=80&ephemeral=false");
-    let http = Http::new(faces.http);
-    let reply = http.call("POST", &persistent, None, &BTreeMap::new()).await;
-    assert_eq!(reply.unwrap().text(), "ok");
-    let (acknowledged, ends) = (RefCell::new(BTreeMap::new()), Cell::new(false));
+/// The ids of an application and its instance, by the name of both.
+type Ids = BTreeMap<String, (i32, i32)>;
+
+/// Writes a backup while callers register. Returns the ids that they had before it began.
+async fn back_up_under_load(collector: &Collector, name: &str) -> (Ids, Run) {
+    let (acknowledged, ends) = (RefCell::new(Ids::new()), Cell::new(false));
     let client = collector.grpc().await;
     let register = async |caller: usize| {
         let mut number = 0;
@@ -145,40 +142,27 @@ async fn a_backup_has_every_id_that_was_acknowledged_before_its_call() {
         }
     };
     let mut callers: FuturesUnordered<_> = (0..CALLERS).map(register).collect();
-    let reaches = async |count| {
+    let copying = async {
         let has = async || match acknowledged.borrow().len() {
-            length if length >= count => Ok(()),
+            length if length >= 5 * CALLERS => Ok(()),
             length => Err(length),
         };
         eventually(PATIENCE, has).await;
-    };
-    let copying = async {
-        reaches(5 * CALLERS).await;
         let before = acknowledged.borrow().clone();
-        let run = back_up(&collector, &["nightly"]).await;
+        let run = back_up(collector, &[name]).await;
         let after = acknowledged.borrow().len();
         assert!(after > before.len(), "the callers waited for the backup");
         ends.set(true);
         (before, run)
     };
     let registering = async { while callers.next().await.is_some() {} };
-    let ((before, run), ()) = tokio::join!(copying, registering);
-    assert_eq!(run.code, Some(0), "{run:#?}");
-    let path = format!("directory       {}\n", disk.backup("nightly").display());
-    assert!(run.stdout.starts_with(&path), "{run:#?}");
-    assert_eq!(collector.terminate().await.code(), Some(0));
+    tokio::join!(copying, registering).0
+}
 
-    let restored = disk.0.path().join("restored");
-    let copied = Command::new("cp")
-        .arg("-a")
-        .args([disk.backup("nightly"), restored.clone()])
-        .status();
-    assert!(copied.unwrap().success());
-    let info = Collector::options().data_dir(&restored);
-    let info = info.argument("store").argument("info").run().await;
-    assert_eq!(info.code, Some(0), "{info:#?}");
+/// Checks that a collector on this copy of a data directory knows these ids and lists the persistent instance.
+async fn assert_restored(copy: &Path, ids: &Ids) {
     let options = Collector::options()
-        .data_dir(&restored)
+        .data_dir(copy)
         .env("SW_REGISTER_LISTEN_AFTER_LOSS", "always");
     let (mut collector, faces) = nacos::collector(options.env("SW_NACOS_WARM_UP", "1s")).await;
     for line in [
@@ -188,7 +172,7 @@ async fn a_backup_has_every_id_that_was_acknowledged_before_its_call() {
         collector.expect_log(line);
     }
     let client = collector.grpc().await;
-    for (code, (application, instance)) in &before {
+    for (code, (application, instance)) in ids {
         assert_eq!(client.application(code).await.unwrap(), *application);
         let known = collector.query().instance(*instance).await.unwrap();
         let found = (known.application_id, known.uuid.as_deref());
@@ -206,6 +190,32 @@ async fn a_backup_has_every_id_that_was_acknowledged_before_its_call() {
         }
     };
     eventually(PATIENCE, listed).await;
+}
+
+#[tokio::test]
+async fn a_backup_has_every_id_that_was_acknowledged_before_its_call() {
+    let disk = Disk::new();
+    let (mut collector, faces) = nacos::collector(disk.options()).await;
+    let persistent = format!("{INSTANCE}?serviceName=s&ip=10.0.0.1&port=80&ephemeral=false");
+    let http = Http::new(faces.http);
+    let reply = http.call("POST", &persistent, None, &BTreeMap::new()).await;
+    assert_eq!(reply.unwrap().text(), "ok");
+    let (before, run) = back_up_under_load(&collector, "nightly").await;
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    let path = format!("directory       {}\n", disk.backup("nightly").display());
+    assert!(run.stdout.starts_with(&path), "{run:#?}");
+    assert_eq!(collector.terminate().await.code(), Some(0));
+
+    let restored = disk.0.path().join("restored");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .args([disk.backup("nightly"), restored.clone()])
+        .status();
+    assert!(copied.unwrap().success());
+    let info = Collector::options().data_dir(&restored);
+    let info = info.argument("store").argument("info").run().await;
+    assert_eq!(info.code, Some(0), "{info:#?}");
+    assert_restored(&restored, &before).await;
 }
 
 #[tokio::test]
