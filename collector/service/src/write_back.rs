@@ -1,5 +1,5 @@
 //! Writes the last-seen times of instances to the store at intervals, so that a restart keeps their states and the collectors
-//! that share the store receive them. Changes of state that must survive a crash ([`Changes`]) are written within a second.
+//! that share the store receive them. Changes of state that must survive a crash (`changes`) are written within a second.
 
 use std::time::Duration;
 
