@@ -21,6 +21,7 @@ mod beats;
 mod checker;
 mod claims;
 mod connection_end;
+mod cost;
 mod effects;
 mod instance;
 mod intern;

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ConnectionId, Endpoint, Registration, ServiceKey, registry::registration_cost};
+use super::{ConnectionId, Endpoint, Registration, ServiceKey, cost};
 use crate::{Moment, Timestamp};
 
 /// The place of an instance: its service and its endpoint.
@@ -177,7 +177,7 @@ impl Claims {
             match &mine.state {
                 OwnState::Held | OwnState::Restored => {}
                 OwnState::Kept(connection, registration) => {
-                    self.kept_bytes += registration_cost(registration);
+                    self.kept_bytes += cost::registration(registration);
                     let kept = self.kept.entry(*connection).or_default();
                     kept.insert(place.clone());
                 }
@@ -208,7 +208,7 @@ impl Claims {
     /// Removes what the indexes have of an earlier state, unless the present claim has it too.
     fn forget_state(&mut self, place: &Place, before: &OwnState) {
         if let OwnState::Kept(_, registration) = before {
-            self.kept_bytes -= registration_cost(registration);
+            self.kept_bytes -= cost::registration(registration);
         }
         let now = self
             .by_place

@@ -27,7 +27,6 @@ use crate::Moment;
 
 use published::InstanceSet;
 pub use read::BeatTarget;
-pub(super) use record::registration_cost;
 use record::{Extra, Owner, Record, Service};
 pub use services::NotRemoved;
 use shares::Shares;

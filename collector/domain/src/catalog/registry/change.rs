@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use super::{
     super::{
         ConnectionEnd, ConnectionId, Effects, Endpoint, EventKind, HealthBy, InstanceRef, Kind,
-        Patch, Publisher, Registration, ServiceKey,
+        Patch, Publisher, Registration, ServiceKey, cost,
     },
     Missing, Owner, Refused, Registered, Registrant, Registry,
-    record::registration_cost,
 };
 use crate::Moment;
 
@@ -118,7 +117,7 @@ impl Registry {
             return Ok(());
         };
         self.check(&record.publisher(), patched)?;
-        let added = registration_cost(patched).saturating_sub(record.cost());
+        let added = cost::registration(patched).saturating_sub(record.cost());
         self.room_in_bytes(added)?;
         Ok(self.share_of_payer(record.payer, added)?)
     }

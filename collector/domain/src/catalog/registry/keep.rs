@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    super::{Effects, Endpoint, EventKind, Full, Publisher, Registration, Resource, ServiceKey},
+    super::{
+        Effects, Endpoint, EventKind, Full, Publisher, Registration, Resource, ServiceKey, cost,
+    },
     Held, Owner, Refused, Registrant, Registry,
     published::{InstanceSet, Item},
-    record::{Record, Service, registration_cost},
+    record::{Record, Service},
 };
 use crate::Moment;
 
@@ -38,7 +40,7 @@ impl Registry {
     ) -> Result<(), Full> {
         let others = replaced.iter().filter(|index| Some(**index) != known);
         let (replaced, freed) = (others.clone().count(), self.cost_of(others));
-        let cost = registration_cost(registration);
+        let cost = cost::registration(registration);
         let Some(record) = known.and_then(|index| self.records.at(index)) else {
             let service = self.room_in_service(key, by.peer, (1, replaced))?;
             self.room_of_publisher(&by.publisher, (1, replaced))?;
@@ -86,12 +88,12 @@ impl Registry {
                 .and_then(|index| self.records.at(index));
             let Some(record) = known else {
                 added += 1;
-                bytes += registration_cost(registration);
+                bytes += cost::registration(registration);
                 continue;
             };
             record.complete(registration);
             taken_over += usize::from(record.owner != owner);
-            bytes += registration_cost(registration);
+            bytes += cost::registration(registration);
             freed += record.cost();
         }
         let removed = removed.len();

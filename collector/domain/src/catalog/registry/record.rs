@@ -6,21 +6,12 @@ use parking_lot::Mutex;
 
 use super::{
     super::{
-        Checker, ConnectionId, Endpoint, Instance, InstanceRef, Kind, Metadata, MetadataChange,
-        Override, Publisher, Registration, ServiceKey, Settings,
+        ConnectionId, Endpoint, Instance, InstanceRef, Kind, Metadata, Override, Publisher,
+        Registration, ServiceKey, Settings, cost,
     },
     shares::{Held, Payer},
 };
 use crate::Moment;
-
-/// Bytes charged for an instance beyond its texts: its record, its entries in the indexes, and its lease.
-const INSTANCE_BYTES: usize = 256;
-/// Bytes charged for a service beyond its texts.
-const SERVICE_BYTES: usize = 384;
-/// Bytes charged for the settings of a service, of a cluster, and for an override, beyond their texts.
-const SETTINGS_BYTES: usize = 128;
-const CLUSTER_BYTES: usize = 256;
-const OVERRIDE_BYTES: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Service {
@@ -93,12 +84,12 @@ impl Service {
 
     /// The cost of a service with this key, without settings and overrides.
     pub(super) fn base_cost(key: &ServiceKey) -> usize {
-        SERVICE_BYTES + 2 * key.len()
+        cost::service(key)
     }
 
     pub(super) fn cost(&self) -> usize {
         let overrides = self.overrides.iter();
-        let overrides = overrides.map(|(endpoint, set)| override_cost(endpoint, set));
+        let overrides = overrides.map(|(endpoint, set)| cost::overridden(endpoint, set));
         Self::base_cost(&self.key) + self.settings_cost() + overrides.sum::<usize>()
     }
 
@@ -111,7 +102,7 @@ impl Service {
     }
 
     pub(super) fn settings_cost(&self) -> usize {
-        self.settings.as_deref().map_or(0, settings_cost)
+        self.settings.as_deref().map_or(0, cost::settings)
     }
 
     pub(super) fn overridden(&self, endpoint: &Endpoint) -> Option<&Arc<Override>> {
@@ -185,7 +176,7 @@ impl Record {
         let extra = self.extra.as_deref();
         let id = extra.and_then(|extra| extra.instance_id.as_deref());
         let app = extra.and_then(|extra| extra.app.as_deref());
-        instance_cost(&self.endpoint, &self.metadata, id, app)
+        cost::instance(&self.endpoint, &self.metadata, id, app)
     }
 
     /// Adds the values that a registration does not change: the health that a probe of a persistent instance found, and the id if
@@ -232,61 +223,4 @@ pub(super) fn member_of(publisher: &Publisher) -> Option<Arc<str>> {
         Publisher::Member(member) => Some(Arc::clone(member)),
         _ => None,
     }
-}
-
-/// The cost of an instance with this registration.
-pub(in crate::catalog) fn registration_cost(registration: &Registration) -> usize {
-    let (id, app) = (&registration.instance_id, &registration.app);
-    let (endpoint, metadata) = (&registration.endpoint, &registration.metadata);
-    instance_cost(endpoint, metadata, id.as_deref(), app.as_deref())
-}
-
-fn instance_cost(
-    endpoint: &Endpoint,
-    metadata: &Metadata,
-    id: Option<&str>,
-    app: Option<&str>,
-) -> usize {
-    let extra = match (id, app) {
-        (None, None) => 0,
-        (id, app) => 64 + id.map_or(0, str::len) + app.map_or(0, str::len),
-    };
-    INSTANCE_BYTES + endpoint.ip.len() + metadata_cost(metadata) + extra
-}
-
-fn metadata_cost(metadata: &Metadata) -> usize {
-    metadata.bytes() + 32 * metadata.len()
-}
-
-/// The cost of a service's settings.
-pub(super) fn settings_cost(settings: &Settings) -> usize {
-    let selector = settings.selector.as_ref();
-    // A selector keeps its expression, and the labels in it.
-    let selector = selector.map_or(0, |selector| 2 * selector.expression().len());
-    let clusters = settings.clusters.values().map(|cluster| {
-        let checker = match &cluster.checker {
-            Checker::Tcp | Checker::None => 0,
-            Checker::Http { path, headers, .. } => path.len() + headers.len(),
-            Checker::Mysql {
-                user,
-                password,
-                command,
-            } => user.len() + password.len() + command.len(),
-        };
-        CLUSTER_BYTES + cluster.name.len() + checker + metadata_cost(&cluster.metadata)
-    });
-    SETTINGS_BYTES + metadata_cost(&settings.metadata) + selector + clusters.sum::<usize>()
-}
-
-/// The cost of the override at an endpoint; nothing for an empty one.
-pub(super) fn override_cost(endpoint: &Endpoint, set: &Override) -> usize {
-    if set.is_empty() {
-        return 0;
-    }
-    let metadata = set.metadata.as_ref().map_or(0, |change| match change {
-        MetadataChange::Merge(metadata)
-        | MetadataChange::Replace(metadata)
-        | MetadataChange::Remove(metadata) => metadata_cost(metadata),
-    });
-    OVERRIDE_BYTES + endpoint.ip.len() + metadata
 }

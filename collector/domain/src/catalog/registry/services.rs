@@ -3,10 +3,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    super::{Effects, Endpoint, EventKind, Full, Kind, Override, Resource, ServiceKey, Settings},
+    super::{
+        Effects, Endpoint, EventKind, Full, Kind, Override, Resource, ServiceKey, Settings, cost,
+    },
     Missing, Registry,
     apply::differs,
-    record::{Service, override_cost, settings_cost},
+    record::Service,
     shares::Payer,
 };
 use crate::Moment;
@@ -45,7 +47,7 @@ impl Registry {
         service.is_explicit = true;
         let changed = service.settings.as_deref() != Some(&settings);
         if changed {
-            let (before, after) = (service.settings_cost(), settings_cost(&settings));
+            let (before, after) = (service.settings_cost(), cost::settings(&settings));
             self.counts.bytes = (self.counts.bytes + after).saturating_sub(before);
             self.shares.resize(service.payer, before, after);
             service.settings = Some(Box::new(settings));
@@ -69,7 +71,7 @@ impl Registry {
     ) -> Result<(), Full> {
         let bytes = settings.metadata.bytes();
         Full::check(Resource::MetadataBytes, bytes, self.limits.metadata_bytes)?;
-        let cost = settings_cost(settings);
+        let cost = cost::settings(settings);
         let Some((_, service)) = self.service(key) else {
             let limit = self.limits.services;
             Full::check(Resource::Services, self.ids.len() + 1, limit)?;
@@ -100,8 +102,8 @@ impl Registry {
         peer: Option<IpAddr>,
     ) -> Result<(), Full> {
         let before = self.overridden(key, endpoint);
-        let before = before.map_or(0, |before| override_cost(endpoint, before));
-        let added = override_cost(endpoint, set).saturating_sub(before);
+        let before = before.map_or(0, |before| cost::overridden(endpoint, before));
+        let added = cost::overridden(endpoint, set).saturating_sub(before);
         match self.service(key) {
             Some((_, service)) if service.payer != Payer::default() && peer.is_some() => {
                 self.share_of_payer(service.payer, added)?;
@@ -247,7 +249,7 @@ impl Registry {
             return;
         };
         let (payer, overrides) = (service.payer, &mut service.overrides);
-        let added = override_cost(&endpoint, &set);
+        let added = cost::overridden(&endpoint, &set);
         let before = if set.is_empty() {
             overrides.remove(&endpoint)
         } else {
@@ -256,7 +258,7 @@ impl Registry {
         };
         let removed = before
             .as_deref()
-            .map_or(0, |before| override_cost(&endpoint, before));
+            .map_or(0, |before| cost::overridden(&endpoint, before));
         self.counts.overrides -= usize::from(before.is_some());
         self.shares.resize(payer, removed, added);
         self.counts.bytes = (self.counts.bytes + added).saturating_sub(removed);
