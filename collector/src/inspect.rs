@@ -1,8 +1,7 @@
-//! The commands that query a running collector over its admin listener: `roster`, `members`, `why`, `watch`, and `store
-//! backup`.
+//! The commands that call a running collector over its admin listener: `roster`, `members`, `why`, `watch`, and `store backup`.
 //!
-//! Except for the last one they read the query API and the event feed, and change nothing. For people they print aligned columns, ages, and colours on a
-//! terminal; with `--json`, one object in each line. Text from agents is printed with its control characters escaped.
+//! All but `store backup` read the query API and the event feed, and change nothing. For people they print aligned columns, ages,
+//! and colours on a terminal; with `--json`, one object in each line. Text from agents is printed with its control characters escaped.
 //!
 //! Exit codes: 0 all found items are up; 1 at least one found item is not up; 3 nothing was found; 4 the query failed; 64 a bad
 //! command line or configuration.

@@ -23,7 +23,8 @@ pub(super) const STREAM_WINDOW: usize = 256 << 10;
 pub(super) const CONNECTION_WINDOW: usize = 1 << 20;
 
 /// The most calls that a client may cancel before the collector reads them. While the collector cannot read, for example because it
-/// is paused, a client cancels each call at its deadline. `Frames` limits floods.
+/// is paused, a client cancels each call at its deadline. A cancelled call costs less than one that is answered, and its head is
+/// charged like any other.
 const MOST_CANCELLED: usize = 1024;
 
 /// The smallest size that hyper accepts.

@@ -1,7 +1,7 @@
 //! One state of a redb file, which stays readable while the file changes, and its copy in a new file.
 //!
-//! [`Snapshot::write`] copies rows, not pages, so the copy has no free pages. It works in steps of a few MiB. A step ends with a
-//! sync, so the copy never hands the disk a large amount at once, and between two steps the caller may end it. Whoever made the
+//! [`Snapshot::write`] copies rows, not pages, so the copy has no free pages. It works in steps of a few MiB. Each step ends with
+//! a sync, so the disk never gets a large amount at once, and the caller may end the copy between two steps. The caller that makes a
 //! snapshot names all tables of the file: a file with another table is not copied, because the copy would lack it.
 //!
 //! A snapshot keeps the pages of its state in the file, so the file grows by what is written meanwhile. The space is used again

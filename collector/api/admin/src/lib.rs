@@ -130,8 +130,8 @@ pub struct ConnectionLimits {
 }
 
 /// The admin face, at the root. Event streams end when the token of `tasks` is cancelled, so that they do not delay a drain, and
-/// changes of operators run in `tasks`. A request for a host that is not in `names` is refused with 403, and one without the `credentials` with 401, except for the
-/// probes and for pages without data.
+/// changes of operators run in `tasks`. A request for a host that is not in `names` is refused with 403, and one without the
+/// `credentials` with 401, except for the probes and for pages without data.
 pub fn router(
     services: &Services,
     limits: &Limits,

@@ -237,8 +237,9 @@ async fn read_all(
     .await;
     repair(shared, members, own).await;
     if is_first {
-        members.is_read.store(true, Release);
+        // In this order: once the members are read, a look at them may end the warm-up, which must have begun.
         shared.readiness.members_are_read(shared.clock.now());
+        members.is_read.store(true, Release);
     }
 }
 

@@ -4,8 +4,8 @@
 //! [`SPARE`] more, for instances that have ended and have no claim any more. A change without room is not recorded; once those that
 //! wait are published, all claims are compared with all entries instead ([`Unpublished::must_compare`]).
 //!
-//! An instance that waits is only taken out to publish it, and put back if that fails. So no write whose outcome is unknown is the
-//! last one of its instance.
+//! An instance leaves the set when it is published, and returns to it if that fails. The exchange may have accepted a write that
+//! failed here, so each instance of such a write is written once more.
 
 use std::collections::BTreeSet;
 
