@@ -35,14 +35,7 @@ async fn start(etcd: &Ensemble) -> Collector {
         .env("SW_CLUSTER_ETCD_LEASE_TERM", "2s")
         .env("SW_STORAGE", "etcd");
     let mut collector = options.start().await;
-    for trouble in [
-        "until the store is back",
-        "the last known members stay",
-        "could not write back",
-        "changes of other collectors could not be read",
-    ] {
-        collector.expect_log(trouble);
-    }
+    collector.expect_outage();
     collector
 }
 

@@ -43,6 +43,18 @@ const DEPARTURES: [&str; 6] = [
     "more service instances unhealthy",
 ];
 
+/// What a collector logs while it cannot reach the engine that is its store and its coordinator. Which of them it logs depends on what it does at that moment.
+const OUTAGE: [&str; 8] = [
+    "until the store is back",
+    "the last known members stay",
+    "the log of the store was not shortened",
+    "stop not confirmed by the coordinator",
+    "could not write back",
+    "changes of other collectors could not be read",
+    "instances of other collectors cannot be read",
+    "changes of Nacos instances could not be published",
+];
+
 impl Collector {
     /// A collector with default options.
     pub async fn start() -> Self {
@@ -103,6 +115,13 @@ impl Collector {
         let text = text.into();
         assert!(!text.is_empty(), "an empty text allows every line");
         self.expected.push(text);
+    }
+
+    /// Allows the lines about an engine that is its store and its coordinator, and that it cannot reach for a time.
+    pub fn expect_outage(&mut self) {
+        for text in OUTAGE {
+            self.expect_log(text);
+        }
     }
 
     /// Allows every line of level WARN, for a test that causes many kinds of trouble. Errors and panics remain unexpected.
