@@ -43,7 +43,8 @@ pub trait Exchange: fmt::Debug + Send + Sync {
     /// Writes and removes entries of this process, in one transaction for each [`MOST_CHANGES`] changes.
     ///
     /// # Errors
-    /// Some changes may not have been written. Publishing them again is harmless.
+    /// Some changes may not have been written. Publishing them again is harmless. After [`Error::NoSpace`] a call that only removes
+    /// entries may succeed.
     fn publish<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Removes all entries of another process.

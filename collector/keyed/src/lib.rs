@@ -70,6 +70,9 @@ pub enum Error {
     /// The store cannot be opened, read or written.
     #[error("{0}")]
     Io(String),
+    /// The engine of an [`exchange`] has no space left: it removes entries and writes none.
+    #[error("{0}")]
+    NoSpace(String),
     /// The file was removed, renamed or replaced, so the next start would not find data that is written to it.
     #[error("{0}")]
     Moved(String),

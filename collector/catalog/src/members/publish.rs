@@ -1,6 +1,7 @@
 //! Publishes the claims of this collector.
 
 use std::{
+    mem::discriminant,
     sync::atomic::Ordering::{Acquire, Relaxed},
     time::Duration,
 };
@@ -26,7 +27,7 @@ const LAST: Duration = Duration::from_secs(2);
 
 /// Publishes until it is cancelled, and then what is left.
 pub(super) async fn run(shared: &Shared, members: &Members, cancel: &CancellationToken) {
-    let mut is_failing = false;
+    let mut failing: Option<store::Error> = None;
     loop {
         let is_last = tokio::select! {
             biased;
@@ -40,18 +41,20 @@ pub(super) async fn run(shared: &Shared, members: &Members, cancel: &Cancellatio
             return;
         }
         let pause = match publish(shared, members).await {
-            Ok(()) => {
-                if is_failing {
+            Ok(has_written) => {
+                let lacks_space = matches!(failing, Some(store::Error::NoSpace(_)));
+                if failing.is_some() && (has_written || !lacks_space) {
+                    failing = None;
                     tracing::info!("catalog: changes of Nacos instances are published again");
                 }
-                is_failing = false;
                 WINDOW
             }
             Err(error) => {
-                if !is_failing {
+                let kind = discriminant(&error);
+                if failing.as_ref().map(discriminant) != Some(kind) {
                     tracing::warn!(%error, "catalog: changes of Nacos instances could not be published, retrying");
                 }
-                is_failing = true;
+                failing = Some(error);
                 PAUSE
             }
         };
@@ -81,13 +84,15 @@ async fn due(shared: &Shared, members: &Members) {
     }
 }
 
-async fn publish(shared: &Shared, members: &Members) -> Result<(), store::Error> {
+/// Returns whether entries were written, and not only removed.
+async fn publish(shared: &Shared, members: &Members) -> Result<bool, store::Error> {
+    let mut has_written = false;
     // What changes during a write waits for the next window, so that changes are gathered and the pause is never left out.
     let batches = members.unpublished.len().div_ceil(BATCH).max(1);
     for _ in 0..batches {
         let beats = members.relays.take(shared.clock.now());
         if !members.is_member.load(Acquire) {
-            return Ok(());
+            return Ok(has_written);
         }
         let mut entries = entries::write_beats(beats);
         let places = members.unpublished.take(BATCH);
@@ -100,14 +105,49 @@ async fn publish(shared: &Shared, members: &Members) -> Result<(), store::Error>
             members.counters.failed.fetch_add(1, Relaxed);
             // The beats are dropped: they would be old when they arrive.
             members.unpublished.put_back(places);
+            if matches!(error, store::Error::NoSpace(_)) {
+                publish_ends(shared, members).await?;
+            }
             return Err(error);
         }
         members.counters.published.fetch_add(count, Relaxed);
+        has_written |= entries.iter().any(|(_, value)| value.is_some());
     }
     if members.unpublished.must_compare() {
         members.exchange.restart();
     }
-    Ok(())
+    Ok(has_written)
+}
+
+/// Removes the entries of the claims that have ended. An exchange without space accepts removals, and refuses them together with
+/// other changes.
+async fn publish_ends(shared: &Shared, members: &Members) -> Result<(), store::Error> {
+    let mut after = None;
+    loop {
+        let ended = {
+            let registry = shared.registry.read();
+            let has_ended = |place: &Place| !registry.has_own_claim(place);
+            members.unpublished.take_next(&mut after, BATCH, has_ended)
+        };
+        let Some(ended) = ended else {
+            return Ok(());
+        };
+        if ended.is_empty() {
+            tokio::task::yield_now().await;
+            continue;
+        }
+        let removals = ended
+            .iter()
+            .map(|place| (entries::instance_key(place), None));
+        let removals: Vec<_> = removals.collect();
+        let count = u64::try_from(removals.len()).unwrap_or(u64::MAX);
+        if let Err(error) = members.exchange.publish(&removals).await {
+            members.counters.failed.fetch_add(1, Relaxed);
+            members.unpublished.put_back(ended);
+            return Err(error);
+        }
+        members.counters.published.fetch_add(count, Relaxed);
+    }
 }
 
 /// The entry that publishes the present claim on an instance; a claim that is too large is published as none.

@@ -21,6 +21,7 @@ mod beats;
 mod departures;
 mod exchange;
 mod overrides;
+mod space;
 
 /// The collectors of a cluster.
 struct Cluster {

@@ -7,7 +7,10 @@
 //! An instance leaves the set when it is published, and returns to it if that fails. The exchange may have accepted a write that
 //! failed here, so each instance of such a write is written once more.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    ops::Bound::{Excluded, Unbounded},
+};
 
 use parking_lot::Mutex;
 use rollcall_domain::catalog::Place;
@@ -64,6 +67,24 @@ impl Unpublished {
         let mut waiting = self.waiting.lock();
         let places = std::iter::from_fn(|| waiting.places.pop_first());
         places.take(most).collect()
+    }
+
+    /// Takes those of the next `most` instances after `after` that are `wanted`, and moves `after` to the last of them; `None` at the
+    /// end.
+    pub(super) fn take_next(
+        &self,
+        after: &mut Option<Place>,
+        most: usize,
+        wanted: impl Fn(&Place) -> bool,
+    ) -> Option<BTreeSet<Place>> {
+        let mut waiting = self.waiting.lock();
+        let from = after.as_ref().map_or(Unbounded, Excluded);
+        let next = waiting.places.range((from, Unbounded)).take(most);
+        let next: Vec<_> = next.cloned().collect();
+        *after = Some(next.last()?.clone());
+        let next = next.into_iter();
+        let taken = next.filter(|place| wanted(place) && waiting.places.remove(place));
+        Some(taken.collect())
     }
 
     /// Whether changes were not recorded although no instance waits now. Changes after this call are recorded, so the caller

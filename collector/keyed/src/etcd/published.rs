@@ -202,5 +202,9 @@ impl fmt::Debug for Published {
 }
 
 fn failed(error: rollcall_etcd::Error) -> Error {
-    Error::Io(error.to_string())
+    let text = error.to_string();
+    match error {
+        rollcall_etcd::Error::NoSpace { .. } => Error::NoSpace(text),
+        _ => Error::Io(text),
+    }
 }

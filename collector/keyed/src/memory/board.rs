@@ -33,6 +33,7 @@ struct All {
     cut_off: BTreeSet<String>,
     /// The processes that can only read.
     read_only: BTreeSet<String>,
+    is_full: bool,
     /// The writes of each process.
     writes: BTreeMap<String, usize>,
 }
@@ -79,6 +80,11 @@ impl Board {
         } else {
             all.read_only.remove(member);
         }
+    }
+
+    /// Refuses all writes except removals, or accepts them again.
+    pub fn fill(&self, is_full: bool) {
+        self.all.lock().is_full = is_full;
     }
 
     /// The calls of [`Exchange::publish`] that this process made successfully.
@@ -151,6 +157,9 @@ impl Exchange for Board {
             let mut all = self.all.lock();
             if all.read_only.contains(&self.own) {
                 return Err(Error::Io("the board accepts no writes".to_owned()));
+            }
+            if all.is_full && changes.iter().any(|(_, value)| value.is_some()) {
+                return Err(Error::NoSpace("the board is full".to_owned()));
             }
             *all.writes.entry(self.own.clone()).or_default() += 1;
             for (key, value) in changes {

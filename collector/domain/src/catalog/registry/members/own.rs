@@ -13,6 +13,13 @@ use super::{
 use crate::Moment;
 
 impl Registry {
+    /// Whether this collector publishes anything about an instance.
+    #[must_use]
+    pub fn has_own_claim(&self, place: &Place) -> bool {
+        let entry = self.claims.at(place);
+        entry.is_some_and(|entry| entry.own.is_some())
+    }
+
     /// What this collector publishes about an instance; `None`: nothing.
     #[must_use]
     pub fn own_claim(&self, place: &Place) -> Option<Claim> {
@@ -59,11 +66,7 @@ impl Registry {
         else {
             return Ok(());
         };
-        if self
-            .claims
-            .at(place)
-            .is_some_and(|entry| entry.own.is_some())
-        {
+        if self.has_own_claim(place) {
             return Ok(());
         }
         let published = effects.claims.len();
