@@ -106,6 +106,7 @@ async fn publish(shared: &Shared, members: &Members) -> Result<bool, store::Erro
             // The beats are dropped: they would be old when they arrive.
             members.unpublished.put_back(places);
             if matches!(error, store::Error::NoSpace(_)) {
+                members.roaming.is_refused(shared.clock.now());
                 publish_ends(shared, members).await?;
             }
             return Err(error);

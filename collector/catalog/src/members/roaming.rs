@@ -1,6 +1,7 @@
 //! The instances of this collector whose beats also arrive at other members.
 //!
-//! While this collector does not follow the exchange, it cannot know whether their beats stopped, so their leases are not judged.
+//! While this collector does not follow the exchange, or the exchange has no space for the beats that other members relay, it cannot
+//! know whether their beats stopped, so their leases are not judged.
 //!
 //! There is at most one entry for each instance with a lease, so the limits of instances bound the entries.
 
@@ -25,13 +26,16 @@ struct State {
     sweep_at: usize,
     /// When this collector began to follow the exchange; `None` while it does not.
     following: Option<Moment>,
+    /// When the exchange last refused an entry for lack of space.
+    refused: Option<Moment>,
+    /// When it last stopped to judge these leases.
     interrupted: Option<Moment>,
 }
 
 impl State {
     fn is_settled(&self, now: Moment) -> bool {
-        self.following
-            .is_some_and(|since| since.after(SETTLED) <= now)
+        let has_passed = |since: Moment| since.after(SETTLED) <= now;
+        self.following.is_some_and(has_passed) && self.refused.is_none_or(has_passed)
     }
 }
 
@@ -45,6 +49,15 @@ impl Roaming {
         if state.following.take().is_some() {
             state.interrupted = Some(now);
         }
+    }
+
+    /// Records that the exchange has just refused an entry for lack of space. It refuses relayed beats too.
+    pub(super) fn is_refused(&self, now: Moment) {
+        let mut state = self.0.lock();
+        if state.is_settled(now) {
+            state.interrupted = Some(now);
+        }
+        state.refused = Some(now);
     }
 
     /// Records that another member received a beat of an instance.

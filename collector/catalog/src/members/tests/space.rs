@@ -50,3 +50,28 @@ async fn a_deregistered_instance_is_removed_when_its_deregistration_is_forgotten
     assert!(cluster.list("b:1").is_empty());
     assert_eq!(cluster.catalog("a:1").counts().exchanged.unpublished, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn instances_whose_beats_arrive_at_other_members_are_not_judged() {
+    let cluster = Cluster::start(&["a:1", "b:1"]).await;
+    cluster.register("a:1", "10.0.0.1");
+    cluster.register("b:1", "10.0.0.2");
+    settled().await;
+    let beat_elsewhere = || {
+        cluster.beat("b:1", "10.0.0.1");
+        cluster.beat("a:1", "10.0.0.2");
+    };
+    beat_elsewhere();
+    settled().await;
+    cluster.board.fill(true);
+    for _ in 0..20 {
+        sleep(Duration::from_secs(5)).await;
+        beat_elsewhere();
+        let listed = ["10.0.0.1 collector a:1", "10.0.0.2 10.0.0.2:80"];
+        assert_eq!(cluster.list("b:1"), listed);
+    }
+    cluster.board.fill(false);
+    // Without beats they end.
+    sleep(Duration::from_secs(60)).await;
+    assert!(cluster.list("b:1").is_empty());
+}
