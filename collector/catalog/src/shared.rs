@@ -170,6 +170,9 @@ impl Shared {
         if let Some(members) = self.members.as_ref().filter(|_| !effects.claims.is_empty()) {
             members.publish(effects.claims.drain(..), claims);
         }
+        if let Some(members) = &self.members {
+            members.leave_out(effects.left_out);
+        }
         if !effects.is_empty() {
             self.publish(effects, evidence, now);
         }

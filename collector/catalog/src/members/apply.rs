@@ -112,8 +112,8 @@ async fn apply_entries(
         members.publish(removed, claims);
         tokio::task::yield_now().await;
     }
-    if are_new && left_out > 0 {
-        warn_left_out(members, members.counters.left_out.load(Relaxed) + left_out);
+    if are_new {
+        members.leave_out(left_out);
     }
     left_out
 }
@@ -147,17 +147,6 @@ fn record_names(members: &Members, entries: &[Entry]) {
         if entry.value.is_some() && !names.contains(entry.member.as_str()) {
             names.insert(entry.member.as_str().into());
         }
-    }
-}
-
-fn warn_left_out(members: &Members, count: usize) {
-    let before = members.counters.left_out.swap(count, Relaxed);
-    if count > 0 && before == 0 {
-        tracing::warn!(
-            count,
-            "catalog: instances of other collectors are not listed, because a limit is reached: raise nacos.default.memory, \
-             max_services or max_instances_per_service"
-        );
     }
 }
 
@@ -228,7 +217,7 @@ async fn read_all(
         })
         .collect();
     let left_out = apply_entries(shared, members, others, reported, false).await;
-    warn_left_out(members, left_out);
+    members.set_left_out(left_out);
     retain(
         shared,
         |member, place| listed.contains(&(member.to_string(), place.clone())),

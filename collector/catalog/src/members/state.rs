@@ -100,6 +100,19 @@ impl Members {
         self.unpublished.add(places, claims);
     }
 
+    /// Counts instances of other members for which there is no room. They are tried again.
+    pub(crate) fn leave_out(&self, count: usize) {
+        if count > 0 {
+            let before = self.counters.left_out.fetch_add(count, Relaxed);
+            warn_left_out(before, before + count);
+        }
+    }
+
+    /// Replaces the number of instances for which there is no room, after all entries were read.
+    pub(super) fn set_left_out(&self, count: usize) {
+        warn_left_out(self.counters.left_out.swap(count, Relaxed), count);
+    }
+
     /// Whether this collector is the first one in the cluster that publishes.
     pub(crate) fn is_first(&self) -> bool {
         self.is_first.load(Relaxed)
@@ -137,5 +150,15 @@ impl Members {
     /// cannot know.
     pub(crate) fn defers(&self, instance: InstanceRef, now: Moment) -> bool {
         self.roaming.defers(instance, now)
+    }
+}
+
+fn warn_left_out(before: usize, count: usize) {
+    if count > 0 && before == 0 {
+        tracing::warn!(
+            count,
+            "catalog: instances of other collectors are not listed, because a limit is reached: raise nacos.default.memory, \
+             max_services or max_instances_per_service"
+        );
     }
 }

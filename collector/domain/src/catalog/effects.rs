@@ -21,6 +21,8 @@ pub struct Effects {
     pub ended: Vec<InstanceRef>,
     /// Instances whose claim by this collector changed ([`super::Registry::own_claim`]). One may be listed more than once.
     pub claims: Vec<Place>,
+    /// The number of instances of other members that should be shown from now on and have no room. Their claims are forgotten.
+    pub left_out: usize,
 }
 
 /// An event of an instance.

@@ -1,7 +1,9 @@
 //! What is published and applied.
 
+use rollcall_domain::catalog::{Claim, ClaimState, Stamp};
+
 use super::*;
-use crate::members::unpublished::SPARE;
+use crate::members::{entries, unpublished::SPARE};
 
 #[tokio::test(start_paused = true)]
 async fn every_member_lists_the_instances_of_all() {
@@ -223,6 +225,38 @@ async fn instances_without_room_are_left_out_and_tried_again() {
     }
     assert_eq!(cluster.list("b:1").len(), 2);
     assert_eq!(cluster.catalog("b:1").counts().exchanged.left_out, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_without_room_behind_a_forgotten_deregistration_is_counted() {
+    let mut cluster = Cluster::start(&["a:1"]).await;
+    let mut config = Config::default();
+    config.limits.instances_per_service = 1;
+    cluster.join("b:1", config).await;
+    let connection = cluster.connect("b:1");
+    cluster.register_by("b:1", &connection, registration("10.0.0.2"));
+    let catalog = cluster.catalog("b:1");
+    let at = endpoint("10.0.0.1");
+    let removed = catalog.deregister(&key("a"), &at, Kind::Ephemeral).await;
+    assert!(!removed.unwrap());
+    settled().await;
+    // The clock of `a` is behind, so the registration there is not shown until the deregistration is forgotten.
+    let claim = Claim {
+        at: Stamp::from_number(1),
+        replaces: Vec::new(),
+        state: ClaimState::Registered {
+            registration: registration("10.0.0.1"),
+            needs_beats: false,
+        },
+    };
+    let name = entries::instance_key(&(key("a"), at));
+    let value = entries::write(&claim);
+    cluster.board.write("a:1", &name, value.as_deref());
+    settled().await;
+    assert_eq!(catalog.counts().exchanged.left_out, 0);
+    sleep(Duration::from_secs(16)).await;
+    assert_eq!(catalog.counts().exchanged.left_out, 1);
+    assert_eq!(cluster.list("b:1"), ["10.0.0.2 connection 1"]);
 }
 
 #[tokio::test(start_paused = true)]

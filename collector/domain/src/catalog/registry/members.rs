@@ -80,7 +80,8 @@ impl Registry {
             for member in members.iter().filter(|member| !keep(member, place)) {
                 self.claims.set_other(member, place, None);
                 // The next claim takes over the record, which needs no room. If there is no record and no room, it is forgotten.
-                let _has_room = self.follow_claims(place, what, now, effects);
+                let shown = self.follow_claims(place, what, now, effects);
+                effects.left_out += usize::from(shown.is_err());
             }
         }
         part.into_iter().next_back().map(|(place, ..)| place)
@@ -215,7 +216,8 @@ impl Registry {
             if is_forgotten {
                 effects.claims.push(place.clone());
                 let what = EventKind::MemberRemoved;
-                let _has_room = self.show_or_forget(&place, what, now, effects);
+                let shown = self.show_or_forget(&place, what, now, effects);
+                effects.left_out += usize::from(shown.is_err());
             }
         }
     }

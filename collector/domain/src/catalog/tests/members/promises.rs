@@ -301,3 +301,23 @@ fn the_registration_that_a_connection_keeps_behind_a_later_claim_is_charged() {
     assert_eq!(member.own(&place(1)).unwrap().publisher, publisher);
     assert_eq!(bytes(&member), alone);
 }
+
+#[test]
+fn an_instance_without_room_when_a_deregistration_is_forgotten_is_reported() {
+    let limits = Limits {
+        instances_per_service: 1,
+        ..Limits::default()
+    };
+    let mut member = limited(limits);
+    member.deregister(&place(1)).unwrap_err();
+    // The other member has not read the deregistration, and its clock is behind.
+    apply(&mut member, "m1", "10.0.0.1", Some(claim(1, "10.0.0.1"))).unwrap();
+    let at = endpoint("10.0.0.2").publisher();
+    member.fixture.register(&at, "s", registration("10.0.0.2"));
+    member.fixture.pass(16);
+    let term = Duration::from_secs(60);
+    member.change(|registry, now, effects| registry.sweep(now, term, effects));
+    assert_eq!(member.list().len(), 1);
+    assert_eq!(member.fixture.effects.left_out, 1);
+    assert_eq!(member.fixture.registry.claimants().count(), 0);
+}
