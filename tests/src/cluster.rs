@@ -46,9 +46,17 @@ impl Cluster {
     /// # Panics
     /// When one of them cannot be started.
     pub async fn start_with(members: usize, options: fn() -> Options) -> Self {
+        Self::start_on(Server::start().await, members, options).await
+    }
+
+    /// Starts this many collectors with these options on an etcd.
+    ///
+    /// # Panics
+    /// When one of them cannot be started.
+    pub async fn start_on(etcd: Server<Etcd>, members: usize, options: fn() -> Options) -> Self {
         let mut cluster = Self {
             members: Vec::new(),
-            etcd: Server::start().await,
+            etcd,
             options,
         };
         for _ in 0..members {

@@ -1,5 +1,5 @@
 //! Tests that collectors with a store in etcd share persistent instances and settings of Nacos services. Ephemeral instances are in
-//! `nacos_members.rs`.
+//! `nacos_members`.
 
 use ::http::{Method, StatusCode};
 use rollcall_tests::{

@@ -1,5 +1,11 @@
 use std::{
-    env, fmt::Debug, fs, marker::PhantomData, net::SocketAddr, path::Path, process::Command,
+    env,
+    fmt::Debug,
+    fs,
+    marker::PhantomData,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -108,8 +114,32 @@ impl<E: Engine> Server<E> {
     /// When it is stopped.
     pub fn lose_data(&mut self) {
         self.kill();
-        let data = self.directory.path().join("data");
-        fs::remove_dir_all(data).expect("a directory that is the server's own");
+        fs::remove_dir_all(self.data()).expect("a directory that is the server's own");
+    }
+
+    /// Copies the data of a stopped server.
+    ///
+    /// # Panics
+    /// When it runs, or the data cannot be copied.
+    pub fn copy_data(&self) -> TempDir {
+        assert!(self.child.is_none(), "the data of a running server change");
+        let copy = TempDir::new().expect("a temporary directory");
+        copy_directory(&self.data(), copy.path());
+        copy
+    }
+
+    /// Replaces the data of a stopped server by a copy of [`Server::copy_data`].
+    ///
+    /// # Panics
+    /// When it runs, or the data cannot be replaced.
+    pub fn restore_data(&self, copy: &TempDir) {
+        assert!(self.child.is_none(), "a running server keeps its data");
+        fs::remove_dir_all(self.data()).expect("a directory that is the server's own");
+        copy_directory(&copy.path().join("data"), self.directory.path());
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
     }
 
     /// Sends SIGTERM and waits until the server has ended.
@@ -159,6 +189,12 @@ impl<E: Engine> Server<E> {
         let child = self.child.as_ref().expect("a running server");
         child.signal(signal);
     }
+}
+
+/// Copies a directory into another one.
+fn copy_directory(from: &Path, into: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, into]).status();
+    assert!(copied.expect("cp").success(), "{}", from.display());
 }
 
 fn is_installed(file: &str) -> bool {

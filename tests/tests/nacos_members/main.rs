@@ -1,5 +1,7 @@
 //! Tests that collectors of a cluster list each other's ephemeral Nacos instances: real processes on a real etcd.
 
+mod engine;
+
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use ::http::{Method, StatusCode};
@@ -10,7 +12,6 @@ use rollcall_tests::{
     http::{Client, Reply},
     nacos::Connection,
     process::{Collector, Options},
-    proxy::Link,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -281,35 +282,4 @@ async fn beats_that_alternate_between_collectors_keep_an_instance_healthy() {
         }
     }
     all_list(&cluster.members, &[]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_etcd_clients_are_served_and_the_lists_agree_when_it_is_back() {
-    let mut cluster = Cluster::start_with(2, options).await;
-    cluster.expect_trouble();
-    let client = connect(&cluster.members[0]).await;
-    register_over_grpc(&client, "10.0.0.1").await;
-    let leaving = connect(&cluster.members[0]).await;
-    register_over_grpc(&leaving, "10.0.0.2").await;
-    let there = connect(&cluster.members[1]).await;
-    register_over_grpc(&there, "10.0.0.3").await;
-    all_list(&cluster.members, &["10.0.0.1", "10.0.0.2", "10.0.0.3"]).await;
-    cluster.etcd.stop().await;
-    drop(leaving);
-    let new = connect(&cluster.members[0]).await;
-    register_over_grpc(&new, "10.0.0.4").await;
-    all_list([&cluster.members[0]], &["10.0.0.1", "10.0.0.3", "10.0.0.4"]).await;
-    all_list([&cluster.members[1]], &["10.0.0.1", "10.0.0.2", "10.0.0.3"]).await;
-    cluster.etcd.restart().await;
-    all_list(&cluster.members, &["10.0.0.1", "10.0.0.3", "10.0.0.4"]).await;
-
-    // One collector alone cannot reach etcd: the others take it for gone, and it is back afterwards.
-    let [a, b] = &cluster.members[..] else {
-        panic!("two members")
-    };
-    a.engine_link.set(Link::Stalled);
-    all_list([b], &["10.0.0.3"]).await;
-    all_list([a], &["10.0.0.1", "10.0.0.3", "10.0.0.4"]).await;
-    a.engine_link.set(Link::Whole);
-    all_list([a, b], &["10.0.0.1", "10.0.0.3", "10.0.0.4"]).await;
 }
