@@ -224,7 +224,10 @@ impl Connection {
             return self.report_end(&end, is_close_requested, local, traffic);
         };
         self.close(why);
-        served.connection.as_mut().graceful_shutdown();
+        // A peer that was requested to close has a GOAWAY already.
+        if is_close_requested || !traffic.send_goaway(why) {
+            served.connection.as_mut().graceful_shutdown();
+        }
         served.linger(why).await;
     }
 

@@ -5,12 +5,24 @@
 //! requests, to the answers that it reads, and to time. So each of these adds to an allowance, every control frame takes one unit
 //! of it, and the connection of a peer without any left is closed. SETTINGS depend only on time and have an allowance of their own.
 //!
+//! A reset (RST_STREAM) has a second allowance, because a peer that opens streams and resets them at once makes the collector
+//! begin calls whose answers it never has to read. A new stream adds one unit, its reset takes [`PER_RESET`], and each millisecond
+//! adds one. So a peer that only opens and resets streams loses a unit with each of them: a new connection of such a peer is closed
+//! after [`RESETS`] streams and one more for each millisecond. The numbers leave room for clients that have a reason to reset:
+//! * One that cancels one call in two loses nothing, however many calls it makes.
+//! * One whose calls all end at their deadline, or whose streams are all refused before it has sent them, loses a unit for each of
+//!   them. Time adds 1,000 in a second: 1,000 concurrent calls with a deadline of one second, without end.
+//! * One that cancelled and repeated 1,000 concurrent calls at each deadline while the collector could not read, for example because
+//!   it was paused: the resets of `n` deadlines arrive together and take `n + 1` thousand units. Three deadlines fit into
+//!   [`RESETS_BURST`]; a client whose calls were answered before has up to [`MOST`] units besides.
+//!
 //! The same pass charges memory before it is used: a stream for each head of a request, and the bytes of each body ([`Traffic`]).
 //!
 //! It reads only the nine bytes before each frame and the length of its padding; h2 checks everything else.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::traffic::{TooManyRefused, Traffic};
@@ -29,22 +41,35 @@ const EACH: Duration = Duration::from_millis(10);
 const SETTINGS_BURST: usize = 100;
 const SETTINGS_EACH: Duration = Duration::from_secs(1);
 
+/// The allowance of resets: its initial size, the size up to which it refills with time, and the time that adds one unit.
+const RESETS: usize = 1000;
+const RESETS_BURST: usize = 4000;
+const RESETS_EACH: Duration = Duration::from_millis(1);
+/// The units that a reset takes: the one that its stream added, and one more.
+const PER_RESET: usize = 2;
+
 /// The control frames that a request adds: a client may measure its connection and open the window with every answer.
 const PER_REQUEST: usize = 8;
 /// The bytes of answers that add one control frame.
 const PER_SENT: usize = 1 << 10;
-/// The largest allowance.
+/// The largest allowance of either kind.
 const MOST: usize = 10_000;
 
 // Kinds and flags of frames (RFC 9113 section 6).
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
 const ACK: u8 = 1;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
+/// The error code for a peer that causes too much work (RFC 9113 section 7).
+const ENHANCE_YOUR_CALM: u32 = 11;
+/// The bit before the number of a stream, which a receiver ignores.
+const RESERVED: u32 = 1 << 31;
 
 /// Parses the frame headers of one connection.
 #[derive(Debug)]
@@ -62,6 +87,9 @@ pub(super) struct Frames {
     is_padded: bool,
     control: Allowance,
     settings: Allowance,
+    resets: Allowance,
+    /// The last stream that the peer opened. The numbers of streams increase.
+    last: u32,
     /// The bytes of answers that have been credited.
     sent: usize,
 }
@@ -124,8 +152,9 @@ impl From<TooManyRefused> for Abuse {
 #[derive(Debug)]
 struct Allowance {
     left: usize,
+    /// The size up to which time refills it.
     burst: usize,
-    /// The time that adds one frame.
+    /// The time that adds one unit.
     each: Duration,
     /// When time last added to it.
     since: Instant,
@@ -141,8 +170,10 @@ impl Frames {
             block: None,
             held: None,
             is_padded: false,
-            control: Allowance::new(BURST, EACH),
-            settings: Allowance::new(SETTINGS_BURST, SETTINGS_EACH),
+            control: Allowance::new(BURST, BURST, EACH),
+            settings: Allowance::new(SETTINGS_BURST, SETTINGS_BURST, SETTINGS_EACH),
+            resets: Allowance::new(RESETS, RESETS_BURST, RESETS_EACH),
+            last: 0,
             sent: 0,
         }
     }
@@ -177,6 +208,15 @@ impl Frames {
         }
     }
 
+    /// The GOAWAY for a peer that exceeded this limit.
+    pub(super) fn goaway(&self, limit: &str) -> Bytes {
+        let (last, code) = (self.last.to_be_bytes(), ENHANCE_YOUR_CALM.to_be_bytes());
+        let payload = [&last, &code, limit.as_bytes()].concat();
+        let [.., a, b, c] = payload.len().to_be_bytes();
+        let head = [a, b, c, GOAWAY, 0, 0, 0, 0, 0];
+        [&head, &*payload].concat().into()
+    }
+
     /// Records what h2 holds of an incomplete head.
     fn hold(&mut self, traffic: &Traffic) {
         let is_over = self.skip == 0 && self.block.is_some_and(|block| block.is_last);
@@ -199,6 +239,7 @@ impl Frames {
         match kind {
             HEADERS => {
                 self.control.earn(PER_REQUEST);
+                self.open_stream();
                 traffic.announce()?;
                 self.block = Some(Block::begin(self.skip, flags));
             }
@@ -206,22 +247,41 @@ impl Frames {
                 traffic.arrive(self.skip);
                 self.is_padded = flags & PADDED != 0 && self.skip > 0;
             }
-            SETTINGS if flags & ACK == 0 => self.settings.take()?,
-            _ => self.control.take().or_else(|Flood| {
-                let sent = traffic.sent();
-                self.control.earn(sent.wrapping_sub(self.sent) / PER_SENT);
-                self.sent = sent;
-                self.control.take()
-            })?,
+            SETTINGS if flags & ACK == 0 => self.settings.take(1)?,
+            RST_STREAM => {
+                self.resets.take(PER_RESET)?;
+                self.control(traffic)?;
+            }
+            _ => self.control(traffic)?,
         }
         Ok(())
+    }
+
+    /// Counts a control frame.
+    fn control(&mut self, traffic: &Traffic) -> Result<(), Flood> {
+        self.control.take(1).or_else(|Flood| {
+            let sent = traffic.sent();
+            self.control.earn(sent.wrapping_sub(self.sent) / PER_SENT);
+            self.sent = sent;
+            self.control.take(1)
+        })
+    }
+
+    /// Counts a stream whose first head begins. A later head of it, the trailers, adds nothing.
+    fn open_stream(&mut self) {
+        let [.., a, b, c, d] = self.head;
+        let stream = u32::from_be_bytes([a, b, c, d]) & !RESERVED;
+        if stream > self.last {
+            self.last = stream;
+            self.resets.earn(1);
+        }
     }
 }
 
 impl Allowance {
-    fn new(burst: usize, each: Duration) -> Self {
+    fn new(left: usize, burst: usize, each: Duration) -> Self {
         Self {
-            left: burst,
+            left,
             burst,
             each,
             since: Instant::now(),
@@ -232,17 +292,17 @@ impl Allowance {
         self.left = self.left.saturating_add(count).min(MOST);
     }
 
-    /// Takes one frame from the allowance. Reads the clock only when the allowance is empty.
-    fn take(&mut self) -> Result<(), Flood> {
-        if self.left == 0 {
+    /// Takes `count` units. Reads the clock only when the allowance has fewer.
+    fn take(&mut self, count: usize) -> Result<(), Flood> {
+        if self.left < count {
             let passed = self.since.elapsed().as_millis() / self.each.as_millis();
             let earned = usize::try_from(passed).unwrap_or(usize::MAX);
             if earned > 0 {
-                self.left = earned.min(self.burst);
+                self.left = self.left.saturating_add(earned).min(self.burst);
                 self.since = Instant::now();
             }
         }
-        self.left = self.left.checked_sub(1).ok_or(Flood)?;
+        self.left = self.left.checked_sub(count).ok_or(Flood)?;
         Ok(())
     }
 }

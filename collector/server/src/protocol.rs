@@ -22,10 +22,10 @@ pub(super) const TLS: u8 = 0x16;
 pub(super) const STREAM_WINDOW: usize = 256 << 10;
 pub(super) const CONNECTION_WINDOW: usize = 1 << 20;
 
-/// The most calls that a client may cancel before the collector reads them. While the collector cannot read, for example because it
-/// is paused, a client cancels each call at its deadline. A cancelled call costs less than one that is answered, and its head is
-/// charged like any other.
-const MOST_CANCELLED: usize = 1024;
+/// The most calls that h2 holds although their client has cancelled them before they began. It is more than the calls whose frames
+/// one turn of the connection reads, so that this limit closes no connection: while the collector cannot read, for example because
+/// it is paused, a client cancels all its calls at each deadline. `frames.rs` limits the resets of a peer.
+const MOST_CANCELLED: usize = 4096;
 
 /// The smallest size that hyper accepts.
 const MIN_HEADER_SIZE: usize = 8 << 10;

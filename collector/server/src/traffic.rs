@@ -8,14 +8,14 @@
 //! touch the shared budget after it was accepted. A stream is charged when its head arrives, before h2 and hyper allocate anything
 //! for it. Bytes of bodies that have arrived and that no handler has read are charged as well.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rollcall_limits::Charge;
 
 use super::protocol::Protocol;
-use super::{Budgets, Serving, Stats};
+use super::{Budgets, Closed, Serving, Stats};
 
 mod charges;
 mod heads;
@@ -45,8 +45,8 @@ pub(super) const CONNECTION_COST: usize =
 /// charged.
 const MOST_REFUSED: usize = 64;
 
-/// The streams that h2 may hold beyond the limit. Streams that their peer reset before they began no longer count for the limit,
-/// and h2 keeps at most 20 of them.
+/// The streams beyond the limit that are charged when their heads arrive. Streams that their peer reset before they began no longer
+/// count for the limit; h2 keeps them until the end of the turn, and those that are not charged yet are charged when they begin.
 const RESET_STREAMS: usize = 32;
 
 /// Bytes of unread bodies that [`CONNECTION_COST`] includes.
@@ -86,6 +86,8 @@ pub(super) struct Traffic {
     is_blocked: AtomicBool,
     /// The peer has exceeded its allowance of control frames.
     is_flooded: AtomicBool,
+    /// The limit that the HTTP/2 peer exceeded, once the collector closes the connection for it.
+    exceeded: OnceLock<Closed>,
     /// The collector closes the connection, and discards what its peer sends.
     is_closing: AtomicBool,
     /// The collector has ended its direction.
@@ -156,6 +158,7 @@ impl Traffic {
             written: AtomicUsize::new(0),
             is_blocked: AtomicBool::new(false),
             is_flooded: AtomicBool::new(false),
+            exceeded: OnceLock::new(),
             is_closing: AtomicBool::new(false),
             is_ended: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
@@ -271,6 +274,16 @@ impl Traffic {
 
     pub(super) fn is_flooded(&self) -> bool {
         self.is_flooded.load(Relaxed)
+    }
+
+    /// Makes the wire send a GOAWAY with this reason, if an HTTP/2 peer exceeded a limit. Returns whether it does.
+    pub(super) fn send_goaway(&self, why: Closed) -> bool {
+        let is_due = !self.is_http1() && matches!(why, Closed::Flood | Closed::OverBudget);
+        is_due && self.exceeded.set(why).is_ok()
+    }
+
+    pub(super) fn exceeded(&self) -> Option<Closed> {
+        self.exceeded.get().copied()
     }
 
     pub(super) fn close(&self) {

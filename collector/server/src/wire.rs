@@ -1,13 +1,15 @@
 //! The socket of a connection: records written bytes, and limits the bytes that one turn reads over HTTP/2.
 //!
 //! It discards the bytes that the peer still sends after the last answer (see [`linger`](super::linger)), and those that arrive
-//! while the collector closes the connection of a peer that exceeded a limit.
+//! while the collector closes the connection of a peer that exceeded a limit. Such an HTTP/2 peer receives a GOAWAY with the error
+//! code ENHANCE_YOUR_CALM, which hyper cannot send.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Closed;
@@ -40,6 +42,8 @@ pub(super) struct Wire<S> {
     discarded: usize,
     /// The bytes that the socket had accepted at the last check, if the transport counts them.
     sent: usize,
+    /// The rest of the GOAWAY for a peer that exceeded a limit; present once that is due.
+    goaway: Option<Bytes>,
     /// Present once the collector has ended its direction.
     linger: Option<Box<Linger>>,
 }
@@ -54,8 +58,23 @@ impl<S: Transport> Wire<S> {
             left: TURN,
             discarded: 0,
             sent: 0,
+            goaway: None,
             linger: None,
         }
+    }
+
+    /// Writes the rest of the GOAWAY.
+    fn poll_goaway(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(rest) = self.goaway.as_mut().filter(|rest| !rest.is_empty()) else {
+            return Poll::Ready(Ok(()));
+        };
+        while !rest.is_empty() {
+            match ready!(Pin::new(&mut self.stream).poll_write(context, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => rest.advance(written),
+            }
+        }
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn record_write(&mut self, written: &Poll<io::Result<usize>>) {
@@ -145,6 +164,7 @@ impl<S: Transport> AsyncWrite for Wire<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_goaway(context))?;
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.record_write(&written);
         written
@@ -155,6 +175,7 @@ impl<S: Transport> AsyncWrite for Wire<S> {
         context: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_goaway(context))?;
         let mut room = [0; SMALL];
         let stream = Pin::new(&mut self.stream);
         let written = match joined(bytes, &mut room) {
@@ -170,9 +191,17 @@ impl<S: Transport> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.record_sent(flushed.is_ready());
-        flushed
+        let this = &mut *self;
+        let flushed = Pin::new(&mut this.stream).poll_flush(context);
+        this.record_sent(flushed.is_ready());
+        ready!(flushed)?;
+        // h2 flushes after whole frames only, so the GOAWAY begins here.
+        if this.goaway.is_none()
+            && let (Some(why), Some(frames)) = (this.traffic.exceeded(), &this.frames)
+        {
+            this.goaway = Some(frames.goaway(why.label()));
+        }
+        this.poll_goaway(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

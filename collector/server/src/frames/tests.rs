@@ -1,3 +1,5 @@
+mod resets;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ fn traffic() -> Arc<Traffic> {
     traffic_of(Serving::generous(), Protocol::Http2)
 }
 
+/// A frame of stream 1.
 fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {
     let mut bytes = vec![0, 0, length, kind, flags, 0, 0, 0, 1];
     bytes.resize(HEAD + usize::from(length), 0xff);

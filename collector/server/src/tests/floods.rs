@@ -1,23 +1,41 @@
 //! Peers whose connections are closed because of the frames that they send.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rollcall_link::Closing;
 use tokio::net::TcpSocket;
+use tokio::time::Instant;
 
 use super::*;
 use crate::Closed;
 
 const PREFACE_AND_SETTINGS: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingping";
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const GOAWAY: u8 = 7;
-/// The headers of `GET /held`.
-const GET_HELD: &[u8] = b"\0\0\x0c\x01\x05\0\0\0\x01\x82\x86\x04\x05/held\x41\x01x";
 
 /// A frame of a stream: its kind, flags and payload.
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).unwrap();
-    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+    let head = [0, 0, length, kind, flags];
+    [&head, &stream.to_be_bytes()[..], payload].concat()
+}
+
+/// The request `GET /` as a stream.
+fn get_root(stream: u32) -> Vec<u8> {
+    frame(HEADERS, 5, stream, b"\x82\x86\x84\x41\x01x")
+}
+
+/// The request `GET /held` as a stream.
+fn get_held(stream: u32) -> Vec<u8> {
+    frame(HEADERS, 5, stream, b"\x82\x86\x04\x05/held\x41\x01x")
+}
+
+/// The cancellation of a stream.
+fn reset(stream: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])
 }
 
 impl Running {
@@ -43,20 +61,46 @@ impl Running {
     }
 }
 
-/// The kinds of the frames that are received until the connection ends, which must not be a reset.
-async fn kinds(stream: &mut TcpStream) -> Vec<u8> {
+/// The kinds and payloads of the frames that are received until the connection ends, which must not be a reset.
+async fn frames(stream: &mut TcpStream) -> Vec<(u8, Vec<u8>)> {
     let mut bytes = Vec::new();
     tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
         .await
         .expect("the collector closes")
         .expect("no reset");
-    let (mut kinds, mut rest) = (Vec::new(), &bytes[..]);
+    let (mut frames, mut rest) = (Vec::new(), &bytes[..]);
     while let [a, b, c, kind, _flags, _, _, _, _, payload @ ..] = rest {
         let length = u32::from_be_bytes([0, *a, *b, *c]);
-        kinds.push(*kind);
-        rest = &payload[usize::try_from(length).unwrap()..];
+        let (payload, more) = payload.split_at(usize::try_from(length).unwrap());
+        frames.push((*kind, payload.to_vec()));
+        rest = more;
     }
-    kinds
+    frames
+}
+
+/// Waits for the head of the answer on `stream`; there must be no GOAWAY before it.
+async fn answered(connection: &mut TcpStream, stream: u32) {
+    let read = async {
+        loop {
+            let mut head = [0; 9];
+            connection.read_exact(&mut head).await.unwrap();
+            let [a, b, c, kind, _flags, id @ ..] = head;
+            let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap();
+            connection.read_exact(&mut vec![0; length]).await.unwrap();
+            assert_ne!(kind, GOAWAY);
+            if (kind, u32::from_be_bytes(id)) == (HEADERS, stream) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .expect("an answer");
+}
+
+/// The payload of a GOAWAY with the code ENHANCE_YOUR_CALM and this text.
+fn calm(last: u8, text: &str) -> Vec<u8> {
+    [&[0, 0, 0, last, 0, 0, 0, 11], text.as_bytes()].concat()
 }
 
 #[tokio::test]
@@ -64,9 +108,8 @@ async fn a_peer_that_reads_late_receives_goaway_and_no_reset() {
     local(async {
         let server = start(Limits::generous(), PATIENCE).await;
         let mut stream = server.flood(10_000).await;
-        let kinds = kinds(&mut stream).await;
-        // With a graceful GOAWAY, h2 pings the peer.
-        assert!(kinds.ends_with(&[GOAWAY, PING[3]]), "{kinds:?}");
+        let frames = frames(&mut stream).await;
+        assert_eq!(frames.last(), Some(&(GOAWAY, calm(0, "flood"))));
         drop(stream);
         server.wait_for_open(0).await;
     })
@@ -76,36 +119,18 @@ async fn a_peer_that_reads_late_receives_goaway_and_no_reset() {
 #[tokio::test]
 async fn calls_that_were_cancelled_before_the_collector_could_read_them_do_not_close_their_connection()
  {
-    const HEADERS: u8 = 1;
-    const RST_STREAM: u8 = 3;
     const LAST: u8 = 101;
     local(async {
         let server = start(Limits::generous(), PATIENCE).await;
         let mut stream = TcpStream::connect(server.address).await.unwrap();
-        let get = |stream| frame(HEADERS, 5, stream, b"\x82\x86\x84\x41\x01x");
         let mut sent = PREFACE_AND_SETTINGS.to_vec();
         for id in (1..LAST).step_by(2) {
-            sent.extend(get(id));
-            sent.extend(frame(RST_STREAM, 0, id, &[0, 0, 0, 8]));
+            sent.extend(get_root(id.into()));
+            sent.extend(reset(id.into()));
         }
-        sent.extend(get(LAST));
+        sent.extend(get_root(LAST.into()));
         stream.write_all(&sent).await.unwrap();
-        let read = async {
-            loop {
-                let mut head = [0; 9];
-                stream.read_exact(&mut head).await.unwrap();
-                let [a, b, c, kind, _flags, _, _, _, id] = head;
-                assert_ne!(kind, GOAWAY);
-                if (kind, id) == (HEADERS, LAST) {
-                    return;
-                }
-                let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap();
-                stream.read_exact(&mut vec![0; length]).await.unwrap();
-            }
-        };
-        tokio::time::timeout(PATIENCE, read)
-            .await
-            .expect("an answer");
+        answered(&mut stream, LAST.into()).await;
     })
     .await;
 }
@@ -138,7 +163,7 @@ async fn a_call_that_ends_with_its_connection_can_read_why_the_collector_closed_
         });
         let routes = Router::new().route("/held", held);
         let server = serve_with(routes, Serving::generous()).await;
-        let _stream = server.flood_after(GET_HELD, 2_000).await;
+        let _stream = server.flood_after(&get_held(1), 2_000).await;
         let read = async {
             loop {
                 match link.get().and_then(|link| link.closing()) {
@@ -149,6 +174,65 @@ async fn a_call_that_ends_with_its_connection_can_read_why_the_collector_closed_
         };
         let why = tokio::time::timeout(PATIENCE, read).await.unwrap();
         assert_eq!(why, Closing::OverLimit);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_only_opens_and_resets_streams_is_closed_and_its_neighbours_are_not() {
+    /// The streams of a new connection before time adds to them.
+    const MOST: u128 = 1000;
+    local(async {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let held = get(move || async move {
+            counted.fetch_add(1, Relaxed);
+            "held"
+        });
+        let server = serve_with(Router::new().route("/held", held), Serving::generous()).await;
+        let mut neighbour = http2(server.address).await;
+        let start = Instant::now();
+        let mut hostile = TcpStream::connect(server.address).await.unwrap();
+        hostile.write_all(PREFACE_AND_SETTINGS).await.unwrap();
+        let (mut read, mut write) = hostile.into_split();
+        let attack = async {
+            for stream in (1..).step_by(2) {
+                let pair = [get_held(stream), reset(stream)].concat();
+                if write.write_all(&pair).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let mut received = Vec::new();
+        tokio::select! {
+            _ = read.read_to_end(&mut received) => {}
+            () = attack => {}
+            () = tokio::time::sleep(PATIENCE) => panic!("the collector closes"),
+        }
+        wait_until(|| server.stats.closed_for(Closed::Flood) == 1).await;
+        let most = MOST + start.elapsed().as_millis();
+        let calls = calls.load(Relaxed);
+        assert!(calls > 0 && calls as u128 <= most, "{calls} of {most}");
+        server.wait_for_open(1).await;
+        let answer = neighbour.send_request(request(server.address, "/")).await;
+        assert_eq!(answer.unwrap().status().as_u16(), 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_cancels_one_call_in_two_keeps_its_connection() {
+    local(async {
+        let server = start(Limits::generous(), PATIENCE).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(PREFACE_AND_SETTINGS).await.unwrap();
+        for call in 0..5_000 {
+            let (cancelled, answer) = (4 * call + 1, 4 * call + 3);
+            let calls = [get_root(cancelled), reset(cancelled), get_root(answer)].concat();
+            stream.write_all(&calls).await.unwrap();
+            answered(&mut stream, answer).await;
+        }
+        assert_eq!(server.stats.closed_for(Closed::Flood), 0);
     })
     .await;
 }
