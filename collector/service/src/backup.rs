@@ -1,8 +1,8 @@
 //! Backups of the stores on the local disk, while the collector runs.
 //!
-//! A backup is a data directory with a copy of each store, as it was after a commit since the call began. So it has every id that a
-//! caller received before. The stores are copied by a thread of low priority, in steps that can be ended. One backup is written at
-//! a time.
+//! A backup is a data directory with a copy of each store: its state between two commits, at some time after the call began. So it
+//! has every id that a caller received before the call. A thread of low priority copies the stores, in steps that can be ended. One
+//! backup is written at a time.
 //!
 //! Left out: the journal of events, and that of ephemeral Nacos instances. A copy of the latter could lack changes that its store
 //! has already, so the backup marks it as incomplete, and the start on the backup waits until the clients have registered again.
@@ -99,7 +99,7 @@ pub enum Error {
          does not end with .part"
     )]
     Name,
-    /// There is a backup or another file of this name.
+    /// There is a backup of this name, finished or not, or another file.
     #[error("a backup or another file has this name: choose another one")]
     Exists,
     /// Another backup is being written.

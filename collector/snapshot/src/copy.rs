@@ -37,13 +37,12 @@ impl<'a> Copy<'a> {
 
     /// The step under way, or the next one.
     pub(super) fn step(&mut self) -> Result<&WriteTransaction, Error> {
-        if self.step.is_none() {
-            if !(self.goes_on)() {
-                return Err(Error::Ended);
-            }
-            self.step = Some(self.database.begin_write().map_err(Error::write)?);
-        }
-        self.step.as_ref().ok_or(Error::Ended)
+        let step = match self.step.take() {
+            Some(step) => step,
+            None if (self.goes_on)() => self.database.begin_write().map_err(Error::write)?,
+            None => return Err(Error::Ended),
+        };
+        Ok(self.step.insert(step))
     }
 
     /// The bytes that the step under way has room for.

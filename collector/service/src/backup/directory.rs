@@ -118,7 +118,11 @@ impl Directory {
         if fs::symlink_metadata(&target).is_ok() {
             return Err(Error::Exists);
         }
-        directory.recursive(false).create(&path).map_err(failed)?;
+        match directory.recursive(false).create(&path) {
+            // Another collector writes it, or it has a file that no backup has.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(Error::Exists),
+            created => created.map_err(failed)?,
+        }
         let Some(lock) = lock(&path).map_err(failed)? else {
             return Err(failed(ErrorKind::ResourceBusy.into()));
         };
@@ -131,7 +135,7 @@ impl Directory {
         })
     }
 
-    /// The bytes that other users of the disk leave free, if it is also the disk of `store`.
+    /// The free bytes of the disk; `None` if the disk of `store` is another one.
     pub(super) fn shared_room(&self, store: &Path) -> Option<u64> {
         let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
         if device(&self.path)? != device(store)? {
@@ -165,10 +169,12 @@ impl Part {
             return Err(ErrorKind::AlreadyExists.into());
         }
         fs::rename(&self.path, &self.target)?;
-        self.is_kept = true;
+        // If the sync fails, the backup is removed under its new name.
+        self.path.clone_from(&self.target);
         if let Some(directory) = self.target.parent() {
             File::open(directory)?.sync_all()?;
         }
+        self.is_kept = true;
         Ok((self.target.clone(), bytes))
     }
 }
