@@ -233,3 +233,34 @@ async fn a_removed_store_delays_reads_and_a_new_one_does_not() {
         list.text()
     );
 }
+
+/// Clients that used another server register here only after they have noticed the change.
+#[tokio::test]
+async fn a_first_start_that_always_warms_up_refuses_lists_until_the_clients_have_arrived() {
+    let options = Collector::options()
+        .env("SW_NACOS", "default")
+        .env("SW_NACOS_ALWAYS_WARM_UP", "true")
+        .env("SW_NACOS_WARM_UP", "5s");
+    let collector = options.start().await;
+    let client = nacos(&collector).await;
+    let path = "/nacos/v1/ns/instance/list?serviceName=kept";
+    let early = client.get(path).await.unwrap();
+    assert_eq!(
+        early.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        early.text()
+    );
+    let arrived = register(&client, "kept").await;
+    assert_eq!(arrived.status, StatusCode::OK, "{}", arrived.text());
+    let first = eventually(PATIENCE, async || {
+        let list = client.get(path).await.unwrap();
+        if list.status == StatusCode::OK {
+            Ok(list)
+        } else {
+            Err(list.text().to_string())
+        }
+    });
+    let first: Value = first.await.json();
+    assert_eq!(first["hosts"].as_array().unwrap().len(), 1, "{first}");
+}

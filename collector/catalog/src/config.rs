@@ -21,6 +21,9 @@ pub struct Config {
     pub empty_service_after: Duration,
     /// How long reads are refused after a start without a recent roster, and after every start among other collectors.
     pub warm_up: Duration,
+    /// Whether every start refuses reads for `warm_up`, also one that knows its instances, and the first one. Clients that have
+    /// used another server must register here before their consumers ask.
+    pub always_warm_up: bool,
     /// How long the instances of a collector that has left the cluster stay listed, so that their clients can register elsewhere.
     pub member_grace: Duration,
     /// How long a subscriber without a connection stays subscribed without a renewal.
@@ -44,6 +47,7 @@ impl Default for Config {
             override_term: Duration::from_secs(60),
             empty_service_after: Duration::from_secs(60),
             warm_up: Duration::from_secs(15),
+            always_warm_up: false,
             member_grace: Duration::from_secs(15),
             subscriber_term: Duration::from_secs(180),
             max_probes: 64,

@@ -66,6 +66,10 @@ pub fn open(
         );
         is_known = false;
     }
+    if shared.config.always_warm_up {
+        tracing::info!("catalog: reads are refused for a while, as always after a start");
+        is_known = false;
+    }
     let warm_at = shared.clock.now().after(shared.config.warm_up);
     if shared.members.is_some() {
         shared.readiness.wait_for_members(warm_at);

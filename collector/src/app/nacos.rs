@@ -277,6 +277,7 @@ fn limits(config: &config::Nacos) -> catalog::Config {
         push_window: config.push_window,
         body_cache: config.body_cache,
         warm_up: config.warm_up,
+        always_warm_up: config.always_warm_up,
         member_grace: config.member_grace,
         write_queue: config.write_queue,
         journal: config.journal,

@@ -104,7 +104,7 @@ keys! {
     storage.embedded {
         path SW_STORAGE_PATH Directory "Directory of the store; `--data-dir` wins" => storage.embedded.path;
         backup_path SW_STORAGE_BACKUP_PATH File "Directory of the backups that `rollcall-collector store backup` makes; empty: `backups` in the directory of the store" => storage.embedded.backup_path;
-        backup_timeout SW_STORAGE_BACKUP_TIMEOUT Duration "Longest time of a backup; it then ends with an error, because the store grows while it is written" => storage.embedded.backup_timeout;
+        backup_timeout SW_STORAGE_BACKUP_TIMEOUT Duration "Longest time of a backup, which then ends with an error: the store grows while a backup is written" => storage.embedded.backup_timeout;
     }
     storage.etcd {
         endpoints SW_STORAGE_ETCD_ENDPOINTS OptionalEndpoints "As in `cluster.etcd`; this key and those below, if empty, have the value of `cluster.etcd`" => storage.etcd.endpoints;
@@ -172,7 +172,8 @@ keys! {
         push_retries SW_NACOS_PUSH_RETRIES Count "Repetitions of a push that is not acknowledged; after them the client gets the next change" => nacos.push_retries;
         idle_after SW_NACOS_IDLE_AFTER Duration "Time without a message after which the collector probes a gRPC client" => nacos.idle_after;
         detection_timeout SW_NACOS_DETECTION_TIMEOUT Duration "Time for the client to answer the probe; then its connection is closed and its instances are removed" => nacos.detection_timeout;
-        warm_up SW_NACOS_WARM_UP Duration "Time after a start for which lists are refused if the store has no recent list of instances, or if collectors share their instances and no other one has served for as long, so that no client sees an incomplete list" => nacos.warm_up;
+        warm_up SW_NACOS_WARM_UP Duration "Time after a start for which lists are refused if a store that is not new has no recent list of instances, or if collectors share their instances and no other one has served for as long, so that no client sees an incomplete list" => nacos.warm_up;
+        always_warm_up SW_NACOS_ALWAYS_WARM_UP Flag "Whether every start refuses lists for `warm_up`, also the first one: set it before clients of another Nacos server move to this collector, whose consumers would otherwise see lists without the providers that have not arrived" => nacos.always_warm_up;
         member_grace SW_NACOS_MEMBER_GRACE Duration "Time for which the ephemeral instances of a collector that has left the cluster stay listed, so that their clients can register at another one" => nacos.member_grace;
         max_services SW_NACOS_MAX_SERVICES Count "Most services" => nacos.max_services;
         max_services_per_peer SW_NACOS_MAX_SERVICES_PER_PEER OptionalCount "Most services that one address (IPv6: a /64 network) has registered at this collector since its start and that still exist; empty: half of `nacos.default.max_services`" => nacos.max_services_per_peer;

@@ -49,6 +49,8 @@ pub struct Nacos {
     pub detection_timeout: Duration,
     /// The time after a start without a recent roster in which reads are refused.
     pub warm_up: Duration,
+    /// Whether every start refuses reads for that time.
+    pub always_warm_up: bool,
     /// The time for which the instances of a collector that has left the cluster stay listed.
     pub member_grace: Duration,
     /// The most services.
