@@ -21,8 +21,8 @@
 //!
 //! # What it guarantees
 //!
-//! * [`start`](Builder::start) returns at once, sends nothing, and fails only on bad configuration. A collector that is
-//!   unavailable, or sends invalid answers, only affects the [status](Agent::status).
+//! * [`start`](Builder::start) returns at once, sends nothing, and fails only on bad configuration, or if the operating system
+//!   refuses a thread. A collector that is unavailable, or sends invalid answers, only affects the [status](Agent::status).
 //! * One background thread, `rollcall-agent`, with its own single-threaded runtime. The host's runtime is never used, and
 //!   none is needed. (Host names are resolved by the operating system on a helper thread, which ends afterwards.)
 //! * No call blocks, except [`shutdown`](Agent::shutdown) and the waiting methods of [`Changes`], for at most their timeout.

@@ -39,7 +39,8 @@ impl Readiness {
         self.complete_at.store(warm_at, Relaxed);
     }
 
-    /// The clients of this collector have had time to return: they have used others meanwhile, whose instances are known.
+    /// Ends the warm-up, because another member has served for longer: the clients of this collector have used that member, and its
+    /// instances are known.
     pub(crate) fn ends_warm_up(&self, now: Moment) {
         self.complete_at.fetch_min(now.millis(), Relaxed);
     }

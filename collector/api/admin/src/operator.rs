@@ -123,7 +123,7 @@ impl Cursor {
 fn not_stored(error: register::Error) -> Refusal {
     tracing::warn!(%error, "forgotten instances could not be stored");
     Refusal::overloaded(
-        "the store did not accept the write, and the instances are listed as before: retry",
+        "the store did not accept a write, and its instances are listed as before: retry",
     )
 }
 

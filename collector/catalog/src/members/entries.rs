@@ -20,7 +20,7 @@ use crate::rows::{self, InstanceRow};
 
 /// The most bytes of instances in one entry of beats.
 const BEATS: usize = 512 * 1024;
-/// The longest term of a tombstone that another member may ask for; that of metadata is bounded too.
+/// The longest time for which the deregistration of another member holds beats off. A longer one is cut to this.
 const LONGEST_TERM: Duration = Duration::from_secs(7 * 24 * 3600);
 
 #[derive(Debug, Deserialize, Serialize)]

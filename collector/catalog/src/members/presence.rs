@@ -159,7 +159,7 @@ async fn look(
     }
 }
 
-/// Whether another member has served for so long that it has the clients which waited for a collector.
+/// Whether another member has served for at least the warm-up, so that clients without a collector have registered there.
 fn serves_longer<'a>(
     shared: &Shared,
     view: &View,

@@ -35,7 +35,8 @@ pub(super) async fn run(shared: &Shared, members: &Members, cancel: &Cancellatio
             () = due(shared, members) => false,
         };
         if is_last {
-            if timeout(LAST, publish(shared, members)).await.is_err() {
+            let published = timeout(LAST, publish(shared, members)).await;
+            if !matches!(published, Ok(Ok(()))) {
                 tracing::debug!("the last changes of Nacos instances were not published");
             }
             return;

@@ -1,8 +1,8 @@
 //! Relays the beats of instances that other members own, many in one entry.
 //!
-//! Clients of 1.x send each beat to another collector. So that neither a beat is written nor an instance turns unhealthy at the
-//! owner, the first beat is relayed at once, and then one entry is written in a fifth of the shortest beat term. With the
-//! usual terms (a beat every 5 s, unhealthy after 15 s) one lost beat is still no reason to call an instance unhealthy.
+//! Clients of 1.x send each beat to another collector. The first beat is relayed at once, and then one entry is written in each
+//! fifth of the shortest beat term. So no beat is written by itself, and no instance turns unhealthy at its owner. With the usual
+//! terms (a beat every 5 s, unhealthy after 15 s) an instance stays healthy if one beat is lost.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The request for a snapshot of the store, which the writer takes between two batches.
 //!
-//! It occupies no place in the queue, so it succeeds while the queue is full. Only the last caller gets a snapshot.
+//! A request occupies no place in the queue, so it succeeds while the queue is full. It replaces an earlier one that still waits.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ impl Wanted {
 }
 
 impl Handle {
-    /// The store after a commit that ended since this call began. It has every id that any caller received before. `None` if the
-    /// store has no snapshots.
+    /// The state of the store between two batches, at some time after this call began. It has every id that any caller received
+    /// before the call. `None` if the store has no snapshots.
     ///
     /// # Errors
     /// The reason as a sentence: the store cannot be read, or the writer does not answer.

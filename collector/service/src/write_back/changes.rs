@@ -32,9 +32,9 @@ impl Changes {
         }
     }
 
-    /// Adds the instance of a change that must be written. If no other collector reads the store, these are departures, because an
-    /// agent announces its stop only once, and returns: after a crash the collector would restore the earlier state, or leave out an
-    /// instance that was forgotten. A silence is no such change, because the lease expires again.
+    /// Adds the instance of a change that must be written. If no other collector reads the store, only departures and returns must
+    /// be. An agent announces its stop once. Without its return, an instance would be restored in its earlier state, and be left
+    /// out of the lists if it was forgotten. A silence need not be written, because the restored lease expires again.
     pub(crate) fn observe(&self, change: &Transition<InstanceId>) {
         if self.is_shared || matches!(change.to, State::Up | State::Left) {
             self.insert(change.key);
