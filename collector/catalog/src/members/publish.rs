@@ -36,7 +36,7 @@ pub(super) async fn run(shared: &Shared, members: &Members, cancel: &Cancellatio
         };
         if is_last {
             let published = timeout(LAST, publish(shared, members)).await;
-            if !matches!(published, Ok(Ok(()))) {
+            if !matches!(published, Ok(Ok(_))) {
                 tracing::debug!("the last changes of Nacos instances were not published");
             }
             return;
