@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rollcall_etcd::{Config, proto::WatchCreateRequest};
 use rollcall_proto::{
     common::KeyWithStringValue,
     management::{InstanceProperties, v3::ManagementServiceClient},
@@ -43,6 +44,27 @@ fn report(number: usize) -> InstanceProperties {
 
 async fn metric(member: &Member, name: &str) -> Result<u64, String> {
     member.collector.query().metric(name).await
+}
+
+/// A regression test: etcd closed connections that were pinged too often, so collectors that nobody called read the store anew every
+/// few seconds.
+#[tokio::test]
+async fn a_watch_without_changes_stays_open() {
+    // etcd closes the connection after the third ping that comes too soon after another; pings are due after 5 s.
+    const LONG: Duration = Duration::from_secs(20);
+    let etcd = Server::<Etcd>::start().await;
+    let config = Config {
+        endpoints: vec![etcd.address().to_string()],
+        ..Config::default()
+    };
+    let client = rollcall_etcd::Client::new(&config).unwrap();
+    let watched = WatchCreateRequest {
+        key: b"a".to_vec(),
+        ..WatchCreateRequest::default()
+    };
+    let mut watch = client.watch(watched).await.unwrap();
+    let ended = tokio::time::timeout(LONG, watch.next()).await;
+    assert!(ended.is_err(), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,8 +18,11 @@ pub(super) type Token = MetadataValue<Ascii>;
 
 /// The timeout for connecting to one endpoint.
 const CONNECT: Duration = Duration::from_secs(1);
-/// A connection that is idle for this long is pinged. It is closed if the answer takes longer than the same time.
-const PING: Duration = Duration::from_secs(2);
+/// A connection that is idle for this long is pinged. etcd closes a connection that is pinged more often than every 5 s while it has
+/// nothing to send (`--grpc-keepalive-min-time`).
+const PING: Duration = Duration::from_secs(6);
+/// A connection is closed if the answer to a ping takes longer.
+const PONG: Duration = Duration::from_secs(2);
 
 /// The connection to the current endpoint.
 #[derive(Debug)]
@@ -122,7 +125,7 @@ fn connector(name: &str, tls: Option<&ClientTlsConfig>) -> Result<Endpoint, Conf
     Ok(endpoint
         .connect_timeout(CONNECT)
         .http2_keep_alive_interval(PING)
-        .keep_alive_timeout(PING)
+        .keep_alive_timeout(PONG)
         .keep_alive_while_idle(true)
         .tcp_nodelay(true))
 }
