@@ -1,8 +1,8 @@
 //! The instances whose claim by this collector waits to be published.
 //!
 //! An instance that changes often waits once. As many instances may wait as the catalog has claims, whose memory is charged, and
-//! [`SPARE`] more, for instances that have ended and have no claim any more. A change without room is not recorded; once those that
-//! wait are published, all claims are compared with all entries instead ([`Unpublished::must_compare`]).
+//! [`SPARE`] more, for instances that have ended and have no claim any more. A change without room is not recorded; once most of those
+//! that wait are published, all claims are compared with all entries instead ([`Unpublished::must_compare`]).
 //!
 //! An instance leaves the set when it is published, and returns to it if that fails. The exchange may have accepted a write that
 //! failed here, so each instance of such a write is written once more.
@@ -87,11 +87,12 @@ impl Unpublished {
         Some(taken.collect())
     }
 
-    /// Whether changes were not recorded although no instance waits now. Changes after this call are recorded, so the caller
-    /// compares all claims with entries that are read after it.
+    /// Whether changes were not recorded, and there is room again: fewer instances wait than [`SPARE`] has room for twice. (That none
+    /// waits may never be seen while instances change all the time.) Changes after this call are recorded, so the caller compares all
+    /// claims with entries that are read after it.
     pub(super) fn must_compare(&self) -> bool {
         let mut waiting = self.waiting.lock();
-        waiting.places.is_empty() && std::mem::take(&mut waiting.has_missed)
+        waiting.places.len() <= SPARE / 2 && std::mem::take(&mut waiting.has_missed)
     }
 
     /// The number of instances that wait.
@@ -107,5 +108,34 @@ impl Unpublished {
     /// Completes [`Unpublished::added`].
     pub(super) fn look_again(&self) {
         self.added.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_domain::catalog::{Endpoint, ServiceKey};
+
+    use super::*;
+
+    fn places(ports: std::ops::Range<u16>) -> impl Iterator<Item = Place> {
+        let service = ServiceKey::new("", "", "orders").unwrap();
+        ports.map(move |port| {
+            let endpoint = Endpoint::new("10.0.0.1", port, "").unwrap();
+            (service.clone(), endpoint)
+        })
+    }
+
+    #[test]
+    fn changes_without_room_are_compared_later_even_if_further_instances_always_wait() {
+        let unpublished = Unpublished::default();
+        unpublished.add(places(0..20_000), 0);
+        assert_eq!(unpublished.len(), SPARE);
+        assert!(!unpublished.must_compare(), "there is no room yet");
+        while unpublished.len() > SPARE / 2 {
+            unpublished.take(100);
+        }
+        unpublished.add(places(20_000..20_001), 0);
+        assert!(unpublished.must_compare());
+        assert!(!unpublished.must_compare(), "once is enough");
     }
 }
