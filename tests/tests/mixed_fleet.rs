@@ -212,23 +212,30 @@ impl Fleet {
         }
     }
 
-    async fn notices_death(&mut self, generation: Generation) {
-        let at = self
-            .members
-            .iter()
-            .position(|member| member.agent.generation == generation)
-            .expect("an agent of each generation");
-        let id = self.is_there(&self.members[at]).await.unwrap();
-        let mut dead = self.members.remove(at);
-        dead.application.kill();
+    /// Kills one agent of each generation, and waits until the collector reports all of them down.
+    async fn notices_deaths(&mut self) {
+        let mut dead = Vec::new();
+        for generation in [Generation::V5, Generation::V6, Generation::V8] {
+            let at = self
+                .members
+                .iter()
+                .position(|member| member.agent.generation == generation)
+                .expect("an agent of each generation");
+            let id = self.is_there(&self.members[at]).await.unwrap();
+            let mut member = self.members.remove(at);
+            member.application.kill();
+            dead.push((id, member.code));
+        }
         let query = self.collector.query();
-        let down = until(DOWN_AFTER + RETURN, async || {
-            match query.instance(id).await?.state {
-                State::Down => Ok(()),
-                state => Err(format!("{} is {state:?}", dead.code)),
-            }
-        });
-        down.await.unwrap();
+        for (id, code) in dead {
+            let down = until(DOWN_AFTER + RETURN, async || {
+                match query.instance(id).await?.state {
+                    State::Down => Ok(()),
+                    state => Err(format!("{code} is {state:?}")),
+                }
+            });
+            down.await.unwrap();
+        }
     }
 }
 
@@ -248,8 +255,6 @@ async fn a_mixed_fleet_survives_the_loss_of_its_store_twice() {
     fleet.is_whole("idle, after the second loss").await;
     fleet.kept_their_ids();
 
-    for generation in [Generation::V5, Generation::V6, Generation::V8] {
-        fleet.notices_death(generation).await;
-    }
+    fleet.notices_deaths().await;
     fleet.is_whole("after three deaths").await;
 }
