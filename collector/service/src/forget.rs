@@ -14,12 +14,10 @@ impl Services {
     /// write until there is room, and the instances are removed from the lists then, unless they were seen since.
     pub async fn forget(&self, instances: &[InstanceId]) -> Result<usize, register::Error> {
         let marked = Marked::new(&self.core, instances);
-        let lessor = &self.core.lessor;
-        let leases = marked.instances.iter();
-        let leases: Vec<_> = leases.filter_map(|id| lessor.record(*id)).collect();
+        let instances = marked.instances.clone();
         // The writer removes the marks or keeps them, because the caller may give up while the write is queued.
         let settle = |written: Result<(), register::Error>| written.map(|()| marked.keep());
-        self.register.record_and(&leases, settle).await
+        self.register.record_and(instances, settle).await
     }
 }
 

@@ -186,9 +186,11 @@ impl Core {
         seen.state >= State::Down && !is_later && (lacks_end || lacks_forgetting)
     }
 
-    /// A lease as it is stored. With a shared store, other members learn which one observed the signal.
-    pub(super) fn last_seen(&self, lease: &LeaseRecord<InstanceId>, is_shared: bool) -> LastSeen {
-        LastSeen {
+    /// The lease of an instance as this collector stores it; `None` if it has none to store. With a shared store, other members learn
+    /// which one observed the signal.
+    pub(super) fn last_seen(&self, instance: InstanceId, is_shared: bool) -> Option<LastSeen> {
+        let lease = self.lessor.record(instance)?;
+        Some(LastSeen {
             instance: lease.key,
             last_seen: self.clock.wall_at(lease.last_seen),
             signal: lease.signal,
@@ -199,7 +201,7 @@ impl Core {
                 Observer::Elsewhere(member) => member,
             },
             forgotten: lease.forgotten,
-        }
+        })
     }
 
     /// The id of the instance that is recorded under these names.

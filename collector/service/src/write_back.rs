@@ -102,11 +102,7 @@ impl WriteBack {
     /// Writes the leases of these instances, a part at a time.
     async fn write_changes(&self, changed: Vec<InstanceId>) -> Result<(), register::Error> {
         for part in changed.chunks(self.config.chunk.max(1)) {
-            let leases = part.iter();
-            let leases: Vec<_> = leases
-                .filter_map(|id| self.core.lessor.record(*id))
-                .collect();
-            self.register.record(&leases).await?;
+            self.register.record(part.to_vec()).await?;
         }
         Ok(())
     }
@@ -137,21 +133,20 @@ impl WriteBack {
     ) -> Result<(), register::Error> {
         let limit = chunk.max(1);
         let mut cursor = None;
-        let mut leases = Vec::new();
         loop {
             let positions = self.core.inventory.positions(cursor, limit);
             let count = positions.len();
             let is_last = count < limit;
             cursor = positions.last().copied();
             let instances = positions.into_iter().map(|position| position.instance);
+            let mut changed = Vec::new();
             self.core
                 .lessor
-                .changed_since(since, instances, &mut leases);
-            // Sorted in the order of the store, so that neighbours share pages.
-            leases.sort_unstable_by_key(|lease| lease.key);
-            if !leases.is_empty() {
-                self.register.record(&leases).await?;
-                leases.clear();
+                .changed_since(since, instances, &mut changed);
+            if !changed.is_empty() {
+                // In the order of the store, so that neighbours share pages.
+                changed.sort_unstable();
+                self.register.record(changed).await?;
             }
             *examined += count;
             if is_last {

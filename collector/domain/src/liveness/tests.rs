@@ -251,12 +251,9 @@ fn each_lease_that_changed_is_reported() {
         assert_eq!(renewed, Some(Renewal::Kept));
     }
     let walk = |since| {
-        let mut records = Vec::new();
-        lessor.changed_since(at(since), all(20), &mut records);
-        records
-            .iter()
-            .map(|record| record.key.get())
-            .collect::<Vec<_>>()
+        let mut changed = Vec::new();
+        lessor.changed_since(at(since), all(20), &mut changed);
+        changed.into_iter().map(InstanceId::get).collect::<Vec<_>>()
     };
     assert_eq!(walk(500), [2, 9]);
     assert_eq!(walk(0), (1..=10).collect::<Vec<_>>());

@@ -69,9 +69,7 @@ impl Handle {
         if unwritten.is_empty() {
             return Ok(ended);
         }
-        let leases = unwritten.iter().filter_map(|id| core.lessor.record(*id));
-        let leases: Vec<_> = leases.collect();
-        let written = self.register.record_soon(&leases).await;
+        let written = self.register.record_soon(unwritten.clone()).await;
         if written.is_err() {
             unwritten.into_iter().for_each(|id| core.changes.insert(id));
         }

@@ -24,8 +24,9 @@ use crate::Core;
 pub(super) enum Message {
     /// Add a job to the next batch.
     Propose(Box<dyn Job>),
-    /// Record when instances were last seen, and call this with the result.
-    Record(Vec<LastSeen>, Settle),
+    /// Write the leases of these instances, and call this with the result. The writer reads the leases when it writes, so a write
+    /// never replaces a later state in the store, in whatever order the callers reach the queue.
+    Record(Vec<InstanceId>, Settle),
     /// Check the flags and tickets of the inbox, which are not messages.
     Wake,
 }
@@ -200,16 +201,16 @@ impl Queue {
         }
     }
 
-    /// Records when instances were last seen. Once that is durable, or was refused, the writer calls `settle`, whose result is
+    /// Writes the leases of these instances. Once that is durable, or was refused, the writer calls `settle`, whose result is
     /// returned. The writer does both also if the caller gives up. If it ends before, `settle` is dropped.
-    pub(super) async fn record_seen<T: Send + 'static>(
+    pub(super) async fn record<T: Send + 'static>(
         &self,
-        seen: Vec<LastSeen>,
+        instances: Vec<InstanceId>,
         settle: impl FnOnce(Result<(), Error>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, result) = oneshot::channel();
         let settle = Box::new(move |written| answer(reply, settle(written)));
-        self.send(Message::Record(seen, settle))?;
+        self.send(Message::Record(instances, settle))?;
         result.await.unwrap_or(Err(Error::Stopped))
     }
 

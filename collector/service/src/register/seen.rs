@@ -1,29 +1,25 @@
-//! Records in which states instances are, and when they were last seen.
+//! Writes in which states instances are, and when they were last seen.
 
-use rollcall_domain::{InstanceId, liveness::LeaseRecord};
-use rollcall_storage::LastSeen;
+use rollcall_domain::InstanceId;
 use tokio::time::timeout_at;
 
 use super::{Error, Handle};
 
 impl Handle {
-    /// Records leases, and returns once that is durable.
+    /// Writes the leases of these instances, and returns once that is durable.
     ///
     /// # Errors
     /// The store did not accept the write.
-    pub(crate) async fn record(&self, leases: &[LeaseRecord<InstanceId>]) -> Result<(), Error> {
-        self.record_and(leases, |written| written).await
+    pub(crate) async fn record(&self, instances: Vec<InstanceId>) -> Result<(), Error> {
+        self.record_and(instances, |written| written).await
     }
 
     /// As [`Handle::record`], for a caller that waits at most until the deadline of a registration.
     ///
     /// # Errors
     /// The store did not accept the write in time.
-    pub(crate) async fn record_soon(
-        &self,
-        leases: &[LeaseRecord<InstanceId>],
-    ) -> Result<(), Error> {
-        timeout_at(self.due(), self.record(leases))
+    pub(crate) async fn record_soon(&self, instances: Vec<InstanceId>) -> Result<(), Error> {
+        timeout_at(self.due(), self.record(instances))
             .await
             .unwrap_or(Err(Error::DeadlineExceeded))
     }
@@ -35,13 +31,9 @@ impl Handle {
     /// That of `settle`, or [`Error::Stopped`] or [`Error::Overloaded`].
     pub(crate) async fn record_and<T: Send + 'static>(
         &self,
-        leases: &[LeaseRecord<InstanceId>],
+        instances: Vec<InstanceId>,
         settle: impl FnOnce(Result<(), Error>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let core = &self.shared.core;
-        let leases = leases.iter();
-        let seen = leases.map(|lease| core.last_seen(lease, self.shared.is_store_shared));
-        let seen: Vec<LastSeen> = seen.collect();
-        self.shared.queue.record_seen(seen, settle).await
+        self.shared.queue.record(instances, settle).await
     }
 }

@@ -1,8 +1,6 @@
 //! The calls that wait for one batch of the writer.
 
-use std::borrow::Cow;
-
-use rollcall_domain::inventory::Proposal;
+use rollcall_domain::{InstanceId, inventory::Proposal};
 use rollcall_storage::{self as storage, LastSeen};
 
 use super::{
@@ -20,8 +18,8 @@ pub(super) struct PendingBatch {
     proposed: usize,
     /// Last signs recorded by these jobs.
     pub(super) first_signs: Vec<LastSeen>,
-    /// Last signs to record without a job.
-    pub(super) seen: Vec<LastSeen>,
+    /// Instances whose leases are to be written.
+    instances: Vec<InstanceId>,
     /// Receive the result of these writes.
     settles: Vec<Settle>,
     /// Whether this is a part of a batch that the store refused. Nothing is added to such a part.
@@ -32,8 +30,8 @@ impl PendingBatch {
     pub(super) fn take(&mut self, message: Message) {
         match message {
             Message::Propose(job) => self.jobs.push(job),
-            Message::Record(seen, settle) => {
-                self.seen.extend(seen);
+            Message::Record(instances, settle) => {
+                self.instances.extend(instances);
                 self.settles.push(settle);
             }
             Message::Wake => {}
@@ -60,15 +58,24 @@ impl PendingBatch {
     }
 
     pub(super) fn seen_len(&self) -> usize {
-        self.seen.len() + self.first_signs.len()
+        self.instances.len() + self.first_signs.len()
     }
 
-    pub(super) fn all_seen(&self) -> Cow<'_, [LastSeen]> {
-        if self.first_signs.is_empty() {
-            Cow::Borrowed(&self.seen)
-        } else {
-            Cow::Owned([&self.seen[..], &self.first_signs].concat())
-        }
+    /// What the batch writes about leases, as they are now. An instance that has got a lease since its first sign may have left, so
+    /// that sign is replaced by the lease.
+    pub(super) fn seen(&self, core: &Core, is_shared: bool) -> Vec<LastSeen> {
+        let leases = self.instances.iter().copied();
+        let mut seen: Vec<_> = leases
+            .filter_map(|instance| core.last_seen(instance, is_shared))
+            .collect();
+        seen.extend(self.first_signs.iter().filter_map(|sign| {
+            if core.is_unseen(sign.instance) {
+                Some(*sign)
+            } else {
+                core.last_seen(sign.instance, is_shared)
+            }
+        }));
+        seen
     }
 
     /// Answers the callers of a durable batch. Their changes are announced before the first answer, because an answer wakes the
@@ -113,7 +120,7 @@ impl PendingBatch {
     }
 
     fn settle_seen(&mut self, result: impl Fn() -> Result<(), Error>) {
-        self.seen.clear();
+        self.instances.clear();
         for settle in self.settles.drain(..) {
             settle(result());
         }

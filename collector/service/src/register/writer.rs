@@ -164,13 +164,14 @@ impl Writer {
             let has_to_write = self.outage.is_some_and(|outage| outage.needs_write());
             let must_publish =
                 publishes && rows == 0 && (self.agreement.must_publish() || has_to_write);
-            if rows + waiting.seen_len() > 0 || must_publish {
+            let seen = waiting.seen(&self.core, self.storage.is_shared());
+            if rows + seen.len() > 0 || must_publish {
                 if self.core.listening.take_outlived_loss() {
                     self.storage.forget_loss();
                 }
                 let batch = Batch {
                     rows: proposal.rows(),
-                    seen: &waiting.all_seen(),
+                    seen: &seen,
                     digest: (publishes && rows > 0 || must_publish).then(|| proposal.digest()),
                 };
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));

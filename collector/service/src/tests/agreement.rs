@@ -137,7 +137,7 @@ impl Collector {
     /// Waits until the collector has read the new entries.
     async fn catch_up(&self) {
         self.services.register.catch_up();
-        self.services.register.record(&[]).await.unwrap();
+        self.services.register.record(Vec::new()).await.unwrap();
     }
 
     /// The events since the last call: its inventory differs (`false`), or agrees again (`true`).

@@ -146,6 +146,40 @@ async fn a_goodbye_that_the_store_refuses_is_written_once_the_store_accepts_it()
     writer.join().unwrap().unwrap();
 }
 
+/// A write that was requested before a departure, and reaches the queue after the departure's own write, must not undo it.
+#[tokio::test]
+async fn a_write_stores_the_leases_as_they_are_when_it_is_committed() {
+    let mut store = Memory::default();
+    let (services, workers) = parts(store.clone());
+    let lease = instance(1);
+    services.core.renew_or_grant(lease, Signal::Register);
+    let mut written = pin!(services.register.record(vec![lease]));
+    assert!(is_pending(&mut written).await);
+    services.core.leave(lease).unwrap();
+    assert!(services.core.lessor.forget(lease));
+    services.register.stop();
+    start(workers.writer).join().unwrap().unwrap();
+    written.await.unwrap();
+    assert_eq!(stored(&mut store), [(lease, State::Left, true)]);
+}
+
+/// The calls of a process that stops arrive on several connections.
+#[tokio::test]
+async fn the_first_sign_of_an_instance_that_has_left_meanwhile_does_not_bring_it_back() {
+    let mut store = Memory::default();
+    let (services, workers) = parts(store.clone());
+    let lease = instance(1);
+    let mut first = pin!(services.heartbeat.renew(sign(1, Signal::Heartbeat)));
+    assert!(is_pending(&mut first).await);
+    services.core.renew_or_grant(lease, Signal::TraceSegment);
+    services.core.leave(lease).unwrap();
+    services.register.stop();
+    start(workers.writer).join().unwrap().unwrap();
+    first.await.unwrap();
+    assert_eq!(services.roster.instance(lease).unwrap().state, State::Left);
+    assert_eq!(stored(&mut store), [(lease, State::Left, false)]);
+}
+
 #[tokio::test]
 async fn an_instance_is_forgotten_although_the_operator_does_not_wait() {
     for has_writer in [true, false] {

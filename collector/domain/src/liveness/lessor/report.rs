@@ -1,8 +1,8 @@
 //! Views, counts and reports of the leases.
 
 use super::{
-    Counts, Flag, Group, Key, Lease, LeaseRecord, LeaseTerms, LeaseView, Lessor, Moment, Slow,
-    State, Tally,
+    Counts, Evidence, Flag, Group, Key, Lease, LeaseRecord, LeaseTerms, LeaseView, Lessor, Moment,
+    Slow, Standing, State, Tally,
 };
 
 impl<K: Key, G: Group> Lessor<K, G> {
@@ -45,26 +45,27 @@ impl<K: Key, G: Group> Lessor<K, G> {
         self.report(key, lease)
     }
 
-    /// Appends the records ([`Lessor::record`]) of those of `keys` that were seen or changed their state at `since` or later.
+    /// Appends those of `keys` that this collector must report and that were seen or changed their state at `since` or later.
     pub fn changed_since(
         &self,
         since: Moment,
         keys: impl IntoIterator<Item = K>,
-        records: &mut Vec<LeaseRecord<K>>,
+        changed: &mut Vec<K>,
     ) {
         let leases = self.leases.pin();
-        records.extend(keys.into_iter().filter_map(|key| {
-            let lease = leases.get(key)?;
-            let has_changed = lease.standing().since >= since || lease.last_signal().at >= since;
-            has_changed.then(|| self.report(key, lease)).flatten()
+        changed.extend(keys.into_iter().filter(|key| {
+            leases.get(*key).is_some_and(|lease| {
+                let (standing, last_signal) = (lease.standing(), lease.last_signal());
+                let has_changed = standing.since >= since || last_signal.at >= since;
+                has_changed && !is_reported_elsewhere(standing, last_signal)
+            })
         }));
     }
 
     fn report(&self, key: K, lease: &Lease) -> Option<LeaseRecord<K>> {
         let (standing, last_signal) = (lease.standing(), lease.last_signal());
-        let is_anothers = last_signal.relayed && standing.state == State::Up;
         let terms = self.terms_at(standing.terms);
-        (!is_anothers).then(|| LeaseRecord {
+        (!is_reported_elsewhere(standing, last_signal)).then(|| LeaseRecord {
             key,
             last_seen: last_signal.at,
             signal: last_signal.signal,
@@ -74,4 +75,9 @@ impl<K: Key, G: Group> Lessor<K, G> {
             forgotten: standing.has(Flag::Forgotten),
         })
     }
+}
+
+/// Whether an instance is up on the evidence of another collector, which reports it.
+fn is_reported_elsewhere(standing: Standing, last_signal: Evidence) -> bool {
+    last_signal.relayed && standing.state == State::Up
 }

@@ -135,6 +135,6 @@ fn signals_that_another_collector_observed_are_not_reported() {
     lessor.changed_since(at(2_600), all(10), &mut own);
     assert_eq!(own, []);
     lessor.changed_since(at(1_000), all(10), &mut own);
-    let own: Vec<i32> = own.iter().map(|record| record.key.get()).collect();
-    assert_eq!(own, [1]);
+    assert_eq!(own, [id(1)]);
+    assert_eq!((lessor.record(id(2)), lessor.record(id(3))), (None, None));
 }

@@ -40,9 +40,9 @@ fn a_removed_lease_is_unknown_to_every_call_and_is_granted_anew() {
     assert!(!lessor.set_terms(id(1), Some(SHORT)));
     assert_eq!(lessor.view(id(1)), None);
     assert_eq!(lessor.record(id(1)), None);
-    let mut records = Vec::new();
-    lessor.changed_since(at(0), all(2), &mut records);
-    assert_eq!(records.len(), 1);
+    let mut changed = Vec::new();
+    lessor.changed_since(at(0), all(2), &mut changed);
+    assert_eq!(changed, [id(2)]);
     assert_eq!(lessor.counts().up, 1);
     let granted = lessor.grant(id(1), Signal::Register, at(SILENT / 2));
     assert_eq!(granted, Renewal::Granted);
