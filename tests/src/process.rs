@@ -10,7 +10,7 @@ mod options;
 mod usage;
 
 pub use addresses::{free_addresses, nacos_addresses};
-pub use build::{collector_binary, release_binary, target_directory};
+pub use build::{collector_binary, release_binary, target_directory, without_crate_variables};
 pub use child::{Child, Lines};
 pub use collector::Collector;
 pub use listeners::Listeners;

@@ -52,23 +52,7 @@ fn build_collector(release: bool) -> PathBuf {
     if release {
         cargo.arg("--release");
     }
-    // Removes the outer cargo's variables about the crate under test. Build scripts depend on some of them, and would run again
-    // both here and in the next build from a shell.
-    for (name, _) in std::env::vars_os() {
-        let is_of_a_crate = name.to_str().is_some_and(|name| {
-            [
-                "CARGO_PKG_",
-                "CARGO_MANIFEST_",
-                "CARGO_CRATE_",
-                "CARGO_BIN_",
-            ]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-        });
-        if is_of_a_crate {
-            cargo.env_remove(name);
-        }
-    }
+    without_crate_variables(&mut cargo);
     let output = cargo
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::piped())
@@ -84,6 +68,27 @@ fn build_collector(release: bool) -> PathBuf {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .unwrap_or_else(|| panic!("{cargo:?} built no executable"))
+}
+
+/// Removes the outer cargo's variables about the crate under test from the environment of `command`, which starts another cargo.
+///
+/// Build scripts depend on some of them. With these variables they would run again, both here and in the next build from a shell,
+/// and every crate that depends on them would be compiled again.
+pub fn without_crate_variables(command: &mut Command) {
+    const PREFIXES: [&str; 4] = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_CRATE_",
+        "CARGO_BIN_",
+    ];
+    for (name, _) in std::env::vars_os() {
+        let is_of_a_crate = name
+            .to_str()
+            .is_some_and(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)));
+        if is_of_a_crate {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Cargo's target directory, for other build results.

@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use rollcall_tests::process::without_crate_variables;
+
 /// A line that marks the end of a command's output.
 const END: &str = "-- end of the command --";
 
@@ -33,6 +35,7 @@ impl Shell {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SW_")) {
             command.env_remove(name);
         }
+        without_crate_variables(&mut command);
         let mut shell = command
             .args(["bash", "-m"])
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
