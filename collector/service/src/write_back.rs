@@ -1,9 +1,10 @@
 //! Writes the last-seen times of instances to the store at intervals, so that a restart keeps their states and the collectors
-//! that share the store receive them. Changes of state that must survive a crash (`changes`) are written within a second.
+//! that share the store receive them. Changes of state that must survive a crash (`changes`) are written within a second, or within
+//! some seconds after the store accepts writes again.
 
 use std::time::Duration;
 
-use rollcall_domain::{InstanceId, Moment};
+use rollcall_domain::Moment;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,7 @@ use super::{Core, register};
 
 mod changes;
 
-pub(super) use changes::Changes;
+pub(super) use changes::{Changes, Write};
 
 /// Settings of the write-back.
 #[derive(Clone, Debug)]
@@ -32,10 +33,14 @@ pub struct WriteBack {
     config: Config,
     core: Core,
     register: register::Handle,
+    /// Whether the last write failed.
+    has_failed: bool,
 }
 
 /// Changes of state are gathered for this time and written together, because instances often fall silent in groups.
 const GATHER: Duration = Duration::from_millis(500);
+/// The same after a write that failed.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// The time limit of the last round of any fleet.
 const LAST: Duration = Duration::from_secs(10);
@@ -54,11 +59,12 @@ impl WriteBack {
             config: config.clone(),
             core: core.clone(),
             register: register.clone(),
+            has_failed: false,
         }
     }
 
     /// Writes back until cancelled, then once more.
-    pub async fn run(self, cancel: CancellationToken) {
+    pub async fn run(mut self, cancel: CancellationToken) {
         let mut ticks = interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut written = self.core.clock.now();
@@ -75,36 +81,46 @@ impl WriteBack {
 
     /// Waits until a round is due or changes of state must be written, and writes. Returns the time since which signals are not
     /// written, which was `written` before.
-    async fn next(&self, written: Moment, ticks: &mut Interval) -> Moment {
+    async fn next(&mut self, written: Moment, ticks: &mut Interval) -> Moment {
         tokio::select! {
             biased;
             _ = ticks.tick() => {}
-            changed = self.gather() => {
-                // The next round repeats a write that fails.
-                warn(self.write_changes(changed).await);
+            () = self.gather() => {
+                let done = self.write_changes().await;
+                self.report(done);
                 return written;
             }
         }
         let now = self.core.clock.now();
         let done = self.round(written, self.config.chunk, &mut 0).await;
         let since = if done.is_ok() { now } else { written };
-        warn(done);
+        self.report(done);
         since
     }
 
-    /// The instances that change state within [`GATHER`] of the first change.
-    async fn gather(&self) -> Vec<InstanceId> {
+    /// Waits until the instances that change state together have probably changed.
+    async fn gather(&self) {
         self.core.changes.any().await;
-        sleep(GATHER).await;
-        self.core.changes.take()
+        sleep(if self.has_failed { RETRY } else { GATHER }).await;
     }
 
-    /// Writes the leases of these instances, a part at a time.
-    async fn write_changes(&self, changed: Vec<InstanceId>) -> Result<(), register::Error> {
-        for part in changed.chunks(self.config.chunk.max(1)) {
-            self.register.record(part.to_vec()).await?;
+    /// Writes the instances whose state has changed, a part at a time. Those of a write that fails, and of those that would follow,
+    /// stay pending.
+    async fn write_changes(&self) -> Result<(), register::Error> {
+        let mut last = None;
+        while let Some(write) = self.core.changes.next(last, self.config.chunk.max(1)) {
+            last = write.last();
+            self.register.record_changes(write).await?;
         }
         Ok(())
+    }
+
+    /// Logs the first of several failures in a row.
+    fn report(&mut self, done: Result<(), register::Error>) {
+        let had_failed = std::mem::replace(&mut self.has_failed, done.is_err());
+        if !had_failed {
+            warn(done);
+        }
     }
 
     /// The round before the collector stops, with a time limit: a disk that has become slow must not hold up the stop.

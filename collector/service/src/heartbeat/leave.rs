@@ -55,25 +55,21 @@ impl Handle {
         instances: impl IntoIterator<Item = InstanceId>,
     ) -> Result<usize, register::Error> {
         let core = self.register.core();
-        let (mut ended, mut unwritten) = (0, Vec::new());
+        let (mut ended, mut write) = (0, core.changes.write());
         for instance in instances {
-            let Some(is_change) = core.leave(instance) else {
-                continue;
-            };
-            ended += 1;
-            // An earlier goodbye of the instance may not be written yet.
-            if core.changes.remove(instance) || is_change {
-                unwritten.push(instance);
+            // It is in the write before it leaves, so that another goodbye at the same time does not find it left and written. An
+            // earlier goodbye of the instance may not be durable yet.
+            let is_unwritten = write.add(instance);
+            let left = core.leave(instance);
+            ended += usize::from(left.is_some());
+            if left != Some(true) && !is_unwritten {
+                write.remove_last();
             }
         }
-        if unwritten.is_empty() {
-            return Ok(ended);
+        if !write.is_empty() {
+            self.register.record_soon(write).await?;
         }
-        let written = self.register.record_soon(unwritten.clone()).await;
-        if written.is_err() {
-            unwritten.into_iter().for_each(|id| core.changes.insert(id));
-        }
-        written.map(|()| ended)
+        Ok(ended)
     }
 
     fn is_of(&self, goodbye: Goodbye<'_>) -> bool {

@@ -4,6 +4,7 @@ use rollcall_domain::InstanceId;
 use tokio::time::timeout_at;
 
 use super::{Error, Handle};
+use crate::write_back::Write;
 
 impl Handle {
     /// Writes the leases of these instances, and returns once that is durable.
@@ -14,12 +15,22 @@ impl Handle {
         self.record_and(instances, |written| written).await
     }
 
-    /// As [`Handle::record`], for a caller that waits at most until the deadline of a registration.
+    /// As [`Handle::record`], for changes of state. If the caller gives up, the writer ends the write nevertheless.
+    ///
+    /// # Errors
+    /// The store did not accept the write. The instances are then pending again.
+    pub(crate) async fn record_changes(&self, changes: Write) -> Result<(), Error> {
+        let instances = changes.begin();
+        let settle = |written: Result<(), Error>| written.map(|()| changes.succeeded());
+        self.record_and(instances, settle).await
+    }
+
+    /// As [`Handle::record_changes`], for a caller that waits at most until the deadline of a registration.
     ///
     /// # Errors
     /// The store did not accept the write in time.
-    pub(crate) async fn record_soon(&self, instances: Vec<InstanceId>) -> Result<(), Error> {
-        timeout_at(self.due(), self.record(instances))
+    pub(crate) async fn record_soon(&self, changes: Write) -> Result<(), Error> {
+        timeout_at(self.due(), self.record_changes(changes))
             .await
             .unwrap_or(Err(Error::DeadlineExceeded))
     }

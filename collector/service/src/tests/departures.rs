@@ -16,7 +16,7 @@ const MANY: usize = 3_000;
 /// Less than the interval of the write-back's rounds in these tests.
 const SOON: Duration = Duration::from_secs(5);
 
-async fn registered(services: &Services, count: usize) -> Vec<InstanceId> {
+pub(super) async fn registered(services: &Services, count: usize) -> Vec<InstanceId> {
     let register = &services.register;
     register.application("orders").await.unwrap();
     let mut ids = Vec::new();
@@ -41,7 +41,7 @@ fn stored(store: &mut Memory) -> Vec<(InstanceId, State, bool)> {
 }
 
 /// Waits until the store has all instances in this state.
-async fn reach(store: &mut Memory, ids: &[InstanceId], state: State) {
+pub(super) async fn reach(store: &mut Memory, ids: &[InstanceId], state: State) {
     let expected: Vec<_> = ids.iter().map(|id| (*id, state, false)).collect();
     let reached = async {
         while stored(store) != expected {
@@ -178,6 +178,40 @@ async fn the_first_sign_of_an_instance_that_has_left_meanwhile_does_not_bring_it
     first.await.unwrap();
     assert_eq!(services.roster.instance(lease).unwrap().state, State::Left);
     assert_eq!(stored(&mut store), [(lease, State::Left, false)]);
+}
+
+/// An agent whose goodbye was not answered in time repeats it. The write of the first one may still be in the writer's queue, or the
+/// write-back may be repeating it.
+#[tokio::test]
+async fn a_repeated_goodbye_is_answered_once_the_departure_is_durable() {
+    let (storage, gate) = gated();
+    let mut store = storage.inner.clone();
+    let (services, workers) = parts(storage);
+    let writer = start(workers.writer);
+    gate.pass.send(()).unwrap();
+    gate.pass.send(()).unwrap();
+    let ids = registered(&services, 1).await;
+    gate.begun.recv().unwrap();
+    gate.begun.recv().unwrap();
+    // The first caller gives up while its write is under way.
+    {
+        let mut first = pin!(services.heartbeat.leave(goodbye(ids[0])));
+        assert!(is_pending(&mut first).await);
+        gate.begun.recv().unwrap();
+    }
+    let mut repeated = pin!(services.heartbeat.leave(goodbye(ids[0])));
+    assert!(
+        is_pending(&mut repeated).await,
+        "answered before it is durable"
+    );
+    assert_eq!(stored(&mut store), []);
+    for _commit in 0..2 {
+        gate.pass.send(()).unwrap();
+    }
+    assert!(repeated.await.unwrap());
+    assert_eq!(stored(&mut store), [(ids[0], State::Left, false)]);
+    services.register.stop();
+    writer.join().unwrap().unwrap();
 }
 
 #[tokio::test]

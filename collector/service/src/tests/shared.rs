@@ -12,7 +12,10 @@ use rollcall_domain::{
 use rollcall_runtime::Clock;
 use rollcall_storage::{Commit, LastSeen};
 
-use super::*;
+use super::{
+    departures::{reach, registered},
+    *,
+};
 use crate::{events::Shared, readiness::Status};
 
 /// The action of another collector, or of the network, at a commit.
@@ -298,4 +301,26 @@ fn row(record: Record) -> Option<Row> {
         Record::Row(row) => Some(row),
         _ => None,
     }
+}
+
+#[tokio::test]
+async fn changes_whose_early_write_failed_are_written_before_the_next_round() {
+    let store = Contested::default();
+    let (mut inner, turns) = (store.inner.clone(), Arc::clone(&store.turns));
+    let (services, workers) = parts(store);
+    let writer = start(workers.writer);
+    let ids = registered(&services, 5).await;
+    turns.lock().push_back(Turn::Unavailable);
+    for id in &ids {
+        services.core.leave(*id).unwrap();
+    }
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(workers.write_back.run(stop.clone()));
+    reach(&mut inner, &ids, State::Left).await;
+    assert!(turns.lock().is_empty(), "the first write failed");
+    stop.cancel();
+    tasks.join_next().await.unwrap().unwrap();
+    services.register.stop();
+    writer.join().unwrap().unwrap();
 }

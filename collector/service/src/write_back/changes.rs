@@ -1,6 +1,14 @@
 //! The instances whose change of state is to be written soon, and not only in the next round.
+//!
+//! Such an instance is pending, or a write of it is under way, until a write that began after the change has succeeded. So a goodbye
+//! that is repeated can tell whether the departure is durable. The reason for the change is not kept: the writer reads the lease.
 
-use std::{collections::HashSet, mem, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    mem,
+    ops::Bound,
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use rollcall_domain::{
@@ -14,21 +22,41 @@ use tokio::sync::Notify;
 pub(crate) struct Changes {
     /// Whether other collectors read the store, so that every change is written.
     is_shared: bool,
-    pending: Arc<Pending>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
-struct Pending {
-    instances: Mutex<HashSet<InstanceId>>,
+struct Shared {
+    unwritten: Mutex<Unwritten>,
     /// Wakes the write-back.
     wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Unwritten {
+    /// In the order of the store, so that neighbours share pages.
+    pending: BTreeSet<InstanceId>,
+    /// The number of writes under way, by instance. A write that has begun before a change says nothing about that change, so an
+    /// instance may be pending as well.
+    writing: HashMap<InstanceId, usize>,
+}
+
+impl Unwritten {
+    fn ends(&mut self, instance: InstanceId) {
+        if let Some(writes) = self.writing.get_mut(&instance) {
+            *writes -= 1;
+            if *writes == 0 {
+                self.writing.remove(&instance);
+            }
+        }
+    }
 }
 
 impl Changes {
     pub(crate) fn new(is_shared: bool) -> Self {
         Self {
             is_shared,
-            pending: Arc::default(),
+            shared: Arc::default(),
         }
     }
 
@@ -43,28 +71,101 @@ impl Changes {
 
     /// Adds an instance.
     pub(crate) fn insert(&self, instance: InstanceId) {
-        self.pending.instances.lock().insert(instance);
-        self.pending.wake.notify_one();
+        self.shared.unwritten.lock().pending.insert(instance);
+        self.shared.wake.notify_one();
     }
 
-    /// Removes an instance that the caller is about to write. Returns `false` if it was not in the set.
-    pub(crate) fn remove(&self, instance: InstanceId) -> bool {
-        self.pending.instances.lock().remove(&instance)
-    }
-
-    /// Waits until there is an instance.
-    pub(super) async fn any(&self) {
-        while self.pending.instances.lock().is_empty() {
-            self.pending.wake.notified().await;
+    /// A write of no instances yet.
+    pub(crate) fn write(&self) -> Write {
+        Write {
+            changes: self.clone(),
+            instances: Vec::new(),
         }
     }
 
-    /// Takes all instances, in the order of the store, so that neighbours share pages.
-    pub(super) fn take(&self) -> Vec<InstanceId> {
-        let instances = mem::take(&mut *self.pending.instances.lock());
-        let mut instances: Vec<_> = instances.into_iter().collect();
-        instances.sort_unstable();
-        instances
+    /// Waits until there is a pending instance.
+    pub(super) async fn any(&self) {
+        while self.shared.unwritten.lock().pending.is_empty() {
+            self.shared.wake.notified().await;
+        }
+    }
+
+    /// A write of the next `limit` pending instances after this one; `None` if there are none.
+    pub(super) fn next(&self, after: Option<InstanceId>, limit: usize) -> Option<Write> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut write = self.write();
+        let unwritten = self.shared.unwritten.lock();
+        let pending = unwritten.pending.range((after, Bound::Unbounded));
+        let next: Vec<_> = pending.take(limit).copied().collect();
+        drop(unwritten);
+        for instance in next {
+            write.add(instance);
+        }
+        (!write.is_empty()).then_some(write)
+    }
+}
+
+/// A write of instances, which ends with [`Write::succeeded`]. If it is dropped before, its instances are pending again.
+#[derive(Debug)]
+pub(crate) struct Write {
+    changes: Changes,
+    instances: Vec<InstanceId>,
+}
+
+impl Write {
+    /// Adds an instance. Returns whether it had a change that is not durable yet.
+    pub(crate) fn add(&mut self, instance: InstanceId) -> bool {
+        self.instances.push(instance);
+        let mut unwritten = self.changes.shared.unwritten.lock();
+        let writes = unwritten.writing.entry(instance).or_default();
+        *writes += 1;
+        *writes > 1 || unwritten.pending.contains(&instance)
+    }
+
+    /// Removes the instance that was added last, which has nothing to write.
+    pub(crate) fn remove_last(&mut self) {
+        if let Some(instance) = self.instances.pop() {
+            self.changes.shared.unwritten.lock().ends(instance);
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.instances.is_empty()
+    }
+
+    pub(super) fn last(&self) -> Option<InstanceId> {
+        self.instances.last().copied()
+    }
+
+    /// The instances, which are no longer pending. The leases must be read after this call.
+    pub(crate) fn begin(&self) -> Vec<InstanceId> {
+        let mut unwritten = self.changes.shared.unwritten.lock();
+        for instance in &self.instances {
+            unwritten.pending.remove(instance);
+        }
+        self.instances.clone()
+    }
+
+    /// Ends the write: its instances are durable.
+    pub(crate) fn succeeded(mut self) {
+        let instances = mem::take(&mut self.instances);
+        let mut unwritten = self.changes.shared.unwritten.lock();
+        instances.into_iter().for_each(|it| unwritten.ends(it));
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        if self.instances.is_empty() {
+            return;
+        }
+        let mut unwritten = self.changes.shared.unwritten.lock();
+        for instance in &self.instances {
+            unwritten.pending.insert(*instance);
+            unwritten.ends(*instance);
+        }
+        drop(unwritten);
+        self.changes.shared.wake.notify_one();
     }
 }
 
@@ -117,8 +218,50 @@ mod tests {
             let changes = Changes::new(is_shared);
             transitions.iter().for_each(|it| changes.observe(it));
             let expected: Vec<_> = expected.into_iter().map(id).collect();
-            assert_eq!(changes.take(), expected);
-            assert_eq!(changes.take(), []);
+            let write = changes.next(None, 10).unwrap();
+            assert_eq!(write.begin(), expected);
+            assert!(changes.next(None, 10).is_none());
         }
+    }
+
+    #[test]
+    fn an_instance_is_unwritten_until_a_write_that_began_after_its_change_has_succeeded() {
+        let changes = Changes::new(false);
+        let is_unwritten = || {
+            let mut write = changes.write();
+            let is_unwritten = write.add(id(1));
+            write.remove_last();
+            is_unwritten
+        };
+        assert!(!is_unwritten());
+        changes.insert(id(1));
+        let early = changes.next(None, 1).unwrap();
+        early.begin();
+        changes.insert(id(1));
+        let late = changes.next(None, 1).unwrap();
+        late.begin();
+        assert!(changes.next(None, 1).is_none());
+        early.succeeded();
+        assert!(is_unwritten(), "the second change is not written");
+        drop(late);
+        assert!(is_unwritten());
+        let again = changes.next(None, 1).unwrap();
+        again.begin();
+        again.succeeded();
+        assert!(!is_unwritten());
+    }
+
+    #[test]
+    fn a_pass_over_the_pending_instances_takes_each_of_them_once() {
+        let changes = Changes::new(false);
+        [3, 1, 2]
+            .into_iter()
+            .for_each(|raw| changes.insert(id(raw)));
+        let first = changes.next(None, 2).unwrap();
+        assert_eq!(first.begin(), [id(1), id(2)]);
+        drop(first);
+        let second = changes.next(Some(id(2)), 2).unwrap();
+        assert_eq!(second.begin(), [id(3)]);
+        assert!(changes.next(Some(id(3)), 2).is_none());
     }
 }
