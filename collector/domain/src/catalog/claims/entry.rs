@@ -40,6 +40,11 @@ impl Entry {
         self.rivals().filter(is_replaced).map(|(_, claim)| claim)
     }
 
+    /// Whether claims that this one of this collector replaced are still there.
+    pub(in crate::catalog) fn replaces_any(&self, own: &Own) -> bool {
+        self.replaced_by(own).next().is_some()
+    }
+
     /// Whether another member claims anything about the instance.
     pub(in crate::catalog) fn has_others(&self) -> bool {
         !self.others.is_empty()

@@ -65,7 +65,8 @@ impl Registry {
         shown
     }
 
-    /// Ends this collector's claim if a later one replaces it. A connection that the later one did not know keeps its claim.
+    /// Ends this collector's claim if a later one replaces it. A claim that the later one did not know stays if it belongs to a
+    /// connection, or is a deregistration that ends claims which are still there.
     pub(super) fn yield_claim(&mut self, place: &Place, effects: &mut Effects) {
         let entry = self.claims.at(place);
         if entry.is_some_and(Entry::is_end_read) {
@@ -93,7 +94,11 @@ impl Registry {
             OwnState::Kept(connection, registration) => {
                 Some(OwnState::Kept(*connection, registration.clone()))
             }
-            OwnState::Deregistered(..) => None,
+            // The members whose claims it ends may not have read it yet.
+            OwnState::Deregistered(term, until) => {
+                let is_unread = entry.replaces_any(own);
+                is_unread.then_some(OwnState::Deregistered(*term, *until))
+            }
         };
         let kept = kept.map(|state| Own {
             at: own.at,

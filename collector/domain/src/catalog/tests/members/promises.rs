@@ -321,3 +321,19 @@ fn an_instance_without_room_when_a_deregistration_is_forgotten_is_reported() {
     assert_eq!(member.fixture.effects.left_out, 1);
     assert_eq!(member.fixture.registry.claimants().count(), 0);
 }
+
+#[test]
+fn a_deregistration_reaches_the_member_that_it_ended_although_a_later_claim_is_read_first() {
+    let mut world = World::new([0; MEMBERS]);
+    world.apply(&Step::Register(0, Source::Connection(0), 1, 1));
+    world.publish(0);
+    world.read(1, usize::MAX);
+    world.apply(&Step::Deregister(1, 1));
+    world.apply(&Step::Register(2, Source::Address, 1, 1));
+    world.publish(2);
+    world.read(1, usize::MAX);
+    world.apply(&Step::Expire(2, 1));
+    world.settle();
+    assert!(world.members.iter().all(|it| it.list().is_empty()));
+    world.check();
+}
