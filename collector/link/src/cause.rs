@@ -2,16 +2,26 @@
 
 use std::{error::Error, io};
 
+use h2::Reason;
 use rollcall_domain::liveness::Cause;
 
 /// The cause of a connection's end, from its error.
 pub(super) fn of(error: &(dyn Error + 'static)) -> Cause {
     let mut at = Some(error);
     while let Some(error) = at {
-        if let Some(error) = error.downcast_ref::<hyper::Error>()
-            && error.is_timeout()
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            if error.is_timeout() {
+                return Cause::Timeout;
+            }
+            if error.is_parse() {
+                return Cause::Violation;
+            }
+        }
+        if let Some(error) = error.downcast_ref::<h2::Error>()
+            && error.is_go_away()
+            && error.is_library()
         {
-            return Cause::Timeout;
+            return of_own_goaway(error.reason());
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return match error.kind() {
@@ -35,4 +45,12 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Cause {
         at = error.source();
     }
     Cause::Broken
+}
+
+/// The cause of an end for which HTTP/2 sent a GOAWAY of its own.
+fn of_own_goaway(reason: Option<Reason>) -> Cause {
+    match reason {
+        Some(Reason::ENHANCE_YOUR_CALM) => Cause::OverLimit,
+        _ => Cause::Violation,
+    }
 }

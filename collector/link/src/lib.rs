@@ -83,6 +83,10 @@ pub enum Closing {
     Unread,
     /// The peer exceeded a limit.
     OverLimit,
+    /// The peer violated the protocol.
+    Violation,
+    /// This collector has requested that the peer close the connection, because it stops or the connection is old.
+    Requested,
 }
 
 /// The instances that were seen on one connection.
@@ -177,16 +181,16 @@ impl Link {
 
     /// Closes the link of a connection that the peer or an error has ended.
     pub fn ended(self, error: Option<&(dyn Error + 'static)>) {
-        self.end(error.map_or(Cause::ClosedByPeer, cause::of));
+        let _why = self.end(error.map_or(Cause::ClosedByPeer, cause::of));
     }
 
     /// As [`Link::ended`]. If the peer did not answer, `acknowledged` is whether its machine acknowledged the bytes sent to it;
-    /// `None` if that is unknown.
+    /// `None` if that is unknown. Returns why this collector closed the connection, if it did.
     pub fn failed(
         self,
         error: &(dyn Error + 'static),
         acknowledged: impl FnOnce() -> Option<bool>,
-    ) {
+    ) -> Option<Closing> {
         self.end(match cause::of(error) {
             Cause::Timeout => match acknowledged() {
                 None => Cause::Timeout,
@@ -194,24 +198,38 @@ impl Link {
                 Some(false) => Cause::Unreachable,
             },
             other => other,
-        });
+        })
     }
 
-    fn end(mut self, cause: Cause) {
+    /// Ends the link with what the connection itself shows. An end that follows a request of this collector is its own, unless the
+    /// peer did not answer.
+    fn end(mut self, cause: Cause) -> Option<Closing> {
+        let is_requested = self.seen.closing() == Some(Closing::Requested);
+        let why = match cause {
+            Cause::Timeout | Cause::Hung | Cause::Unreachable => Closing::Unanswered,
+            _ if is_requested => return None,
+            Cause::OverLimit => Closing::OverLimit,
+            Cause::Violation => Closing::Violation,
+            _ => {
+                self.cause = cause;
+                return None;
+            }
+        };
         self.cause = cause;
-        if matches!(
-            self.cause,
-            Cause::Timeout | Cause::Hung | Cause::Unreachable
-        ) {
-            self.closing(Closing::Unanswered);
-        }
+        self.closing(why);
+        Some(why)
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        let end = Instances::Reported(self.cause);
+        let cause = match (self.cause, self.seen.closing()) {
+            (Cause::ClosedByCollector, Some(Closing::OverLimit)) => Cause::OverLimit,
+            (Cause::ClosedByCollector, Some(Closing::Unread)) => Cause::Unread,
+            (cause, _) => cause,
+        };
+        let end = Instances::Reported(cause);
         let before = std::mem::replace(&mut *self.seen.instances.lock(), end);
         if let (Some(observer), Instances::Open(instances)) = (&self.observer, before)
             && !instances.is_empty()
@@ -219,7 +237,7 @@ impl Drop for Link {
             let Seen {
                 connection, remote, ..
             } = *self.seen;
-            observer.closed(connection, remote, &instances, self.cause);
+            observer.closed(connection, remote, &instances, cause);
         }
     }
 }

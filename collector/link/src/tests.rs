@@ -155,3 +155,33 @@ async fn the_first_reason_for_which_the_collector_closes_a_connection_is_kept() 
     let expected = [Some(Closing::OverLimit), Some(Closing::Unanswered), None];
     assert_eq!(closing(), expected);
 }
+
+#[test]
+fn an_end_that_this_collector_caused_names_the_reason() {
+    let ends = Arc::<Ends>::default();
+    let links = Links::new(Arc::clone(&ends) as Arc<dyn Observer>);
+    let end = |why: Closing, end: fn(Link)| {
+        let link = links.open(remote());
+        link.seen.remember(instance(7)).unwrap();
+        link.closing(why);
+        end(link);
+        let (_, _, cause) = ends.0.lock().remove(0);
+        cause
+    };
+    assert_eq!(end(Closing::OverLimit, drop), Cause::OverLimit);
+    assert_eq!(end(Closing::Unread, drop), Cause::Unread);
+    assert_eq!(end(Closing::Requested, drop), Cause::ClosedByCollector);
+    // A client may leave in any way once it is requested to. That it does not answer is more than that.
+    fn fail(link: Link, kind: io::ErrorKind) -> Option<Closing> {
+        link.failed(&io::Error::from(kind), || None)
+    }
+    let left = end(Closing::Requested, |link| {
+        assert_eq!(fail(link, io::ErrorKind::ConnectionReset), None);
+    });
+    assert_eq!(left, Cause::ClosedByCollector);
+    let silent = end(Closing::Requested, |link| {
+        let why = fail(link, io::ErrorKind::TimedOut);
+        assert_eq!(why, Some(Closing::Unanswered));
+    });
+    assert_eq!(silent, Cause::Timeout);
+}

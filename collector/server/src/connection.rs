@@ -211,6 +211,7 @@ impl Connection {
             late = when_woken(head::overdue(traffic, head_timeout)), if protocol == Protocol::Http1 => End::Ended(Err(late)),
             cause = when_woken(self.close_requested()) => {
                 is_close_requested = true;
+                self.link.closing(Closing::Requested);
                 served.connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     biased; // the drain changes how the connection ends
@@ -242,7 +243,7 @@ impl Connection {
         }
     }
 
-    /// Reports to the link why the connection ended, unless this collector ended it. `local` is the address of its socket, which is
+    /// Reports to the link why the connection ended, unless this collector closed it. `local` is the address of its socket, which is
     /// still open at this point.
     fn report_end(
         self,
@@ -261,7 +262,11 @@ impl Connection {
         };
         match end {
             End::Ended(Ok(())) if !is_close_requested => self.link.ended(None),
-            End::Ended(Err(error)) => self.link.failed(&**error, acknowledged),
+            End::Ended(Err(error)) => match self.link.failed(&**error, acknowledged) {
+                Some(Closing::OverLimit) => self.open.close(Closed::Flood),
+                Some(Closing::Violation) => self.open.close(Closed::Violation),
+                _ => {}
+            },
             _ => {}
         }
     }

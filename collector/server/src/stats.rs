@@ -39,6 +39,8 @@ pub enum Closed {
     Unclosed,
     /// The peer sent too many control frames.
     Flood,
+    /// The peer violated the protocol.
+    Violation,
     /// The TLS handshake failed: one side rejected the other's certificate, or they have no common version.
     TlsFailed,
     /// The TLS handshake was not complete in time.
@@ -53,13 +55,14 @@ pub enum Closed {
 
 impl Closed {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Age,
         Self::NoRoom,
         Self::OverBudget,
         Self::Unread,
         Self::Unclosed,
         Self::Flood,
+        Self::Violation,
         Self::TlsFailed,
         Self::TlsStalled,
         Self::TlsDisplaced,
@@ -77,6 +80,7 @@ impl Closed {
             Self::Unread => "unread",
             Self::Unclosed => "unclosed",
             Self::Flood => "flood",
+            Self::Violation => "protocol_error",
             Self::TlsFailed => "tls_failed",
             Self::TlsStalled => "tls_stalled",
             Self::TlsDisplaced => "tls_displaced",
@@ -176,6 +180,7 @@ impl Stats {
             unread,
             unclosed,
             flood,
+            violation,
             failed,
             stalled,
             displaced,
@@ -189,6 +194,7 @@ impl Stats {
             Closed::Unread => unread,
             Closed::Unclosed => unclosed,
             Closed::Flood => flood,
+            Closed::Violation => violation,
             Closed::TlsFailed => failed,
             Closed::TlsStalled => stalled,
             Closed::TlsDisplaced => displaced,

@@ -31,15 +31,21 @@ pub enum Cause {
     Reset = 2,
     /// The peer did not answer in time. It is unknown whether its machine acknowledged the bytes that were sent.
     Timeout = 3,
-    /// This collector closed it, because it stops or a limit was reached.
+    /// This collector closed it, because it stops or the connection reached its maximum age.
     ClosedByCollector = 4,
-    /// It failed in another way: the peer violated the protocol, for instance.
+    /// It failed in another way: the peer reported an error, for instance.
     Broken = 5,
     /// The process did not answer in time, although its machine acknowledged the bytes that were sent.
     Hung = 6,
     /// The peer did not answer in time, and the bytes that were sent were not acknowledged: its machine or the network is
     /// unavailable.
     Unreachable = 7,
+    /// This collector closed it, because the peer exceeded a limit.
+    OverLimit = 8,
+    /// This collector closed it, because the peer did not read its answers.
+    Unread = 9,
+    /// This collector closed it, because the peer violated the protocol.
+    Violation = 10,
 }
 
 impl ConnectionId {
@@ -74,6 +80,9 @@ impl Cause {
             5 => Self::Broken,
             6 => Self::Hung,
             7 => Self::Unreachable,
+            8 => Self::OverLimit,
+            9 => Self::Unread,
+            10 => Self::Violation,
             _ => return None,
         })
     }
@@ -234,7 +243,7 @@ const fn open(connection: ConnectionId) -> u64 {
 mod tests {
     use super::*;
 
-    const CAUSES: [Cause; 7] = [
+    const CAUSES: [Cause; 10] = [
         Cause::ClosedByPeer,
         Cause::Reset,
         Cause::Timeout,
@@ -242,6 +251,9 @@ mod tests {
         Cause::Broken,
         Cause::Hung,
         Cause::Unreachable,
+        Cause::OverLimit,
+        Cause::Unread,
+        Cause::Violation,
     ];
 
     fn end(millis: i64, cause: Cause) -> Closed {

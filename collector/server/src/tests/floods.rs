@@ -41,17 +41,11 @@ fn reset(stream: u32) -> Vec<u8> {
 impl Running {
     /// A peer that sends `count` pings and reads nothing. Its system takes few bytes of the acknowledgements.
     async fn flood(&self, count: usize) -> TcpStream {
-        self.flood_after(&[], count).await
-    }
-
-    /// As [`Running::flood`], after a request.
-    async fn flood_after(&self, request: &[u8], count: usize) -> TcpStream {
         let before = self.stats.closed_for(Closed::Flood);
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         let mut stream = socket.connect(self.address).await.unwrap();
         stream.write_all(PREFACE_AND_SETTINGS).await.unwrap();
-        stream.write_all(request).await.unwrap();
         // The collector may close the connection before it has read them all.
         let pings = PING.repeat(count);
         let sent = tokio::time::timeout(PATIENCE, stream.write_all(&pings));
@@ -152,28 +146,51 @@ async fn a_peer_that_does_not_close_after_a_flood_is_closed() {
     .await;
 }
 
+/// Why the collector closes a connection that has sent `GET /held` and then these bytes, as the call can read it at its end; `None`
+/// in their place: the collector stops.
+async fn closing(sent: Option<&[u8]>, counted: Option<Closed>) -> Closing {
+    let link = Arc::new(OnceLock::new());
+    let slot = Arc::clone(&link);
+    let held = get(move || async move {
+        slot.set(rollcall_link::kept().unwrap()).unwrap();
+        std::future::pending::<&'static str>().await
+    });
+    let routes = Router::new().route("/held", held);
+    let server = serve_with(routes, Serving::generous()).await;
+    let request = [PREFACE_AND_SETTINGS, &get_held(1)].concat();
+    let mut stream = server.send(&request).await;
+    wait_until(|| link.get().is_some()).await;
+    match sent {
+        // The collector may close the connection before it has read them all.
+        Some(bytes) => {
+            let (Ok(()) | Err(_)) = stream.write_all(bytes).await;
+        }
+        None => server.cancel.cancel(),
+    }
+    let why = || link.get().and_then(|link| link.closing());
+    wait_until(|| why().is_some()).await;
+    if let Some(counted) = counted {
+        wait_until(|| server.stats.closed_for(counted) == 1).await;
+    }
+    why().unwrap()
+}
+
 #[tokio::test]
 async fn a_call_that_ends_with_its_connection_can_read_why_the_collector_closed_it() {
     local(async {
-        let link = Arc::new(OnceLock::new());
-        let slot = Arc::clone(&link);
-        let held = get(move || async move {
-            slot.set(rollcall_link::kept().unwrap()).unwrap();
-            std::future::pending::<&'static str>().await
-        });
-        let routes = Router::new().route("/held", held);
-        let server = serve_with(routes, Serving::generous()).await;
-        let _stream = server.flood_after(&get_held(1), 2_000).await;
-        let read = async {
-            loop {
-                match link.get().and_then(|link| link.closing()) {
-                    Some(why) => return why,
-                    None => tokio::task::yield_now().await,
-                }
-            }
-        };
-        let why = tokio::time::timeout(PATIENCE, read).await.unwrap();
-        assert_eq!(why, Closing::OverLimit);
+        let flood = PING.repeat(2_000);
+        let flooded = closing(Some(&flood), Some(Closed::Flood)).await;
+        assert_eq!(flooded, Closing::OverLimit);
+        // h2 closes the connection itself: after a frame without its stream, and after too many heads without a path.
+        let data = frame(0, 0, 0, b"data");
+        let violated = closing(Some(&data), Some(Closed::Violation)).await;
+        assert_eq!(violated, Closing::Violation);
+        let heads: Vec<u8> = (1..2_000)
+            .flat_map(|call| frame(HEADERS, 5, 2 * call + 1, b"\x82"))
+            .collect();
+        let malformed = closing(Some(&heads), Some(Closed::Flood)).await;
+        assert_eq!(malformed, Closing::OverLimit);
+        assert_eq!(closing(None, None).await, Closing::Requested);
     })
     .await;
 }

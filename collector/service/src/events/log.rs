@@ -192,6 +192,15 @@ fn reason(core: &Core, id: InstanceId, to: State) -> Option<&'static str> {
         Some(Cause::Reset) => "its connection was reset",
         Some(Cause::Timeout) => "its connection was closed because the peer did not answer",
         Some(Cause::ClosedByCollector) => "its connection was closed by this collector",
+        Some(Cause::OverLimit) => {
+            "its connection was closed by this collector because the peer exceeded a limit"
+        }
+        Some(Cause::Unread) => {
+            "its connection was closed by this collector because the peer did not read its answers"
+        }
+        Some(Cause::Violation) => {
+            "its connection was closed by this collector because the peer violated the protocol"
+        }
         Some(Cause::Broken) => "its connection broke",
         Some(Cause::Hung) => {
             "its process did not answer and its machine acknowledged what was sent: paused or hung"

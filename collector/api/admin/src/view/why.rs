@@ -203,8 +203,11 @@ fn meaning(status: &InstanceStatus, cause: Cause) -> String {
             "That is what the system does for a process that is killed or crashes."
         }
         Cause::Timeout => "The process is paused or hangs, or its machine or the network failed.",
-        Cause::ClosedByCollector => "This collector ended it and no new connection followed.",
-        Cause::Broken => "The peer violated the protocol, or the network failed.",
+        Cause::ClosedByCollector | Cause::OverLimit | Cause::Violation => {
+            "This collector ended it and no new connection followed."
+        }
+        Cause::Unread => "The process is paused or hangs, or the network failed.",
+        Cause::Broken => "The peer reported an error, or the network failed.",
         Cause::Hung => "Its machine acknowledged what was sent: the process is paused or hangs.",
         Cause::Unreachable => {
             "Nothing that was sent was acknowledged: its machine or the network failed."

@@ -47,6 +47,9 @@ pub(crate) const fn cause(cause: Cause) -> &'static str {
         Cause::Broken => "broken",
         Cause::Hung => "hung",
         Cause::Unreachable => "unreachable",
+        Cause::OverLimit => "over_limit",
+        Cause::Unread => "unread",
+        Cause::Violation => "protocol_error",
     }
 }
 
@@ -60,6 +63,9 @@ pub(super) const fn ended(cause: Cause) -> &'static str {
         Cause::Broken => "broke",
         Cause::Hung => "timed out because the process of the peer did not answer",
         Cause::Unreachable => "timed out because the machine of the peer did not answer",
+        Cause::OverLimit => "was closed by this collector because the peer exceeded a limit",
+        Cause::Unread => "was closed by this collector because the peer did not read its answers",
+        Cause::Violation => "was closed by this collector because the peer violated the protocol",
     }
 }
 

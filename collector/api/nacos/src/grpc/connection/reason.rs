@@ -71,6 +71,8 @@ impl Reason {
             Closing::Unanswered => Self::Silent,
             Closing::Unread => Self::Unread,
             Closing::OverLimit => Self::OverLimit,
+            Closing::Violation => Self::Garbage,
+            Closing::Requested => Self::Stop,
         }
     }
 
