@@ -44,6 +44,7 @@ mod workers;
 use edge::Edge;
 pub use listeners::Addresses;
 use listeners::Listeners;
+pub(crate) use listeners::same_address;
 use nacos::Nacos;
 pub(crate) use nacos::users;
 pub use process::Process;
@@ -91,12 +92,14 @@ pub enum Error {
     #[error(transparent)]
     Restore(#[from] restore::Error),
     /// Two faces have the same address under two names.
-    #[error("{} and {} are the same address, {address}: write the same host for both, so that they share it", hosts[0], hosts[1])]
+    #[error("{} and {} are the same address, {address}: {advice}", hosts[0], hosts[1])]
     SameAddress {
         /// The keys of both hosts, with their values.
         hosts: [String; 2],
         /// The address.
         address: std::net::SocketAddr,
+        /// What to do.
+        advice: &'static str,
     },
     /// The port of a face could not be bound.
     #[error("{}", listeners::advice(face, source))]

@@ -12,9 +12,9 @@ use std::{
 use rollcall_etcd as etcd;
 use rollcall_tls::Certificates;
 
-use crate::app::{certificate_files, users};
+use crate::app::{certificate_files, same_address, users};
 use crate::config::{
-    ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider, authority,
+    ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider, authority, overlap,
 };
 
 /// Every problem that prevents a collector with this configuration from starting on this machine. Blocks while it resolves
@@ -58,11 +58,12 @@ fn listeners(config: &Config) -> Vec<Found> {
         ("agent_jetty.jetty.host", &config.agent_jetty.listen),
         ("ui.jetty.host", &config.ui.listen),
     ];
-    let nacos = ("nacos.default.host", &config.nacos.listen);
-    let nacos = config.nacos.is_on().then_some(nacos);
+    let grpc = config.nacos.grpc();
+    let nacos = [&config.nacos.listen, &grpc].map(|endpoint| ("nacos.default.host", endpoint));
+    let nacos = nacos.into_iter().filter(|_| config.nacos.is_on());
     let mut seen: Vec<&str> = Vec::new();
     let mut wrong = Vec::new();
-    for (key, Endpoint { host, .. }) in faces.into_iter().chain(nacos) {
+    for (key, Endpoint { host, .. }) in faces.into_iter().chain(nacos.clone()) {
         // Each host is checked once, so that it is reported once.
         if seen.contains(&host.as_str()) {
             continue;
@@ -78,13 +79,14 @@ fn listeners(config: &Config) -> Vec<Found> {
         }
     }
     if wrong.is_empty() {
-        wrong.extend(same_addresses(&faces));
+        let nacos: Vec<_> = nacos.collect();
+        wrong.extend(same_addresses(&faces, &nacos));
     }
     wrong
 }
 
 /// Faces with one address under two names. They would not share a listener, and the second one could not listen.
-fn same_addresses(faces: &[(&str, &Endpoint)]) -> Vec<Found> {
+fn same_addresses(faces: &[(&str, &Endpoint)], nacos: &[(&str, &Endpoint)]) -> Vec<Found> {
     let first = |endpoint: &Endpoint| {
         let addresses = resolve(&authority(&endpoint.host, endpoint.port)).ok()?;
         // The order of `rollcall_server::bind`.
@@ -94,19 +96,25 @@ fn same_addresses(faces: &[(&str, &Endpoint)]) -> Vec<Found> {
             is_own(&address)
         })
     };
-    let chosen = faces.iter().filter(|(_, endpoint)| endpoint.port != 0);
-    let bound: Vec<_> = chosen
-        .filter_map(|face| Some((face, first(face.1)?)))
+    let shareable = faces.iter().map(|face| (face, true));
+    let all = shareable.chain(nacos.iter().map(|face| (face, false)));
+    let bound = all.filter_map(|(face, is_shareable)| Some((face, first(face.1)?, is_shareable)));
+    let bound: Vec<_> = bound
+        .filter(|(_, address, _)| address.port() != 0)
         .collect();
     let mut wrong: Vec<Found> = Vec::new();
-    for (at, ((key, one), address)) in bound.iter().enumerate() {
+    for (at, ((key, one), address, is_shareable)) in bound.iter().enumerate() {
         let mut others = bound.iter().skip(at + 1);
-        let same = others.find(|((_, other), at)| at == address && one.host != other.host);
-        if let Some(((other_key, other), _)) = same {
+        // The rules of the configuration have compared equal hosts.
+        let same = others.find(|((_, other), at, _)| {
+            at.port() == address.port() && overlap(at.ip(), address.ip()) && one.host != other.host
+        });
+        if let Some(((other_key, other), _, is_other_shareable)) = same {
+            let advice = same_address(*is_shareable && *is_other_shareable);
             wrong.push(Found {
                 keys: vec![(*key).to_owned(), (*other_key).to_owned()],
                 message: format!(
-                    "{} and {other_key} {} are the same address, {address}: write the same host for both, so that they share it",
+                    "{} and {other_key} {} are the same address, {address}: {advice}",
                     one.host, other.host
                 ),
             });
@@ -296,7 +304,10 @@ mod tests {
             port,
         };
         let [name, number, other] = [at("localhost", 7), at("127.0.0.1", 7), at("127.0.0.1", 8)];
-        let found = same_addresses(&[("a.host", &name), ("b.host", &other), ("c.host", &number)]);
+        let found = same_addresses(
+            &[("a.host", &name), ("b.host", &other), ("c.host", &number)],
+            &[],
+        );
         let keys: Vec<_> = found.iter().map(|found| found.keys.join(" ")).collect();
         assert_eq!(keys, ["a.host c.host"]);
         assert!(
@@ -304,8 +315,14 @@ mod tests {
             "{}",
             found[0].message
         );
-        assert!(same_addresses(&[("a.host", &number), ("c.host", &number)]).is_empty());
+        assert!(same_addresses(&[("a.host", &number), ("c.host", &number)], &[]).is_empty());
+        let nacos = same_addresses(&[("a.host", &number)], &[("nacos.default.host", &name)]);
+        assert!(
+            nacos[0].message.contains("cannot be shared"),
+            "{}",
+            nacos[0].message
+        );
         let [name, number] = [at("localhost", 0), at("127.0.0.1", 0)];
-        assert!(same_addresses(&[("a.host", &name), ("c.host", &number)]).is_empty());
+        assert!(same_addresses(&[("a.host", &name), ("c.host", &number)], &[]).is_empty());
     }
 }

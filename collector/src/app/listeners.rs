@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use rollcall_server::{self as server, BindError, Bound, Listening, Stats, face::Names};
 
 use super::Error;
-use crate::config::{self, Config, Endpoint};
+use crate::config::{self, Config, Endpoint, overlap};
 
 /// The address of each face. Faces with the same endpoint in the configuration share a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +44,9 @@ pub(super) struct Listeners {
 /// A bound port with its faces.
 #[derive(Debug)]
 struct Port {
-    /// The module and provider of the face that bound it, or the variable of a port for Nacos clients.
+    /// The module and provider of the face that bound it.
     name: &'static str,
+    endpoint: Endpoint,
     faces: Faces,
     bound: Bound,
 }
@@ -62,51 +63,68 @@ pub(super) struct Faces {
     pub(super) nacos_grpc: bool,
 }
 
+impl Faces {
+    /// Whether the port is one for Nacos clients, which is not shared.
+    fn is_for_nacos(self) -> bool {
+        self.nacos || self.nacos_grpc
+    }
+
+    /// The error of a port with these faces that cannot be bound or listened on.
+    fn error(self, face: &'static str, source: BindError) -> Error {
+        let key = match self {
+            Self {
+                nacos_grpc: true, ..
+            } => "SW_NACOS_GRPC_PORT",
+            Self { nacos: true, .. } => "SW_NACOS_PORT",
+            _ => return Error::Face { face, source },
+        };
+        Error::Nacos { key, source }
+    }
+}
+
 impl Listeners {
     /// Binds the port of every endpoint once. An endpoint with port 0 always gets a separate port.
     pub(super) async fn bind(config: &Config) -> Result<Self, Error> {
         let mut bound = Vec::new();
-        let mut nacos = Vec::new();
+        let ports = &mut bound;
         let addresses = Addresses {
             nacos: if config.nacos.is_on() {
-                Some(bind_nacos(&mut nacos, &config.nacos).await?)
+                Some(bind_nacos(ports, &config.nacos).await?)
             } else {
                 None
             },
-            naming: claim(&mut bound, &config.naming.listen, "naming.jetty", |faces| {
+            naming: claim(ports, &config.naming.listen, "naming.jetty", |faces| {
                 faces.naming = true
             })
             .await?,
-            remote: claim(&mut bound, &config.remote.listen, "remote.gRPC", |faces| {
+            remote: claim(ports, &config.remote.listen, "remote.gRPC", |faces| {
                 faces.remote = true
             })
             .await?,
             agent_grpc: claim(
-                &mut bound,
+                ports,
                 &config.agent_grpc.listen,
                 "agent_gRPC.gRPC",
                 |faces| faces.agent_grpc = true,
             )
             .await?,
             agent_jetty: claim(
-                &mut bound,
+                ports,
                 &config.agent_jetty.listen,
                 "agent_jetty.jetty",
                 |faces| faces.agent_jetty = true,
             )
             .await?,
-            ui: claim(&mut bound, &config.ui.listen, "ui.jetty", |faces| {
+            ui: claim(ports, &config.ui.listen, "ui.jetty", |faces| {
                 faces.ui = true
             })
             .await?,
         };
-        let is_admin = |(_, port): &(_, Port)| port.faces.ui;
-        let admin = bound.iter().position(is_admin).unwrap_or_default();
-        let (_, admin) = bound.swap_remove(admin);
-        let others = bound.into_iter().map(|(_, port)| port);
+        let admin = bound.iter().position(|port| port.faces.ui);
+        let admin = bound.swap_remove(admin.unwrap_or_default());
         Ok(Self {
             admin: admin.listen()?,
-            others: others.chain(nacos).collect(),
+            others: bound,
             addresses,
         })
     }
@@ -135,79 +153,81 @@ impl Listeners {
 
 impl Port {
     fn listen(self) -> Result<(Faces, Listening), Error> {
-        let Self { name, faces, bound } = self;
+        let Self {
+            name, faces, bound, ..
+        } = self;
         match bound.listen() {
             Ok(listening) => Ok((faces, listening)),
-            Err(source) if faces.nacos || faces.nacos_grpc => {
-                Err(Error::Nacos { key: name, source })
-            }
-            Err(source) => Err(Error::Face { face: name, source }),
+            Err(source) => Err(faces.error(name, source)),
         }
     }
 }
 
-/// Binds the ports of the Nacos faces, which share no port with other faces.
+/// Binds the ports of the Nacos faces.
 async fn bind_nacos(ports: &mut Vec<Port>, config: &config::Nacos) -> Result<Nacos, Error> {
-    let mut take = async |endpoint: &Endpoint, faces: Faces, key| {
-        let bound = server::bind(&endpoint.host, endpoint.port).await;
-        let bound = bound.map_err(|source| Error::Nacos { key, source })?;
-        let address = bound.address();
-        ports.push(Port {
-            name: key,
-            faces,
-            bound,
-        });
-        Ok::<_, Error>(address)
-    };
-    let http = Faces {
-        nacos: true,
-        ..Faces::default()
-    };
-    let grpc = Faces {
-        nacos_grpc: true,
-        ..Faces::default()
-    };
+    let grpc = config.grpc();
+    let http = claim(ports, &config.listen, "nacos.default", |faces| {
+        faces.nacos = true
+    });
     Ok(Nacos {
-        http: take(&config.listen, http, "SW_NACOS_PORT").await?,
-        grpc: take(&config.grpc(), grpc, "SW_NACOS_GRPC_PORT").await?,
+        http: http.await?,
+        grpc: claim(ports, &grpc, "nacos.default", |faces| {
+            faces.nacos_grpc = true
+        })
+        .await?,
     })
 }
 
-/// Adds a face to the listener of `endpoint`. The first face of an endpoint binds it.
-async fn claim<'a>(
-    ports: &mut Vec<(&'a Endpoint, Port)>,
-    endpoint: &'a Endpoint,
+/// Adds a face to the listener of `endpoint`. The first face of an endpoint binds it. A port for Nacos clients has one face.
+async fn claim(
+    ports: &mut Vec<Port>,
+    endpoint: &Endpoint,
     face: &'static str,
     claim: impl FnOnce(&mut Faces),
 ) -> Result<SocketAddr, Error> {
+    let mut faces = Faces::default();
     let shared = ports
         .iter_mut()
-        .find(|(other, _)| endpoint.is_shared_with(other));
-    if let Some((_, port)) = shared {
+        .find(|port| !port.faces.is_for_nacos() && endpoint.is_shared_with(&port.endpoint));
+    if let Some(port) = shared {
         claim(&mut port.faces);
         return Ok(port.bound.address());
     }
+    claim(&mut faces);
     let bound = server::bind(&endpoint.host, endpoint.port).await;
-    let bound = bound.map_err(|source| Error::Face { face, source })?;
+    let bound = bound.map_err(|source| faces.error(face, source))?;
     let address = bound.address();
-    // The system lets a process bind an address twice; only the second of them cannot listen.
+    // The system lets a process bind overlapping addresses; only the second of them cannot listen.
     let mut others = ports.iter();
-    if let Some((other, port)) = others.find(|(_, port)| port.bound.address() == address) {
+    let same = others.find(|port| {
+        let other = port.bound.address();
+        other.port() == address.port() && overlap(other.ip(), address.ip())
+    });
+    if let Some(other) = same {
+        let is_shareable = !faces.is_for_nacos() && !other.faces.is_for_nacos();
+        let hosts = [(face, &endpoint.host), (other.name, &other.endpoint.host)];
         return Err(Error::SameAddress {
-            hosts: [(face, &endpoint.host), (port.name, &other.host)]
-                .map(|(face, host)| format!("{face}.host ({host})")),
+            hosts: hosts.map(|(face, host)| format!("{face}.host ({host})")),
             address,
+            advice: same_address(is_shareable),
         });
     }
-    let mut faces = Faces::default();
-    claim(&mut faces);
-    let port = Port {
+    ports.push(Port {
         name: face,
+        endpoint: endpoint.clone(),
         faces,
         bound,
-    };
-    ports.push((endpoint, port));
+    });
     Ok(address)
+}
+
+/// The advice for two faces with one address under two names.
+pub(crate) fn same_address(is_shareable: bool) -> &'static str {
+    if is_shareable {
+        "write the same host for both, so that they share it"
+    } else {
+        "set another port for one of them, because the ports for Nacos clients cannot be shared"
+    }
 }
 
 /// The advice to the operator if the port of `face` cannot be bound.
@@ -260,27 +280,50 @@ pub(super) fn names(config: &Config) -> Names {
 mod tests {
     use super::*;
 
-    /// Both can be bound, so this is noticed before the second one cannot listen.
-    #[tokio::test]
-    async fn one_address_under_two_names_is_an_error_with_both_keys() {
+    /// The message for a configuration in which these two faces have one free port at these hosts.
+    async fn refusal(hosts: [&str; 2], endpoints: fn(&mut Config) -> [&mut Endpoint; 2]) -> String {
         let free = server::bind("127.0.0.1", 0).await.unwrap();
         let port = free.address().port();
         drop(free);
         let mut config = Config::for_test(std::path::Path::new("data"));
-        for (listen, host) in [
-            (&mut config.remote.listen, "localhost"),
-            (&mut config.agent_grpc.listen, "127.0.0.1"),
-        ] {
+        for (listen, host) in endpoints(&mut config).into_iter().zip(hosts) {
             let host = host.to_owned();
             *listen = Endpoint { host, port };
         }
-        let error = Listeners::bind(&config).await.unwrap_err().to_string();
+        Listeners::bind(&config).await.unwrap_err().to_string()
+    }
+
+    /// Both can be bound, so this is noticed before the second one cannot listen.
+    #[tokio::test]
+    async fn one_address_under_two_names_is_an_error_with_both_keys() {
+        let error = refusal(["localhost", "127.0.0.1"], |config| {
+            [&mut config.remote.listen, &mut config.agent_grpc.listen]
+        });
+        let error = error.await;
         for text in [
             "agent_gRPC.gRPC.host (127.0.0.1)",
             "remote.gRPC.host (localhost)",
             "write the same host",
         ] {
             assert!(error.contains(text), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_for_nacos_clients_is_not_shared_under_another_name() {
+        for hosts in [["localhost", "127.0.0.1"], ["127.0.0.1", "localhost"]] {
+            let error = refusal(hosts, |config| {
+                [&mut config.nacos.listen, &mut config.naming.listen]
+            });
+            let error = error.await;
+            let [nacos, naming] = hosts;
+            for text in [
+                &format!("naming.jetty.host ({naming})"),
+                &format!("nacos.default.host ({nacos})"),
+                "set another port",
+            ] {
+                assert!(error.contains(text), "{error}");
+            }
         }
     }
 }

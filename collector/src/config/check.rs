@@ -130,7 +130,7 @@ fn advertised(config: &Config) -> Broken {
     broken
 }
 
-/// Equal endpoints share a listener. A wildcard conflicts with another host on the same port.
+/// Equal endpoints share a listener. Others must not overlap, as a wildcard and another host on the same port do.
 fn listeners(config: &Config) -> Broken {
     let faces = [
         ("naming.jetty.host", &config.naming.listen),
@@ -139,12 +139,7 @@ fn listeners(config: &Config) -> Broken {
         ("agent_jetty.jetty.host", &config.agent_jetty.listen),
         ("ui.jetty.host", &config.ui.listen),
     ];
-    let clash = |one: &Endpoint, other: &Endpoint| {
-        one.port != 0
-            && one.port == other.port
-            && one.host != other.host
-            && is_wildcard(&one.host) != is_wildcard(&other.host)
-    };
+    let clash = |one: &Endpoint, other: &Endpoint| one.host != other.host && one.overlaps(other);
     let mut broken = Broken::new();
     for (at, (key, one)) in faces.iter().enumerate() {
         for (other_key, other) in faces
@@ -162,44 +157,13 @@ fn listeners(config: &Config) -> Broken {
     broken
 }
 
-/// The Nacos faces have separate ports. Callers must sign in, unless they are on this machine or the configuration allows anonymous
-/// callers.
+/// Callers must sign in, unless they are on this machine or the configuration allows anonymous callers.
 fn nacos(config: &Config) -> Broken {
     let nacos = &config.nacos;
     if !nacos.is_on() {
         return Broken::new();
     }
-    let mut broken = Broken::new();
-    let (http, grpc) = (nacos.listen.port, nacos.grpc().port);
-    let others = [
-        ("naming.jetty.port", config.naming.listen.port),
-        ("remote.gRPC.port", config.remote.listen.port),
-        ("agent_gRPC.gRPC.port", config.agent_grpc.listen.port),
-        ("agent_jetty.jetty.port", config.agent_jetty.listen.port),
-        ("ui.jetty.port", config.ui.listen.port),
-        ("nacos.default.port", http),
-    ];
-    for (key, port) in [
-        ("nacos.default.port", http),
-        ("nacos.default.grpc_port", grpc),
-    ] {
-        let same = others
-            .iter()
-            .find(|(other, at)| *other != key && *at == port && port != 0);
-        if let Some((other, _)) = same {
-            let message = format!(
-                "{port} is the port of {other} too: the ports for Nacos clients cannot be shared"
-            );
-            broken.push(rule(&[key, other], message));
-        }
-    }
-    if http != 0 && nacos.grpc_port.is_none() && grpc == 0 {
-        let message = format!("{http} + 1000 is not a port: set grpc_port, or a smaller port");
-        broken.push(rule(
-            &["nacos.default.port", "nacos.default.grpc_port"],
-            message,
-        ));
-    }
+    let mut broken = nacos_ports(config);
     let is_local = is_loopback(&nacos.listen.host);
     if !is_local && nacos.users_file.as_os_str().is_empty() && !nacos.allow_anonymous {
         let host = &nacos.listen.host;
@@ -217,6 +181,51 @@ fn nacos(config: &Config) -> Broken {
         let least = rollcall_nacos::auth::MIN_SECRET;
         let message = format!("has {secret} bytes; at least {least} are needed");
         broken.push(rule(&["nacos.default.token_secret"], message));
+    }
+    broken
+}
+
+/// The endpoints of the Nacos faces overlap with no other.
+fn nacos_ports(config: &Config) -> Broken {
+    let nacos = &config.nacos;
+    let mut broken = Broken::new();
+    let (http, grpc) = (&nacos.listen, &nacos.grpc());
+    let others = [
+        ("naming.jetty.port", &config.naming.listen),
+        ("remote.gRPC.port", &config.remote.listen),
+        ("agent_gRPC.gRPC.port", &config.agent_grpc.listen),
+        ("agent_jetty.jetty.port", &config.agent_jetty.listen),
+        ("ui.jetty.port", &config.ui.listen),
+        ("nacos.default.port", http),
+    ];
+    for (key, own) in [
+        ("nacos.default.port", http),
+        ("nacos.default.grpc_port", grpc),
+    ] {
+        let mut others = others.iter();
+        let shared = others.find(|(other, at)| *other != key && own.overlaps(at));
+        if let Some((other, at)) = shared {
+            let (port, own, at) = (own.port, &own.host, &at.host);
+            let hosts = if own == at {
+                String::new()
+            } else {
+                format!(", and {own} and {at} overlap")
+            };
+            let message = format!(
+                "{port} is the port of {other} too{hosts}: the ports for Nacos clients cannot be shared"
+            );
+            broken.push(rule(&[key, other], message));
+        }
+    }
+    if http.port != 0 && nacos.grpc_port.is_none() && grpc.port == 0 {
+        let message = format!(
+            "{} + 1000 is not a port: set grpc_port, or a smaller port",
+            http.port
+        );
+        broken.push(rule(
+            &["nacos.default.port", "nacos.default.grpc_port"],
+            message,
+        ));
     }
     broken
 }

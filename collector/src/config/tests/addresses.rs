@@ -109,3 +109,90 @@ fn faces_share_a_listener_only_on_a_chosen_port() {
             .is_shared_with(&config.agent_grpc.listen)
     );
 }
+
+#[test]
+fn endpoints_that_overlap_on_one_port_are_refused() {
+    let naming = |host, port| {
+        [
+            ("SW_NAMING_JETTY_HOST", host),
+            ("SW_NAMING_JETTY_PORT", port),
+        ]
+    };
+    // The last face listens on 127.0.0.1:12800 unless it is set otherwise, and the Nacos faces on 127.0.0.1:8848 and 9848.
+    for (host, port, other) in [
+        ("0.0.0.0", "12800", "agent_jetty.jetty.host 127.0.0.1"),
+        ("::", "12800", "agent_jetty.jetty.host 127.0.0.1"),
+        (
+            "::ffff:127.0.0.1",
+            "12800",
+            "agent_jetty.jetty.host 127.0.0.1",
+        ),
+    ] {
+        let found = problems("", &naming(host, port));
+        let expected =
+            format!("{host} and {other} cannot both have port {port}: write the same host");
+        assert!(found[0].contains(&expected), "{found:?}");
+    }
+    for (host, port, other) in [
+        (
+            "127.0.0.1",
+            "8848",
+            "8848 is the port of naming.jetty.port too:",
+        ),
+        (
+            "0.0.0.0",
+            "9848",
+            "9848 is the port of naming.jetty.port too, and 127.0.0.1 and 0.0.0.0 overlap:",
+        ),
+        (
+            "::",
+            "8848",
+            "8848 is the port of naming.jetty.port too, and 127.0.0.1 and :: overlap:",
+        ),
+    ] {
+        let found = problems("", &naming(host, port));
+        let is_expected = |found: &String| found.contains(other);
+        assert!(found.iter().any(is_expected), "{host}: {found:?}");
+    }
+    let both = [
+        ("SW_NAMING_JETTY_HOST", "0.0.0.0"),
+        ("SW_NAMING_JETTY_PORT", "12800"),
+        ("SW_AGENT_JETTY_HOST", "::"),
+        ("SW_AGENT_JETTY_ADVERTISED_HOST", "a.example"),
+        ("SW_UI_JETTY_HOST", "127.0.0.1"),
+        ("SW_UI_JETTY_PORT", "12801"),
+    ];
+    let found = problems("", &both);
+    assert!(
+        found[0].contains("0.0.0.0 and agent_jetty.jetty.host :: cannot both have port 12800"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn different_addresses_may_have_one_port() {
+    for (host, port) in [
+        ("127.0.0.2", "12800"),
+        ("::1", "12800"),
+        ("127.0.0.2", "8848"),
+        ("::1", "9848"),
+    ] {
+        let naming = [
+            ("SW_NAMING_JETTY_HOST", host),
+            ("SW_NAMING_JETTY_PORT", port),
+        ];
+        assert_eq!(loaded("", &naming).config.naming.listen.host, host);
+    }
+    let families = [
+        ("SW_NAMING_JETTY_HOST", "::1"),
+        ("SW_NAMING_JETTY_PORT", "12800"),
+        ("SW_AGENT_JETTY_HOST", "0.0.0.0"),
+        ("SW_AGENT_JETTY_ADVERTISED_HOST", "a.example"),
+        ("SW_UI_JETTY_HOST", "127.0.0.1"),
+        ("SW_UI_JETTY_PORT", "12801"),
+    ];
+    assert_eq!(
+        loaded("", &families).config.agent_jetty.listen.host,
+        "0.0.0.0"
+    );
+}
