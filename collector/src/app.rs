@@ -102,7 +102,7 @@ pub enum Error {
         advice: &'static str,
     },
     /// The port of a face could not be bound.
-    #[error("{}", listeners::advice(face, source))]
+    #[error("{}", listeners::advice::advice(face, source))]
     Face {
         /// Its module and provider.
         face: &'static str,
@@ -110,10 +110,7 @@ pub enum Error {
         source: server::BindError,
     },
     /// A port for Nacos clients could not be bound.
-    #[error(
-        "a port for Nacos clients cannot be bound; if another Nacos server uses it, set another one ({key}), or serve no Nacos \
-         clients (SW_NACOS=none)"
-    )]
+    #[error("{}", listeners::advice::for_nacos(key, source))]
     Nacos {
         /// The variable that sets the port.
         key: &'static str,

@@ -43,6 +43,8 @@ pub struct BindError {
     pub host: String,
     /// The port, as configured.
     pub port: u16,
+    /// Whether the host has an address. If not, the cause is the failure of the look-up.
+    pub is_resolved: bool,
     /// The cause: the name has no address, the port is in use, the port is not allowed ...
     #[source]
     pub source: io::Error,
@@ -55,17 +57,19 @@ pub struct BindError {
 /// # Errors
 /// The name has no address, or the first address that this machine has cannot be bound.
 pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
-    let bound = async {
-        let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
-        addresses.sort_by_key(SocketAddr::is_ipv6);
-        let socket = take_first(&addresses)?;
-        Ok((socket.local_addr()?, socket))
+    let error = |is_resolved| {
+        move |source| BindError {
+            host: host.to_owned(),
+            port,
+            is_resolved,
+            source,
+        }
     };
-    let (address, socket) = bound.await.map_err(|source| BindError {
-        host: host.to_owned(),
-        port,
-        source,
-    })?;
+    let found = tokio::net::lookup_host((host, port)).await;
+    let mut addresses: Vec<SocketAddr> = found.map_err(error(false))?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    let socket = take_first(&addresses).map_err(error(!addresses.is_empty()))?;
+    let address = socket.local_addr().map_err(error(true))?;
     Ok(Bound {
         socket,
         host: host.to_owned(),
@@ -131,6 +135,7 @@ impl Bound {
         let listener = socket.listen(BACKLOG).map_err(|source| BindError {
             host,
             port: address.port(),
+            is_resolved: true,
             source,
         })?;
         Ok(Listening {

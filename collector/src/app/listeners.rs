@@ -1,11 +1,13 @@
 //! Binds the listeners, and assigns the faces to them.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use rollcall_server::{self as server, BindError, Bound, Listening, Stats, face::Names};
 
 use super::Error;
 use crate::config::{self, Config, Endpoint, overlap};
+
+pub(super) mod advice;
 
 /// The address of each face. Faces with the same endpoint in the configuration share a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,33 +229,6 @@ pub(crate) fn same_address(is_shareable: bool) -> &'static str {
         "write the same host for both, so that they share it"
     } else {
         "set another port for one of them, because the ports for Nacos clients cannot be shared"
-    }
-}
-
-/// The advice to the operator if the port of `face` cannot be bound.
-pub(super) fn advice(face: &str, error: &BindError) -> String {
-    let (module, _) = face.split_once('.').unwrap_or((face, ""));
-    let prefix = match module {
-        "naming" => "SW_NAMING_JETTY",
-        "remote" => "SW_REMOTE_GRPC",
-        "agent_gRPC" => "SW_AGENT_GRPC",
-        "agent_jetty" => "SW_AGENT_JETTY",
-        _ => "SW_UI_JETTY",
-    };
-    match error.source.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "another program uses the port of {face}: stop it, or set another port ({prefix}_PORT)"
-        ),
-        io::ErrorKind::PermissionDenied => format!(
-            "this user may not listen on the port of {face}: set one from 1024 on ({prefix}_PORT), or give the process \
-             the capability CAP_NET_BIND_SERVICE"
-        ),
-        io::ErrorKind::AddrNotAvailable => format!(
-            "the host of {face} is not an address of this machine: set one that it has ({prefix}_HOST)"
-        ),
-        _ => format!(
-            "{face} cannot be served: correct its host ({prefix}_HOST) or port ({prefix}_PORT)"
-        ),
     }
 }
 

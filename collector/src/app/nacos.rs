@@ -51,9 +51,7 @@ pub enum OpenError {
     #[error("the secret that signs tokens (SW_NACOS_TOKEN_SECRET) cannot be used: {0}")]
     Secret(String),
     /// The UDP port cannot be bound.
-    #[error(
-        "cannot send datagrams from UDP port {port}: set another one (SW_NACOS_UDP_PORT), or serve no Nacos clients (SW_NACOS=none)"
-    )]
+    #[error("{}", listeners::advice::for_datagrams(*port, source))]
     Udp {
         /// The port.
         port: u16,

@@ -21,7 +21,8 @@ async fn a_port_in_use_is_named() {
     let expected = format!("cannot listen on 127.0.0.1 port {port}");
     assert_eq!(error.to_string(), expected);
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
-    assert!(bind("no such host", 0).await.is_err());
+    assert!(error.is_resolved);
+    assert!(!bind("no such host", 0).await.unwrap_err().is_resolved);
 }
 
 #[tokio::test]
