@@ -253,3 +253,43 @@ async fn a_client_that_cancels_one_call_in_two_keeps_its_connection() {
     })
     .await;
 }
+
+/// h2 has a limit of its own for the calls that were cancelled before they began.
+#[tokio::test]
+async fn thousands_of_calls_that_were_cancelled_before_they_were_read_do_not_close_their_connection()
+ {
+    const CALLS: u32 = 1000;
+    const DEADLINES: u32 = 3;
+    local(async {
+        let limits = Limits {
+            max_streams_per_connection: 1024,
+            ..Limits::generous()
+        };
+        let server = start(limits, PATIENCE).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(PREFACE_AND_SETTINGS).await.unwrap();
+        let mut next = 1;
+        let mut open = |calls: u32| {
+            let streams = (next..).step_by(2).take(usize::try_from(calls).unwrap());
+            next += 2 * calls;
+            streams.collect::<Vec<u32>>()
+        };
+        for _ in 0..4 * DEADLINES {
+            let calls = open(CALLS / 4);
+            let requests: Vec<u8> = calls.iter().flat_map(|call| get_root(*call)).collect();
+            stream.write_all(&requests).await.unwrap();
+            answered(&mut stream, calls[calls.len() - 1]).await;
+        }
+        let mut sent = Vec::new();
+        for _ in 0..DEADLINES {
+            let calls = open(CALLS);
+            sent.extend(calls.iter().flat_map(|call| get_root(*call)));
+            sent.extend(calls.iter().flat_map(|call| reset(*call)));
+        }
+        let last = open(1)[0];
+        sent.extend(get_root(last));
+        stream.write_all(&sent).await.unwrap();
+        answered(&mut stream, last).await;
+    })
+    .await;
+}
