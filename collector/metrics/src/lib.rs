@@ -126,10 +126,10 @@ impl Metrics {
         self.inner.budgets.all()
     }
 
-    /// The counters of refusals to peers for one reason, which is a plural noun.
+    /// The counters of refusals to peers for one reason, which is a plural noun, at the limit that `key` sets.
     #[must_use]
-    pub fn refusals(&self, reason: &'static str) -> Refusals {
-        self.inner.refusals.reason(reason)
+    pub fn refusals(&self, reason: &'static str, key: &'static str) -> Refusals {
+        self.inner.refusals.reason(reason, key)
     }
 
     /// The counter of received and discarded items of the kind `what`, a plural noun.

@@ -289,7 +289,8 @@ fn work(config: &Config, metrics: &Metrics) -> Work {
     let largest = Work::largest(config.largest_message, config.max_batch);
     let memory = Budget::with_largest("work", config.work_memory, largest);
     metrics.show_budget(memory.clone());
-    Work::new(config.max_batch, memory, metrics.refusals("max_batch"))
+    let refused = metrics.refusals("max_batch", rollcall_limits::work::MAX_BATCH);
+    Work::new(config.max_batch, memory, refused)
 }
 
 /// The state that the use cases share.

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpSocket,
 };
 
-use crate::victim::Victim;
+use crate::victim::{REFUSED, Victim};
 
 /// The attacker's address on this machine, which makes it a different peer than the honest agent.
 const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -95,6 +95,18 @@ async fn a_peer_beyond_its_rate_gets_known_ids_and_affects_no_other_peer() {
         !text.contains("127.0.0.2"),
         "the metrics contain the attacker's address"
     );
+    let log = victim.collector.log();
+    let lines: Vec<_> = log
+        .iter()
+        .filter(|line| line.message.starts_with(REFUSED))
+        .collect();
+    let named = lines
+        .iter()
+        .find(|line| line.fields["reason"] == "registrations");
+    let named = &named.expect("a line about registrations").fields;
+    assert_eq!(named["peer"], "127.0.0.2");
+    assert_eq!(named["key"], "register.default.max_new_per_peer");
+    assert!(lines.len() < 50, "{} lines", lines.len());
     victim.survives().await;
 }
 

@@ -36,6 +36,9 @@ const RETAINED: u64 = 96 * MIB;
 /// The longest allowed round of calls of the honest agent, on a machine that also runs other tests.
 const WORST_DELAY: Duration = Duration::from_secs(5);
 
+/// The log line that names a peer that is refused at a limit.
+pub(crate) const REFUSED: &str = "a peer is refused at a limit";
+
 /// A collector of the release build that is limited to 512 MiB, and an honest agent.
 pub(crate) struct Victim {
     pub(crate) collector: Collector,
@@ -53,6 +56,7 @@ impl Victim {
         let options = options.without_listening();
         let mut collector = options.release().ulimit(MEMORY_LIMIT).start().await;
         collector.expect_log("a peer has used up its share of a memory budget");
+        collector.expect_log(REFUSED);
         let agent = HonestAgent::start(collector.listeners());
         let victim = Self {
             resident_at_start: collector.resident_bytes(),

@@ -2,14 +2,14 @@ use std::{thread, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{Error, FIELDS_PER_ELEMENT, FREE, INLINE, Work};
+use super::{Error, FIELDS_PER_ELEMENT, FREE, INLINE, MAX_BATCH, Work};
 use crate::{Budget, Peer, RefusalsFamily};
 
 fn work(max_batch: usize, memory: usize) -> Work {
     Work::new(
         max_batch,
         Budget::new("work", memory),
-        RefusalsFamily::default().reason("max_batch"),
+        RefusalsFamily::default().reason("max_batch", MAX_BATCH),
     )
 }
 

@@ -65,6 +65,8 @@ struct Table {
     refused: Refusals,
 }
 
+/// The key of the tokens that are refilled per second.
+const KEY: &str = "register.default.max_new_per_peer";
 /// The number of buckets of a kind. A power of two, so that a mask turns a hash into an index.
 const BUCKETS: usize = 1 << 14;
 const KINDS: usize = 4;
@@ -108,7 +110,7 @@ impl Rates {
                 Kind::Relayed => AGENTS_BEHIND_A_COLLECTOR,
                 Kind::Registration | Kind::Adoption | Kind::ForeignId => 1,
             };
-            Table::new(limits, times, metrics.refusals(kind.label()))
+            Table::new(limits, times, metrics.refusals(kind.label(), KEY))
         };
         Self {
             start: Instant::now(),

@@ -75,7 +75,7 @@ mod tests {
         let work = Work::new(
             limit,
             Budget::new("work", 0),
-            Metrics::new().refusals("max_batch"),
+            Metrics::new().refusals("max_batch", rollcall_limits::work::MAX_BATCH),
         );
         let mut counted = work.count();
         count(body.as_bytes(), &mut counted).map(|()| counted.total())

@@ -13,7 +13,7 @@ fn count(path: &str, message: &[u8], limit: usize) -> Result<usize, Refused> {
     let work = Work::new(
         limit,
         Budget::new("work", 0),
-        Metrics::new().refusals("max_batch"),
+        Metrics::new().refusals("max_batch", rollcall_limits::work::MAX_BATCH),
     );
     let mut count = work.count();
     Shapes::get()

@@ -179,7 +179,12 @@ mod tests {
     fn count() -> Count {
         let budget = rollcall_limits::Budget::new("work", 0);
         let refused = rollcall_limits::RefusalsFamily::default();
-        rollcall_limits::Work::new(100, budget, refused.reason("max_batch")).count()
+        rollcall_limits::Work::new(
+            100,
+            budget,
+            refused.reason("max_batch", rollcall_limits::work::MAX_BATCH),
+        )
+        .count()
     }
 
     fn senders<'a>(fields: &SenderFields, message: &'a [u8]) -> Vec<Sender<'a>> {

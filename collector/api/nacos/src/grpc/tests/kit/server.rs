@@ -61,7 +61,7 @@ pub(in crate::grpc::tests) fn work(bytes: usize) -> Work {
     Work::new(
         100_000,
         Budget::new("work", bytes),
-        metrics.refusals("max_batch"),
+        metrics.refusals("max_batch", rollcall_limits::work::MAX_BATCH),
     )
 }
 
