@@ -245,6 +245,8 @@ pub struct Embedded {
     pub path: PathBuf,
     /// The directory of the backups; empty: in the directory of the store.
     pub backup_path: PathBuf,
+    /// The most finished backups in that directory.
+    pub max_backups: usize,
     /// The longest time of a backup.
     pub backup_timeout: Duration,
 }

@@ -94,11 +94,14 @@ async fn has_stopped(collector: &Collector) {
     eventually(PATIENCE, is_stopped).await;
 }
 
-/// Pauses the process in the middle of a backup. Returns the name of the backup and its call.
-async fn paused(disk: &Disk, collector: &Collector) -> (String, JoinHandle<Result<Reply, String>>) {
+/// Pauses the process in the middle of a backup in this directory. Returns the name of the backup and its call.
+async fn paused(
+    directory: &Path,
+    collector: &Collector,
+) -> (String, JoinHandle<Result<Reply, String>>) {
     for attempt in 0.. {
         let name = format!("paused-{attempt}");
-        let part = disk.backup(&format!("{name}.part")).join("rollcall.redb");
+        let part = directory.join(format!("{name}.part/rollcall.redb"));
         let ui = collector.http(collector.listeners().ui);
         let call = tokio::spawn(post(ui, name.clone()));
         while !part.exists() && !call.is_finished() {
@@ -268,7 +271,7 @@ async fn a_second_backup_at_the_same_time_is_refused() {
     fill(&collector).await;
     // The first one may end before the collector reads the second call.
     for attempt in 0..20 {
-        let (name, first) = paused(&disk, &collector).await;
+        let (name, first) = paused(&disk.backup(""), &collector).await;
         let ui = collector.http(collector.listeners().ui);
         let second = tokio::spawn(post(ui, format!("second-{attempt}")));
         collector.signal(Signal::CONT);
@@ -335,11 +338,55 @@ async fn a_full_disk_ends_a_backup_and_does_not_hurt_the_collector() {
 }
 
 #[tokio::test]
+async fn a_backup_on_another_disk_ends_before_the_disk_of_the_store_is_full() {
+    let is_allowed = Command::new("unshare").args(["-rm", "true"]).status();
+    if !is_allowed.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this machine does not allow a file system of its own");
+        return;
+    }
+    let disk = Disk::new();
+    let elsewhere = disk.0.path().join("elsewhere");
+    fs::create_dir(disk.data()).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=256m data {} && exec \"$0\" \"$@\"",
+        disk.data().display()
+    );
+    let mut collector = disk
+        .options()
+        .env("SW_STORAGE_BACKUP_PATH", elsewhere.display().to_string())
+        .through(&["unshare", "-rm", "sh", "-c", &script])
+        .start()
+        .await;
+    fill(&collector).await;
+    collector.expect_log(FAILED);
+    let (name, call) = paused(&elsewhere, &collector).await;
+    // Something else takes the room that the store needs.
+    let inside = PathBuf::from(format!("/proc/{}/root", collector.id()));
+    let data = inside.join(disk.data().strip_prefix("/").unwrap());
+    let filler = data.join("filler");
+    let free = rustix::fs::statvfs(&data).unwrap();
+    let free = free.f_bavail * free.f_frsize;
+    assert!(free > 96 << 20, "{free}");
+    let full = usize::try_from(free - (40 << 20)).unwrap();
+    fs::write(&filler, vec![0; full]).unwrap();
+    collector.signal(Signal::CONT);
+    let refused = call.await.unwrap().unwrap();
+    let text = refused.text();
+    assert_eq!(refused.status, 500, "{text}");
+    assert!(text.contains("free on the disk of the store"), "{text}");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    // Less than the reserve was free before this backup, so it leaves half of that.
+    let run = back_up(&collector, &[&name]).await;
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    assert_eq!(collector.terminate().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn an_interrupted_backup_leaves_nothing_that_looks_like_one() {
     let disk = Disk::new();
     let mut collector = disk.options().start().await;
     fill(&collector).await;
-    let (name, call) = paused(&disk, &collector).await;
+    let (name, call) = paused(&disk.backup(""), &collector).await;
     assert!(!disk.backup(&name).exists());
     collector.kill();
     assert!(call.await.unwrap().is_err(), "the collector was killed");
@@ -359,7 +406,7 @@ async fn an_interrupted_backup_leaves_nothing_that_looks_like_one() {
     collector.expect_log(FAILED);
     // A stop may also arrive after the last step.
     for _ in 0..20 {
-        let (name, call) = paused(&disk, &collector).await;
+        let (name, call) = paused(&disk.backup(""), &collector).await;
         collector.signal(Signal::TERM);
         collector.signal(Signal::CONT);
         assert_eq!(collector.exit().await.code(), Some(0));

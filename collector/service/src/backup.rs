@@ -8,13 +8,14 @@
 //! has already, so the backup marks it as incomplete, and the start on the backup waits until the clients have registered again.
 
 mod directory;
+mod error;
 mod metrics;
 #[cfg(test)]
 mod tests;
 
 use std::{
     fmt, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -28,6 +29,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::error::Error;
 use self::{
     directory::{Directory, Name, Part},
     metrics::Metrics,
@@ -39,9 +41,12 @@ use super::Services;
 pub struct Config {
     /// The directory of the backups; created by the first one.
     pub directory: PathBuf,
+    /// The most finished backups in the directory.
+    pub most: usize,
     /// The longest time of a backup. While it runs, the files of the stores grow by everything that is written to them.
     pub time_limit: Duration,
-    /// The bytes that a backup leaves free on the disk of the stores.
+    /// The bytes that a backup leaves free on the disk of the stores. A backup on another disk leaves half of what is free there, if
+    /// that is less.
     pub reserve: u64,
     /// The directory of the stores.
     pub stores: PathBuf,
@@ -77,6 +82,16 @@ struct Shared {
     stop: CancellationToken,
 }
 
+/// The limits of a backup that is being written.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    begun: Moment,
+    /// Whether it is on the disk of the stores.
+    is_beside: bool,
+    /// The bytes that it leaves free on the disk of the stores.
+    least_room: u64,
+}
+
 /// A finished backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -88,35 +103,6 @@ pub struct Written {
     pub bytes: u64,
     /// The time that it took.
     pub took: Duration,
-}
-
-/// Why there is no backup.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// The name could lead out of the directory, or be mistaken for an unfinished backup.
-    #[error(
-        "the name of a backup has up to 100 letters, digits, dots, hyphens and underscores, begins with a letter or a digit, and \
-         does not end with .part"
-    )]
-    Name,
-    /// There is a backup of this name, finished or not, or another file.
-    #[error("a backup or another file has this name: choose another one")]
-    Exists,
-    /// Another backup is being written.
-    #[error("another backup is being written: wait for its end")]
-    Running,
-    /// The collector stops.
-    #[error("the collector stops: the backup was ended and removed")]
-    Stopping,
-    /// The backup failed, and its files were removed.
-    #[error("the backup failed and was removed: {0}")]
-    Failed(String),
-}
-
-impl Error {
-    fn failed(path: &Path, error: &dyn fmt::Display) -> Self {
-        Self::Failed(format!("{}: {error}", path.display()))
-    }
 }
 
 impl Backups {
@@ -137,6 +123,8 @@ impl Backups {
             directory: Directory {
                 path: config.directory.clone(),
                 files,
+                inventory: config.inventory,
+                most: config.most,
             },
             metrics: Metrics::new(&services.metrics),
             config,
@@ -151,6 +139,7 @@ impl Backups {
         drop(shared.background.spawn_blocking(move || {
             let _files = cleaning.files.lock();
             cleaning.clean();
+            cleaning.find_last();
         }));
         Self(shared)
     }
@@ -229,15 +218,16 @@ impl Shared {
         let _files = self.files.lock();
         self.clean();
         let part = self.directory.begin(name)?;
+        let limits = self.limits(begun);
         tracing::info!(name = name.as_str(), "backup of the store begins");
         let failed = |error: io::Error| Error::failed(&self.directory.path, &error);
         if let Some(companion) = &self.companion
             && let Some(snapshot) = (companion.take)().map_err(Error::Failed)?
         {
             part.create(&companion.mark).map_err(failed)?;
-            self.copy_store(&part, companion.file, snapshot, begun)?;
+            self.copy_store(&part, companion.file, snapshot, &limits)?;
         }
-        self.copy_store(&part, self.config.inventory, inventory, begun)?;
+        self.copy_store(&part, self.config.inventory, inventory, &limits)?;
         part.keep().map_err(failed)
     }
 
@@ -246,11 +236,11 @@ impl Shared {
         part: &Part,
         file: &str,
         snapshot: Snapshot,
-        begun: Moment,
+        limits: &Limits,
     ) -> Result<(), Error> {
         let mut obstacle = None;
         let mut goes_on = || {
-            obstacle = self.obstacle(begun);
+            obstacle = self.obstacle(limits);
             obstacle.is_none()
         };
         let copied = snapshot.write(&part.file(file), &mut goes_on);
@@ -263,14 +253,35 @@ impl Shared {
         })
     }
 
-    /// Why a backup that began at this time ends early.
-    fn obstacle(&self, begun: Moment) -> Option<Error> {
+    /// The limits of a backup that began at this time. The stores keep their old pages while it is written, so it takes room on their
+    /// disk from wherever it is.
+    fn limits(&self, begun: Moment) -> Limits {
         let Config {
-            time_limit,
-            reserve,
-            stores,
-            ..
+            reserve, stores, ..
         } = &self.config;
+        let is_beside = self.directory.is_on_disk_of(stores);
+        let half = || directory::room(stores).map_or(0, |room| room / 2);
+        let least_room = match is_beside {
+            true => *reserve,
+            false => half().min(*reserve),
+        };
+        Limits {
+            begun,
+            is_beside,
+            least_room,
+        }
+    }
+
+    /// Why a backup with these limits ends early.
+    fn obstacle(&self, limits: &Limits) -> Option<Error> {
+        let Config {
+            time_limit, stores, ..
+        } = &self.config;
+        let Limits {
+            begun,
+            is_beside,
+            least_room,
+        } = *limits;
         if self.stop.is_cancelled() {
             return Some(Error::Stopping);
         }
@@ -280,14 +291,33 @@ impl Shared {
             );
             return Some(Error::Failed(limit));
         }
-        let room = self.directory.shared_room(stores)?;
-        (room < *reserve).then(|| {
-            let why = format!(
-                "less than {reserve} bytes are free on the disk, which the store needs too; storage.embedded.backup_path chooses \
-                 another one"
-            );
-            Error::failed(&self.directory.path, &why)
+        let room = directory::room(stores)?;
+        (room < least_room).then(|| {
+            let advice = match is_beside {
+                true => "storage.embedded.backup_path chooses another disk for backups",
+                false => {
+                    "the store grows while a backup is written, wherever that is: free some space"
+                }
+            };
+            let why =
+                format!("less than {least_room} bytes are free on the disk of the store; {advice}");
+            Error::failed(stores, &why)
         })
+    }
+
+    /// Finds the last backup of an earlier run. A failure is only logged, because the next backup finds it too.
+    fn find_last(&self) {
+        match self.directory.finished() {
+            Ok(finished) => {
+                if let Some((written, _)) = finished.last() {
+                    self.metrics.succeeded(*written);
+                }
+            }
+            Err(error) => {
+                let path = self.directory.path.display();
+                tracing::warn!(%path, %error, "the directory of the backups cannot be read");
+            }
+        }
     }
 
     /// Removes what crashes left. A failure is only logged, because it does not affect a backup.

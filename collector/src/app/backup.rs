@@ -33,6 +33,7 @@ pub(super) fn prepare(
     };
     let config = backup::Config {
         directory,
+        most: embedded.max_backups,
         time_limit: embedded.backup_timeout,
         reserve: RESERVE,
         stores: embedded.path.clone(),

@@ -104,6 +104,7 @@ keys! {
     storage.embedded {
         path SW_STORAGE_PATH Directory "Directory of the store; `--data-dir` wins" => storage.embedded.path;
         backup_path SW_STORAGE_BACKUP_PATH File "Directory of the backups that `rollcall-collector store backup` makes; empty: `backups` in the directory of the store" => storage.embedded.backup_path;
+        max_backups SW_STORAGE_MAX_BACKUPS Count "Most backups in that directory; a further one is refused until one is moved elsewhere or removed" => storage.embedded.max_backups;
         backup_timeout SW_STORAGE_BACKUP_TIMEOUT Duration "Longest time of a backup, which then ends with an error: the store grows while a backup is written" => storage.embedded.backup_timeout;
     }
     storage.etcd {

@@ -30,6 +30,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("ui.jetty.max_application_metrics", 0, 100_000),
     ("ui.jetty.max_service_metrics", 0, 100_000),
     ("ui.jetty.max_event_subscribers", 1, 100_000),
+    ("storage.embedded.max_backups", 1, 100_000),
     ("register.default.queue_capacity", 1, 10_000_000),
     ("register.default.batch_rows", 1, 1_000_000),
     // One row, with its name, must fit into a request to etcd: 1.5 MiB.

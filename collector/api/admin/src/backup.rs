@@ -50,7 +50,7 @@ fn refusal(error: Error) -> Refusal {
     match error {
         Error::Name => Refusal::invalid("name", error),
         Error::Exists => Refusal::new(StatusCode::CONFLICT, "name", error),
-        Error::Running => Refusal::new(StatusCode::CONFLICT, "", error),
+        Error::Many { .. } | Error::Running => Refusal::new(StatusCode::CONFLICT, "", error),
         Error::Stopping => Refusal::overloaded(error),
         Error::Failed(_) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "", error),
     }

@@ -33,6 +33,10 @@ pub(super) struct Directory {
     pub(super) path: PathBuf,
     /// The files that a backup may have.
     pub(super) files: Vec<String>,
+    /// The one of these that every backup has.
+    pub(super) inventory: &'static str,
+    /// The most finished backups.
+    pub(super) most: usize,
 }
 
 /// A backup that is being written. It is removed when dropped, unless it was kept.
@@ -109,16 +113,18 @@ impl Directory {
         let target = self.path.join(&name.0);
         let path = self.path.join(format!("{}{UNFINISHED}", name.0));
         let failed = |error| Error::failed(&self.path, &error);
-        let mut directory = DirBuilder::new();
-        directory.mode(0o700);
-        directory
-            .recursive(true)
-            .create(&self.path)
-            .map_err(failed)?;
+        create(&self.path).map_err(failed)?;
         if fs::symlink_metadata(&target).is_ok() {
             return Err(Error::Exists);
         }
-        match directory.recursive(false).create(&path) {
+        let finished = self.finished().map_err(failed)?;
+        if finished.len() >= self.most
+            && let Some((_, oldest)) = finished.into_iter().next()
+        {
+            let most = self.most;
+            return Err(Error::Many { most, oldest });
+        }
+        match builder().create(&path) {
             // Another collector writes it, or it has a file that no backup has.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(Error::Exists),
             created => created.map_err(failed)?,
@@ -135,15 +141,39 @@ impl Directory {
         })
     }
 
-    /// The free bytes of the disk; `None` if the disk of `store` is another one.
-    pub(super) fn shared_room(&self, store: &Path) -> Option<u64> {
-        let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
-        if device(&self.path)? != device(store)? {
-            return None;
+    /// The finished backups with the times when they were written, the oldest one first.
+    pub(super) fn finished(&self) -> io::Result<Vec<(Timestamp, PathBuf)>> {
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut finished = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "part") {
+                continue;
+            }
+            // Anything else that an operator keeps here has no store.
+            if let Ok(store) = fs::symlink_metadata(path.join(self.inventory)) {
+                finished.push((Timestamp::from_millis(store.mtime() * 1000), path));
+            }
         }
-        let disk = statvfs(&self.path).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+        finished.sort();
+        Ok(finished)
     }
+
+    /// Whether this is also the disk of `store`.
+    pub(super) fn is_on_disk_of(&self, store: &Path) -> bool {
+        let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+        device(&self.path) == device(store)
+    }
+}
+
+/// The free bytes on the disk of this path, as far as this process may use them. `None` if the system does not say.
+pub(super) fn room(path: &Path) -> Option<u64> {
+    let disk = statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 impl Part {
@@ -189,6 +219,24 @@ impl Drop for Part {
             tracing::warn!(%path, %error, "an unfinished backup cannot be removed: the next backup tries again");
         }
     }
+}
+
+/// Creates a directory, and those above it that are missing. Their entries are on disk afterwards, as a backup in them is not before.
+fn create(path: &Path) -> io::Result<()> {
+    let above = path.ancestors().take_while(|at| !at.as_os_str().is_empty());
+    let missing: Vec<_> = above.take_while(|at| !at.exists()).collect();
+    builder().recursive(true).create(path)?;
+    for created in missing {
+        let parent = created.parent().filter(|at| !at.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn builder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
 }
 
 /// Removes a part: only these files, and the directory if it is empty then.

@@ -48,6 +48,7 @@ impl Collector {
     fn config(&self) -> Config {
         Config {
             directory: self.path(""),
+            most: 10,
             time_limit: Duration::from_secs(600),
             reserve: 0,
             stores: self.directory.path().join("data"),
@@ -86,10 +87,14 @@ impl Collector {
     }
 
     fn metric(&self, name: &str) -> i64 {
+        self.find_metric(name).unwrap()
+    }
+
+    fn find_metric(&self, name: &str) -> Option<i64> {
         let text = self.services.exposition();
         let mut lines = text.lines();
         let value = lines.find_map(|line| line.strip_prefix(&format!("rollcall_{name} ")));
-        value.unwrap().parse().unwrap()
+        value.map(|value| value.parse().unwrap())
     }
 }
 
@@ -266,6 +271,62 @@ async fn only_unfinished_backups_that_nobody_writes_are_removed() {
     let taken = backups.write(Some("busy")).await;
     assert_eq!(taken, Err(Error::Exists));
     assert!(collector.path("busy.part").join(embedded::STORE).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_directory_refuses_a_backup_and_names_the_oldest() {
+    let collector = Collector::start().await;
+    let config = Config {
+        most: 2,
+        ..collector.config()
+    };
+    let backups = collector.backups(config, None);
+    for name in ["b", "a"] {
+        backups.write(Some(name)).await.unwrap();
+    }
+    // Neither of them is a backup.
+    fs::create_dir(collector.path("notes")).unwrap();
+    fs::write(collector.path("readme"), "x").unwrap();
+    let store = fs::File::open(collector.path("b").join(embedded::STORE)).unwrap();
+    store.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let refused = backups.write(Some("c")).await.unwrap_err();
+    let oldest = collector.path("b");
+    assert_eq!(
+        refused,
+        Error::Many {
+            most: 2,
+            oldest: oldest.clone()
+        }
+    );
+    let text = refused.to_string();
+    assert!(text.contains("storage.embedded.max_backups"), "{text}");
+    assert!(text.ends_with("backups/b"), "{text}");
+    assert_eq!(collector.names(), ["a", "b", "notes", "readme"]);
+    assert_eq!(collector.metric("backup_failures_total"), 1);
+    fs::remove_dir_all(oldest).unwrap();
+    backups.write(Some("c")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_the_newest_backup_is_known_after_a_restart() {
+    const NAME: &str = "backup_last_success_timestamp_seconds";
+    let collector = Collector::start().await;
+    let first = collector.backups(collector.config(), None);
+    assert_eq!(collector.find_metric(NAME), None, "there is no backup");
+    first.write(Some("a")).await.unwrap();
+    let written = collector.metric(NAME);
+    let store = fs::File::open(collector.path("a").join(embedded::STORE)).unwrap();
+    let earlier = std::time::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
+    store.set_modified(earlier).unwrap();
+    drop(first);
+    let next = Collector::start().await;
+    let config = collector.config();
+    let _backups = next.backups(config, None);
+    while next.find_metric(NAME).is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(next.metric(NAME), 1_795_000_000);
+    assert_ne!(written, 1_795_000_000);
 }
 
 #[test]
