@@ -450,3 +450,26 @@ async fn a_backup_of_another_directory_and_without_nacos_has_both_stores() {
         Some(0)
     );
 }
+
+#[tokio::test]
+async fn a_damaged_catalog_without_nacos_is_named_and_can_be_moved_away() {
+    let disk = Disk::new();
+    let mut collector = disk.options().env("SW_NACOS", "none").start().await;
+    let catalog = disk.data().join("catalog.redb");
+    fs::write(&catalog, "no store").unwrap();
+    collector.expect_log(FAILED);
+    let run = back_up(&collector, &["a"]).await;
+    assert_eq!(run.code, REFUSED, "{run:#?}");
+    for part in [
+        &*catalog.display().to_string(),
+        "nacos.selector",
+        "move this file elsewhere",
+    ] {
+        assert!(run.stderr.contains(part), "{run:#?}");
+    }
+    fs::rename(&catalog, disk.0.path().join("damaged")).unwrap();
+    let run = back_up(&collector, &["a"]).await;
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    assert!(disk.backup("a").join("rollcall.redb").exists());
+    assert_eq!(collector.terminate().await.code(), Some(0));
+}

@@ -98,19 +98,29 @@ pub(super) const INVENTORY_FILE: &str = embedded::STORE;
 /// The store of the catalog in this data directory, for a backup. While the Nacos faces are off (`None`), nothing else uses it.
 pub(super) fn companion(directory: &Path, catalog: Option<Catalog>) -> backup::Companion {
     let directory = directory.to_owned();
-    let take = move || match &catalog {
-        Some(catalog) => catalog.snapshot(),
-        None if directory.join(CATALOG_FILE).exists() => {
-            let store = Embedded::<Table>::open(&directory, CATALOG)?;
-            let snapshot = store.snapshot()?;
-            Ok(snapshot.map(|it| it.keeping(store)))
-        }
+    let path = directory.join(CATALOG_FILE);
+    let unused = move || {
+        let store = Embedded::<Table>::open(&directory, CATALOG)?;
+        let snapshot = store.snapshot()?;
+        Ok(snapshot.map(|it| it.keeping(store)))
+    };
+    let take = move || {
+        match &catalog {
+        Some(catalog) => catalog.snapshot().map_err(|error| error.to_string()),
+        None if path.exists() => unused().map_err(|error: store::Error| {
+            let path = path.display();
+            format!(
+                "a backup has {path} too, although nacos.selector is none: move this file elsewhere \
+                 for a backup of the ids alone: {error}"
+            )
+        }),
         None => Ok(None),
+    }
     };
     backup::Companion {
         file: CATALOG_FILE,
         mark: journal::incomplete(CATALOG),
-        take: Box::new(move || take().map_err(|error: store::Error| error.to_string())),
+        take: Box::new(take),
     }
 }
 
