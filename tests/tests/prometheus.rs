@@ -86,11 +86,11 @@ struct Prometheus {
 impl Prometheus {
     async fn start(collector: SocketAddr) -> Self {
         let files = tempfile::tempdir().unwrap();
-        // The rules without `for`, so that alerts fire at once.
+        // The rules without `for`, so that alerts fire at once, and with a day of steps that a short test has.
         let rules: Vec<_> = text(&deploy("prometheus/rules.yml"))
             .lines()
             .filter(|line| !line.trim().starts_with("for: "))
-            .map(str::to_owned)
+            .map(|line| line.replace("[1d:5m]", "[5m:1s]"))
             .collect();
         fs::write(files.path().join("rules.yml"), rules.join("\n")).unwrap();
         let configuration = text(&deploy("prometheus/prometheus.yml"));
@@ -190,10 +190,21 @@ async fn prometheus_scrapes_a_collector_and_alerts_about_applications_that_are_d
         .await;
     let prometheus = Prometheus::start(collector.listeners().ui).await;
     let grpc = collector.grpc().await;
+    let mut instances = Vec::new();
     for name in ["orders", "payments", "stock"] {
         let application = grpc.application(name).await.unwrap();
-        grpc.instance(application, name).await.unwrap();
+        instances.push(grpc.instance(application, name).await.unwrap());
     }
+    // The alerts are about fewer instances than before, so Prometheus must have seen these up.
+    eventually(PATIENCE, async || {
+        for instance in &instances {
+            grpc.heartbeat(*instance).await.unwrap();
+        }
+        let query = "/api/v1/query?query=sum(max_over_time(rollcall_instances%7Bstate=%22up%22%7D%5B1m:1s%5D))";
+        let seen = prometheus.get(query).await;
+        (seen["result"][0]["value"][1] == "3").then_some(()).ok_or(seen)
+    })
+    .await;
     // None of the instances sends another signal.
     let alerts = eventually(PATIENCE, async || {
         let mostly = prometheus.firing("RollcallApplicationMostlyDown").await;
