@@ -13,12 +13,7 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fmt, io,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rollcall_domain::Moment;
