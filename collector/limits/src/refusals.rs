@@ -62,7 +62,7 @@ impl RefusalsFamily {
 }
 
 impl Refusals {
-    /// Counts refusals to a peer. The first peer in each [`INTERVAL`] is logged: the counters have no addresses, and a line for each
+    /// Counts refusals to a peer. The first peer of each minute is logged: the counters have no addresses, and a line for each
     /// refusal would let a peer fill the log.
     pub fn count(&self, peer: Peer, refused: usize) {
         let [loopback, private, public] = &self.counters;
