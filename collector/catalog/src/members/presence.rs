@@ -134,7 +134,10 @@ async fn look(
     }
     let names: Vec<_> = members.names.lock().iter().cloned().collect();
     let others = names.iter().filter(|name| **name != members.own);
-    if members.is_read.load(Acquire) && serves_longer(shared, view, others.clone()) {
+    if !shared.config.always_warm_up
+        && members.is_read.load(Acquire)
+        && serves_longer(shared, view, others.clone())
+    {
         shared.readiness.ends_warm_up(now);
     }
     let seen = presence.look(view, others, shared.config.member_grace, now);

@@ -37,6 +37,14 @@ impl State {
         let has_passed = |since: Moment| since.after(SETTLED) <= now;
         self.following.is_some_and(has_passed) && self.refused.is_none_or(has_passed)
     }
+
+    /// Records that these leases are not judged from now on. While they are not judged already, the first time is kept: an
+    /// interruption of an exchange without space must not be compared with beats from before it had none.
+    fn stop_judging(&mut self, now: Moment) {
+        if self.is_settled(now) || self.interrupted.is_none() {
+            self.interrupted = Some(now);
+        }
+    }
 }
 
 impl Roaming {
@@ -46,17 +54,14 @@ impl Roaming {
 
     pub(super) fn is_interrupted(&self, now: Moment) {
         let mut state = self.0.lock();
-        if state.following.take().is_some() {
-            state.interrupted = Some(now);
-        }
+        state.stop_judging(now);
+        state.following = None;
     }
 
     /// Records that the exchange has just refused an entry for lack of space. It refuses relayed beats too.
     pub(super) fn is_refused(&self, now: Moment) {
         let mut state = self.0.lock();
-        if state.is_settled(now) {
-            state.interrupted = Some(now);
-        }
+        state.stop_judging(now);
         state.refused = Some(now);
     }
 
@@ -100,6 +105,32 @@ mod tests {
     };
 
     use super::*;
+
+    /// An etcd without space is compacted and defragmented, which ends the watches.
+    #[test]
+    fn an_interruption_while_the_exchange_has_no_space_ends_no_instance() {
+        let mut registry = Registry::new(Limits::default(), TERM);
+        let service = ServiceKey::new("", "", "a").unwrap();
+        let endpoint = Endpoint::new("10.0.0.1", 80, "").unwrap();
+        let by = endpoint.publisher();
+        let registration = Registration::new(endpoint, Kind::Ephemeral);
+        let at = |seconds: i64| Moment::from_millis(seconds * 1000);
+        let mut effects = Effects::default();
+        let registered = registry.register(&by, &service, registration, at(0), &mut effects);
+        let instance = registered.unwrap().instance;
+        let roaming = Roaming::default();
+        roaming.follows(at(0));
+        roaming.add(instance, at(10));
+        for seconds in 11..600 {
+            roaming.is_refused(at(seconds));
+        }
+        roaming.is_interrupted(at(600));
+        roaming.follows(at(601));
+        roaming.is_refused(at(601));
+        assert!(roaming.defers(instance, at(602)));
+        // There is space again, and its beats have stopped.
+        assert!(!roaming.defers(instance, at(606)));
+    }
 
     /// A regression test: those that ended were kept until the number of entries had doubled.
     #[test]
