@@ -104,18 +104,16 @@ pub(super) fn companion(directory: &Path, catalog: Option<Catalog>) -> backup::C
         let snapshot = store.snapshot()?;
         Ok(snapshot.map(|it| it.keeping(store)))
     };
-    let take = move || {
-        match &catalog {
+    let take = move || match &catalog {
         Some(catalog) => catalog.snapshot().map_err(|error| error.to_string()),
         None if path.exists() => unused().map_err(|error: store::Error| {
             let path = path.display();
             format!(
-                "a backup has {path} too, although nacos.selector is none: move this file elsewhere \
-                 for a backup of the ids alone: {error}"
+                "a backup has {path} too, although nacos.selector is none: move this file \
+                 elsewhere for a backup of the ids alone: {error}"
             )
         }),
         None => Ok(None),
-    }
     };
     backup::Companion {
         file: CATALOG_FILE,

@@ -20,13 +20,21 @@ pub fn overlap(one: IpAddr, other: IpAddr) -> bool {
 impl Endpoint {
     /// Whether this endpoint and another one overlap, as far as that is certain without a look-up of their names.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
-        let address = |endpoint: &Self| endpoint.host.parse::<IpAddr>();
-        let is_one_host = match (address(self), address(other)) {
-            (Ok(one), Ok(other)) => overlap(one, other),
-            (Ok(address), Err(_)) | (Err(_), Ok(address)) => address.is_unspecified(),
-            (Err(_), Err(_)) => self.host == other.host,
+        let is_one_host = match (self.address(), other.address()) {
+            (Some((one, scope)), Some((other, other_scope))) if one == other => {
+                scope == other_scope
+            }
+            (Some((one, _)), Some((other, _))) => overlap(one, other),
+            (Some((address, _)), None) | (None, Some((address, _))) => address.is_unspecified(),
+            (None, None) => self.host == other.host,
         };
         self.port != 0 && self.port == other.port && is_one_host
+    }
+
+    /// The address and its scope, as in `fe80::1%eth0`; `None` for a name.
+    fn address(&self) -> Option<(IpAddr, &str)> {
+        let (address, scope) = self.host.split_once('%').unwrap_or((&self.host, ""));
+        Some((address.parse().ok()?, scope))
     }
 }
 
@@ -72,5 +80,17 @@ mod tests {
         assert!(!at("localhost", 80).overlaps(&at("127.0.0.1", 80)));
         assert!(!at("0.0.0.0", 80).overlaps(&at("0.0.0.0", 81)));
         assert!(!at("0.0.0.0", 0).overlaps(&at("0.0.0.0", 0)));
+    }
+
+    #[test]
+    fn addresses_of_one_interface_are_compared_with_their_scope() {
+        let at = |host: &str| Endpoint {
+            host: host.to_owned(),
+            port: 80,
+        };
+        assert!(at("fe80::1%eth0").overlaps(&at("::")));
+        assert!(!at("fe80::1%eth0").overlaps(&at("0.0.0.0")));
+        assert!(at("fe80::1%eth0").overlaps(&at("fe80::1%eth0")));
+        assert!(!at("fe80::1%eth0").overlaps(&at("fe80::1%eth1")));
     }
 }
