@@ -16,18 +16,19 @@ use std::{
     },
 };
 
-use hyper::service::Service;
 use parking_lot::Mutex;
 use rollcall_domain::{
     InstanceId, Timestamp,
     liveness::{Cause, ConnectionId},
 };
-use tokio::task::futures::TaskLocalFuture;
 
 mod cause;
+mod linked;
 
 #[cfg(test)]
 mod tests;
+
+pub use linked::Linked;
 
 tokio::task_local! {
     static CURRENT: Arc<Seen>;
@@ -110,13 +111,6 @@ enum Instances {
     Open(Vec<InstanceId>),
     /// They were reported, with the cause of the end.
     Reported(Cause),
-}
-
-/// A service whose calls run within a link.
-#[derive(Clone, Debug)]
-pub struct Linked<S> {
-    service: S,
-    seen: Arc<Seen>,
 }
 
 impl Links {
@@ -334,18 +328,5 @@ pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
             Some(seen) => CURRENT.scope(seen, future).await,
             None => future.await,
         }
-    }
-}
-
-impl<S, R> Service<R> for Linked<S>
-where
-    S: Service<R>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = TaskLocalFuture<Arc<Seen>, S::Future>;
-
-    fn call(&self, request: R) -> Self::Future {
-        CURRENT.scope(Arc::clone(&self.seen), self.service.call(request))
     }
 }

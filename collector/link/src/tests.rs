@@ -5,6 +5,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use hyper::service::Service;
 
 use super::*;
 
