@@ -162,11 +162,12 @@ impl Stream {
     }
 
     /// Ends the connection. If this server has closed the connection, that is the reason, whatever the client and the transport did
-    /// afterwards. A client that leaves in order because this server requested it is the one that ends the connection.
+    /// afterwards. A client that this server requested to close is the one that ends it, also if it breaks off: it has registered
+    /// elsewhere, so its instances end here.
     fn end(&self, reason: Reason) {
         let closing = self.link.as_ref().and_then(|link| link.closing());
         let reason = match (reason, closing) {
-            (Reason::Client, Some(Closing::Requested)) => reason,
+            (_, Some(Closing::Requested)) => reason,
             (Reason::Client | Reason::Broken | Reason::Reset, Some(why)) => Reason::of_closing(why),
             _ => reason,
         };
