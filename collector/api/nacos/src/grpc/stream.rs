@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body::Frame as BodyFrame;
 use rollcall_catalog::Subscription;
-use rollcall_link::{Closing, Seen};
+use rollcall_link::Seen;
 use rollcall_server::face::{Broken, Messages};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -162,13 +162,11 @@ impl Stream {
     }
 
     /// Ends the connection. If this server has closed the connection, that is the reason, whatever the client and the transport did
-    /// afterwards. A client that this server requested to close is the one that ends it, also if it breaks off: it has registered
-    /// elsewhere, so its instances end here.
+    /// afterwards.
     fn end(&self, reason: Reason) {
         let closing = self.link.as_ref().and_then(|link| link.closing());
-        let reason = match (reason, closing) {
-            (_, Some(Closing::Requested)) => reason,
-            (Reason::Client | Reason::Broken | Reason::Reset, Some(why)) => Reason::of_closing(why),
+        let reason = match (reason, closing.and_then(Reason::of_closing)) {
+            (Reason::Client | Reason::Broken | Reason::Reset, Some(why)) => why,
             _ => reason,
         };
         self.connection.end(reason);

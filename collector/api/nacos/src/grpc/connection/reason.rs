@@ -65,15 +65,16 @@ impl Reason {
         }
     }
 
-    /// The reason, for a connection that this server closes.
-    pub(in crate::grpc) const fn of_closing(why: Closing) -> Self {
-        match why {
+    /// The reason, for a connection that this server closes. `None` if it only requested that the client close it: the client has
+    /// registered elsewhere, so its instances end here, in whatever way it leaves.
+    pub(in crate::grpc) const fn of_closing(why: Closing) -> Option<Self> {
+        Some(match why {
             Closing::Unanswered => Self::Silent,
             Closing::Unread => Self::Unread,
             Closing::OverLimit => Self::OverLimit,
             Closing::Violation => Self::Garbage,
-            Closing::Requested => Self::Stop,
-        }
+            Closing::Requested => return None,
+        })
     }
 
     /// The end that the events of the connection's instances carry.
@@ -109,5 +110,17 @@ impl fmt::Display for Reason {
             Self::Replaced => "the client opened another stream on the same connection",
             Self::Stop => "this server stops",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kept for the next run, its instances would be judged without beats, although it has registered them elsewhere.
+    #[test]
+    fn a_client_that_leaves_because_a_stop_requested_it_ends_its_connection_itself() {
+        assert_eq!(Reason::of_closing(Closing::Requested), None);
+        assert_eq!(Reason::of_closing(Closing::Unread), Some(Reason::Unread));
     }
 }
