@@ -275,6 +275,7 @@ async fn history_compacted_in_etcd_is_not_missed() {
     let mut a = cluster.options_through(&[link.address()]).start().await;
     may_complain(&mut a);
     let mut b = cluster.options().start().await;
+    may_complain(&mut b);
     lists(&a, &[&a, &b]).await;
     link.set(Link::Refusing);
     is_degraded(&a, &[]).await;

@@ -4,20 +4,23 @@ use std::{net::SocketAddr, path::Path, process::Command};
 
 use rollcall_tests::{
     PATIENCE,
-    engine::{Engine, Etcd, Server},
+    engine::{Engine, Etcd, Server, directory_in_memory},
     eventually, http,
     process::{Child, Collector, Options, free_addresses},
     proxy::Proxy,
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::cluster::lists;
 
 /// Starts two collectors, and waits until each lists both.
 async fn find_each_other(options: impl Fn() -> Options) {
-    let (a, b) = tokio::join!(options().start(), options().start());
+    let (mut a, mut b) = tokio::join!(options().start(), options().start());
+    // On a busy machine, etcd may answer late.
+    for member in [&mut a, &mut b] {
+        member.expect_outage();
+    }
     lists(&a, &[&a, &b]).await;
     lists(&b, &[&a, &b]).await;
 }
@@ -54,7 +57,7 @@ fn openssl(directory: &Path, arguments: &[&str]) {
 
 #[tokio::test]
 async fn collectors_authenticate_with_a_certificate() {
-    let directory = TempDir::new().unwrap();
+    let directory = directory_in_memory();
     let file = |name: &str| directory.path().join(name).display().to_string();
     let signed = ["-CA", "ca.pem", "-CAkey", "ca.key"];
     let leaf = ["-addext", "basicConstraints=critical,CA:FALSE"];
