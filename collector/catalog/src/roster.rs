@@ -320,12 +320,16 @@ fn bring_back(
 /// Grants a restored instance a full term, or a longer one if its client needs more time to notice that the collector runs again.
 pub(crate) fn lease(shared: &Shared, instance: InstanceRef, beats: Beats) {
     let usual = Beats::default();
-    let beats = Beats {
+    let longer = Beats {
         unhealthy_after: beats.unhealthy_after.max(usual.unhealthy_after),
         removed_after: beats.removed_after.max(usual.removed_after),
         ..beats
     };
-    shared.leases.grant(instance, beats, shared.clock.now());
+    let now = shared.clock.now();
+    // The first grant sets the time at which the lease is first checked. Own terms that a beat restores before that time apply
+    // from then on; otherwise they would apply only after the longer term.
+    shared.leases.grant(instance, beats, now);
+    shared.leases.grant(instance, longer, now);
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ const IDLE: Duration = Duration::from_secs(10);
 /// The time within which a subscriber must report a change.
 const CHANGE: Duration = Duration::from_secs(1);
 
+/// The longest delay after a term until a subscriber reports the end of an instance, on a busy machine.
+const LATE: Duration = Duration::from_secs(5);
+
 /// The service of the provider and the consumer, and the addresses that they register.
 const SERVICE: &str = "orders";
 const PROVIDER: &str = "10.1.0.1:80";
@@ -269,7 +272,7 @@ impl Life {
         self.provider.kill();
         self.backend = None;
         let (_, term) = self.client.term();
-        let limit = term + Duration::from_secs(3);
+        let limit = term + LATE;
         let removed = |hosts: &[Host]| addresses(hosts) == [CONSUMER];
         let after = self.consumer.reports(SERVICE, limit, removed).await?;
         self.lists(PERSISTENT, |hosts| {
