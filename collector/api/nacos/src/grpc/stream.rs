@@ -99,7 +99,9 @@ impl Stream {
             match message {
                 Ok(Some(message)) => self.take(&message),
                 Ok(None) => return self.end(Reason::Client),
-                Err(Broken::Transport(error)) => return self.end(reason_of(&error)),
+                Err(Broken::Transport(error)) => {
+                    return self.end(reason_of(&format!("{error:?}")));
+                }
                 Err(Broken::Message(status)) => {
                     self.refusal = Some(status.message().to_owned());
                     return self.end(Reason::Garbage);
@@ -250,15 +252,19 @@ fn next_due(outbox: &rollcall_catalog::Outbox) -> BoxFuture<'static, Arc<Subscri
     Box::pin(async move { outbox.next().await })
 }
 
-/// Why the connection ended, from the error of its transport. hyper exports no type for HTTP/2 errors, so the text of the error is
-/// searched.
-fn reason_of(error: &axum::Error) -> Reason {
-    let text = format!("{error:?}");
+/// Why the connection ended, from the error of its transport as `Debug` formats it. hyper exports no type for HTTP/2 errors, so the
+/// text is searched.
+fn reason_of(error: &str) -> Reason {
     // Most clients cancel their stream when they leave.
-    if text.contains("CANCEL") || text.contains("NO_ERROR") {
+    if error.contains("CANCEL") || error.contains("NO_ERROR") {
         Reason::Client
-    } else if text.contains("ConnectionReset") {
+    } else if error.contains("ConnectionReset") {
         Reason::Reset
+    } else if error.contains("ENHANCE_YOUR_CALM, Library") {
+        // This server's HTTP/2 library ended the connection, as in the next case.
+        Reason::OverLimit
+    } else if error.contains(", Library)") {
+        Reason::Garbage
     } else {
         Reason::Broken
     }
@@ -303,5 +309,29 @@ impl Drop for Stream {
         }
         self.end(Reason::Broken);
         self.face.close(&self.connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_an_error_tells_who_ended_the_connection_and_why() {
+        for (error, reason) in [
+            ("Reset(StreamId(1), CANCEL, Remote)", Reason::Client),
+            ("GoAway(b\"\", NO_ERROR, Remote)", Reason::Client),
+            ("Io(ConnectionReset, None)", Reason::Reset),
+            (
+                "GoAway(b\"too_many_resets\", ENHANCE_YOUR_CALM, Library)",
+                Reason::OverLimit,
+            ),
+            ("GoAway(b\"\", PROTOCOL_ERROR, Library)", Reason::Garbage),
+            ("GoAway(b\"\", PROTOCOL_ERROR, Remote)", Reason::Broken),
+            ("Io(BrokenPipe, None)", Reason::Broken),
+        ] {
+            let inner = format!("hyper::Error(Body, Error {{ kind: {error} }})");
+            assert_eq!(reason_of(&inner), reason, "{error}");
+        }
     }
 }
