@@ -51,7 +51,7 @@ async fn a_ping_detects_a_network_that_drops_packets_silently() {
     });
     let lost = lost.await;
     assert!(
-        from.elapsed() < (interval + timeout) * 5,
+        from.elapsed() < (interval + timeout) * 15,
         "detected after {:?}",
         from.elapsed()
     );

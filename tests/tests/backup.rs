@@ -11,7 +11,9 @@ use std::{
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use rollcall_tests::{
-    PATIENCE, eventually,
+    PATIENCE,
+    engine::directory_in_memory,
+    eventually,
     http::{self, Reply},
     nacos::{self, Http},
     process::{Collector, Options, Run},
@@ -31,7 +33,7 @@ struct Disk(TempDir);
 
 impl Disk {
     fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self(directory_in_memory())
     }
 
     fn data(&self) -> PathBuf {

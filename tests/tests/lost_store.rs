@@ -293,7 +293,7 @@ async fn an_application_of_agents_with_and_without_ids_has_one_id_of_the_sequenc
 /// While agents from before the loss report their ids, the collector assigns no new ids to agents that use ids.
 #[tokio::test]
 async fn held_ids_are_adopted_before_new_ones_are_assigned() {
-    let period = "3s";
+    let period = "15s";
     let options = Collector::options().env("SW_REGISTER_LISTENING_PERIOD", period);
     let mut collector = lost(options).await;
     collector.expect_log("the store is empty and agents may hold ids");
@@ -338,7 +338,7 @@ async fn held_ids_are_adopted_before_new_ones_are_assigned() {
 #[tokio::test]
 async fn a_collector_that_lost_only_its_store_listens_from_its_start() {
     for nacos in ["", "none"] {
-        let options = Collector::options().env("SW_REGISTER_LISTENING_PERIOD", "6s");
+        let options = Collector::options().env("SW_REGISTER_LISTENING_PERIOD", "15s");
         let options = match nacos {
             "" => options,
             nacos => options.env("SW_NACOS", nacos),

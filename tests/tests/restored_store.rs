@@ -15,6 +15,8 @@ const INSTANCE: &str = "/nacos/v1/ns/instance";
 fn options(data: &Path, listen: &str) -> Options {
     Collector::options()
         .data_dir(data)
+        // A busy disk delays commits.
+        .env("SW_REGISTER_DEADLINE", "20s")
         .env("SW_REGISTER_LISTENING_PERIOD", "6s")
         .env("SW_REGISTER_LISTEN_AFTER_LOSS", listen)
 }

@@ -7,6 +7,7 @@ use rollcall_tests::{
     PATIENCE,
     cluster::{Cluster, Member},
     eventually,
+    process::Collector,
 };
 use tokio::sync::watch;
 
@@ -87,7 +88,9 @@ async fn all_members_are_listed(cluster: &Cluster) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_fails_no_registration() {
-    let mut cluster = Cluster::start(MEMBERS).await;
+    // A busy machine delays commits, and the agents count each refusal.
+    let patient = || Collector::options().env("SW_REGISTER_DEADLINE", "20s");
+    let mut cluster = Cluster::start_with(MEMBERS, patient).await;
     all_members_are_listed(&cluster).await;
     let naming = |member: &Member| member.collector.listeners().naming.to_string();
     let mut fleet = Fleet {

@@ -42,7 +42,10 @@ impl Store {
     }
 
     fn options(&self) -> Options {
-        Collector::options().data_dir(self.path())
+        // A busy disk delays commits.
+        Collector::options()
+            .data_dir(self.path())
+            .env("SW_REGISTER_DEADLINE", "20s")
     }
 
     /// A store that a collector has used and closed.

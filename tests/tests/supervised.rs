@@ -1,6 +1,10 @@
 //! Tests the reports to a supervisor (`sd_notify`), the manual page and the shell completions.
 
-use std::{os::unix::net::UnixDatagram, time::Duration};
+use std::{
+    os::unix::net::UnixDatagram,
+    thread,
+    time::{Duration, Instant},
+};
 
 use rollcall_tests::{
     PATIENCE, http,
@@ -8,11 +12,15 @@ use rollcall_tests::{
 };
 use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    sync::mpsc::{Receiver, channel},
+    time::timeout,
+};
 
-/// A supervisor that receives reports on a socket.
+/// A supervisor that receives reports on a socket. A thread reads them at once, because the queue of a socket is short.
 struct Supervisor {
-    socket: UnixDatagram,
+    reports: Receiver<String>,
     directory: TempDir,
 }
 
@@ -20,8 +28,17 @@ impl Supervisor {
     fn start() -> Self {
         let directory = TempDir::new().unwrap();
         let socket = UnixDatagram::bind(directory.path().join("notify")).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { socket, directory }
+        let (sender, reports) = channel(64);
+        thread::spawn(move || {
+            let mut report = [0; 256];
+            while let Ok(length) = socket.recv(&mut report) {
+                let report = String::from_utf8(report[..length].to_vec()).unwrap();
+                if sender.blocking_send(report).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { reports, directory }
     }
 
     fn path(&self) -> String {
@@ -30,18 +47,13 @@ impl Supervisor {
     }
 
     /// The next report.
-    async fn report(&self) -> String {
-        let socket = self.socket.try_clone().unwrap();
-        let receive = move || {
-            let mut report = [0; 256];
-            let length = socket.recv(&mut report).expect("a report in time");
-            String::from_utf8(report[..length].to_vec()).unwrap()
-        };
-        tokio::task::spawn_blocking(receive).await.unwrap()
+    async fn report(&mut self) -> String {
+        let report = timeout(PATIENCE, self.reports.recv()).await;
+        report.expect("a report in time").expect("a socket")
     }
 
     /// The next report that is not a watchdog report.
-    async fn change(&self) -> String {
+    async fn change(&mut self) -> String {
         loop {
             let report = self.report().await;
             if report != "WATCHDOG=1\n" {
@@ -53,7 +65,7 @@ impl Supervisor {
 
 #[tokio::test]
 async fn a_supervisor_is_notified_of_ready_watchdog_and_stopping_in_this_order() {
-    let supervisor = Supervisor::start();
+    let mut supervisor = Supervisor::start();
     let options = Collector::options()
         .env("NOTIFY_SOCKET", supervisor.path())
         .env("WATCHDOG_USEC", "400000");
@@ -78,21 +90,22 @@ async fn a_supervisor_is_notified_of_ready_watchdog_and_stopping_in_this_order()
 
 #[tokio::test]
 async fn a_stopped_process_sends_no_watchdog_reports() {
-    let supervisor = Supervisor::start();
+    let mut supervisor = Supervisor::start();
     let options = Collector::options().env("NOTIFY_SOCKET", supervisor.path());
     let collector = options.env("WATCHDOG_USEC", "200000").start().await;
     supervisor.change().await;
     assert_eq!(supervisor.report().await, "WATCHDOG=1\n");
     collector.signal(Signal::STOP);
+    // Reports that were sent before it stopped may still arrive.
     let quiet = Duration::from_secs(1);
-    supervisor.socket.set_read_timeout(Some(quiet)).unwrap();
-    let mut reports = 0;
-    while supervisor.socket.recv(&mut [0; 64]).is_ok() {
-        reports += 1;
-        assert!(reports < 5, "a stopped process still sends reports");
+    let deadline = Instant::now() + PATIENCE;
+    while timeout(quiet, supervisor.reports.recv()).await.is_ok() {
+        assert!(
+            Instant::now() < deadline,
+            "a stopped process still sends reports"
+        );
     }
     collector.signal(Signal::CONT);
-    supervisor.socket.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(supervisor.report().await, "WATCHDOG=1\n");
 }
 

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rollcall_domain::{
@@ -104,6 +104,7 @@ impl Later {
     /// Registers a process and an operation of the application with values of the later release, and records a signal of the
     /// process.
     fn register(&mut self, application: ApplicationId, name: &str) -> InstanceId {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             self.read(|storage, sink| storage.read_latest(sink));
             let mut proposal = self.allocator.propose(self.clock.wall());
@@ -134,9 +135,14 @@ impl Later {
                 seen: &[seen],
                 digest: Some(proposal.digest()),
             });
-            if committed.expect("a store that accepts it") == Commit::Durable {
-                proposal.confirm();
-                return instance;
+            match committed {
+                Ok(Commit::Durable) => {
+                    proposal.confirm();
+                    return instance;
+                }
+                Ok(_) => {}
+                // etcd may answer late on a busy machine.
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
         }
     }

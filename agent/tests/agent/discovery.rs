@@ -6,8 +6,8 @@ use rollcall_agent::{Activity, Phase};
 use tokio::time::Instant;
 
 use crate::{
-    fake::{Collector, Naming, Response},
-    harness::{builder, naming_for, until, until_running, unused},
+    fake::{Collector, Naming, PATIENCE, Response},
+    harness::{builder, ms, naming_for, until, until_running, unused},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -73,6 +73,7 @@ fn a_useless_naming_server_is_skipped_within_the_tick() {
             agents += 1;
             let agent = builder()
                 .discovery_interval(HOUR)
+                .discovery_timeout(ms(2000))
                 .collectors([bad.address(), good.address()])
                 .start()
                 .unwrap();
@@ -148,6 +149,6 @@ fn a_list_of_40_000_entries_is_shortened_and_does_not_delay_calls() {
     assert_eq!(agent.status().members, list, "the choice changed");
     // A call of the host waits at most until the agent's loop finishes its current turn.
     let from = Instant::now();
-    agent.shutdown(Duration::from_secs(1)).unwrap();
-    assert!(from.elapsed() < Duration::from_secs(1));
+    agent.shutdown(PATIENCE).unwrap();
+    assert!(from.elapsed() < Duration::from_secs(5));
 }

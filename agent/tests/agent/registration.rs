@@ -4,7 +4,7 @@ use rollcall_agent::{Activity, Phase};
 use tonic::Code;
 
 use crate::{
-    fake::{Behaviour, Call, Collector, Seen},
+    fake::{Behaviour, Call, Collector, PATIENCE, Seen},
     harness::{builder, ms, running_on, until, until_running},
 };
 
@@ -99,7 +99,7 @@ fn heartbeats_arrive_while_segments_are_finished_constantly() {
         }
     });
     collector.wait_for(Call::Heartbeat, 2);
-    agent.shutdown(ms(1000)).unwrap();
+    agent.shutdown(PATIENCE).unwrap();
     segments.join().unwrap();
 }
 

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod directory;
 mod process;
 
 use std::{net::SocketAddr, pin::Pin, time::Duration};
@@ -32,6 +33,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Client, Config};
 
+pub use directory::directory_in_memory;
 pub use process::{Process, Snapshot};
 
 /// Long enough for any expected event on a machine that is busy with other tests.

@@ -26,6 +26,7 @@ key, or from the call of the agent, until the rows are in the page; nine rounds 
 /// Runs all measurements and returns them as a section of `RESULTS.md`.
 pub(crate) async fn run() -> String {
     let collector = Collector::options()
+        .on_disk()
         .without_listening()
         .release()
         .start()

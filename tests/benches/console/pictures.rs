@@ -50,6 +50,7 @@ const PAGES: [(&str, &str); 14] = [
 pub(crate) async fn take() {
     let terms = (Duration::from_secs(6), Duration::from_secs(12));
     let collector = Collector::options()
+        .on_disk()
         .terms(terms.0, terms.1)
         .without_listening()
         .start()

@@ -54,6 +54,7 @@ pub(crate) enum Client {
 pub(crate) async fn collector(options: &Options) -> (Collector, Faces) {
     let most = options.connections + 100;
     let server = Collector::options()
+        .on_disk()
         .env("SW_TIMELINE_PER_PEER", "100000000")
         .env("SW_SERVER_MAX_CONNECTIONS", most.to_string())
         .env("SW_SERVER_MAX_CONNECTIONS_PER_PEER", most.to_string())

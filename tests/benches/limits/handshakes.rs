@@ -44,6 +44,7 @@ pub(crate) async fn measure(options: &Options) -> Both {
     let files = authority.write(directory.path()).expect("writable files");
     let path = |path: &std::path::Path| path.display().to_string();
     let mut collector = Collector::options()
+        .on_disk()
         .env("SW_TIMELINE_PER_PEER", "100000000")
         .env("SW_CORE_GRPC_SSL_ENABLED", "true")
         .env("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", path(&files.cert_chain))

@@ -25,6 +25,7 @@ pub(crate) enum Server {
 /// whole load comes from one address.
 pub(crate) fn collector() -> process::Options {
     Collector::options()
+        .on_disk()
         .env("SW_REGISTER_MAX_NEW_PER_PEER", "100000000")
         .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "100000000")
         .env("SW_TIMELINE_PER_PEER", "100000000")

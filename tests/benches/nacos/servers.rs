@@ -63,7 +63,9 @@ impl Server {
         match kind {
             Kind::Collector => {
                 // All clients have one address, so the usual limit per address would leave changes out of the timeline.
-                let collector = Collector::options().env("SW_TIMELINE_PER_PEER", "100000000");
+                let collector = Collector::options()
+                    .on_disk()
+                    .env("SW_TIMELINE_PER_PEER", "100000000");
                 let (collector, faces) = nacos::collector(collector.release()).await;
                 Self {
                     kind,

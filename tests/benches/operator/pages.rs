@@ -63,7 +63,9 @@ struct Round {
 type Row = (&'static str, &'static str, fn(&Round) -> f64);
 
 pub(crate) async fn run(options: &Options) -> String {
-    let settings = Collector::options().env("SW_TIMELINE_PER_PEER", "100000000");
+    let settings = Collector::options()
+        .on_disk()
+        .env("SW_TIMELINE_PER_PEER", "100000000");
     let settings = settings.without_listening().release();
     let collector = settings.start().await;
     fleet::fill(&collector).await;

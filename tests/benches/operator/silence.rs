@@ -66,6 +66,7 @@ type Row<'a> = (&'a str, &'a dyn Fn(&Phase) -> String);
 
 pub(crate) async fn run() -> String {
     let mut collector = Collector::options()
+        .on_disk()
         .env("SW_TIMELINE_PER_PEER", "100000000")
         .env("SW_LIVENESS_SILENT_AFTER", SILENT_AFTER)
         .env("SW_LIVENESS_DOWN_AFTER", DOWN_AFTER)

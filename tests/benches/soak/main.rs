@@ -102,6 +102,7 @@ async fn start() -> Collector {
     // The fleet and the attackers share one address, so limits per address would also limit the honest load. On an empty store the
     // first unknown id would prevent the fleet from registering for a while.
     let mut options = Collector::options()
+        .on_disk()
         .env("SW_TIMELINE_PER_PEER", "100000000")
         .terms(Duration::from_secs(10), Duration::from_secs(20))
         .env("SW_REGISTER_MAX_NEW_PER_PEER", "1000000")

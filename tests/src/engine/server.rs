@@ -9,7 +9,8 @@ use std::{
     time::Duration,
 };
 
-use rustix::{fs::statvfs, process::Signal};
+use rollcall_etcd::testing::directory_in_memory;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
@@ -19,12 +20,6 @@ use crate::{
 
 /// The timeout of one attempt. A starting server may accept a connection and never answer on it.
 const TRY: Duration = Duration::from_secs(1);
-
-/// The file system in memory that Linux systems have.
-const MEMORY: &str = "/dev/shm";
-
-/// The free space in memory, in bytes, from which on servers keep their data there. An etcd reserves 128 MB at its start, and a test target runs some of them side by side.
-const ROOM: u64 = 4 << 30;
 
 /// The properties of a kind of server.
 pub trait Engine: Debug {
@@ -195,22 +190,6 @@ impl<E: Engine> Server<E> {
         let child = self.child.as_ref().expect("a running server");
         child.signal(signal);
     }
-}
-
-/// A directory for a server's data, in memory where there is room.
-///
-/// Tests kill servers and not machines, so the data need no disk. A disk that stalls for a second delays answers until leases expire and collectors complain.
-///
-/// # Panics
-/// When it cannot be created.
-pub fn directory_in_memory() -> TempDir {
-    let has_room = statvfs(MEMORY).is_ok_and(|at| at.f_bavail * at.f_frsize >= ROOM);
-    let directory = if has_room {
-        TempDir::new_in(MEMORY)
-    } else {
-        TempDir::new()
-    };
-    directory.expect("a temporary directory")
 }
 
 /// Copies a directory into another one.

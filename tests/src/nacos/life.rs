@@ -16,7 +16,7 @@ const IDLE: Duration = Duration::from_secs(10);
 const CHANGE: Duration = Duration::from_secs(1);
 
 /// The longest delay after a term until a subscriber reports the end of an instance, on a busy machine.
-const LATE: Duration = Duration::from_secs(5);
+const LATE: Duration = Duration::from_secs(15);
 
 /// The service of the provider and the consumer, and the addresses that they register.
 const SERVICE: &str = "orders";

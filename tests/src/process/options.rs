@@ -8,7 +8,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{Child, Collector, Listeners, collector_binary, release_binary};
-use crate::PATIENCE;
+use crate::{PATIENCE, engine::directory_in_memory};
 
 /// Settings for starting a collector.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,7 @@ pub struct Options {
     data: Option<PathBuf>,
     wrapper: Vec<String>,
     release: bool,
+    is_on_disk: bool,
     patience: Option<Duration>,
 }
 
@@ -75,6 +76,12 @@ impl Options {
         self
     }
 
+    /// Keeps the data on a disk, for measurements. Other collectors keep them in memory where there is room.
+    pub fn on_disk(mut self) -> Self {
+        self.is_on_disk = true;
+        self
+    }
+
     /// Starts the release build, independent of the test's profile.
     pub fn release(mut self) -> Self {
         self.release = true;
@@ -86,10 +93,7 @@ impl Options {
     /// # Panics
     /// When it is not ready within [`PATIENCE`], with its log.
     pub async fn start(self) -> Collector {
-        let own = self
-            .data
-            .is_none()
-            .then(|| TempDir::new().expect("a temporary directory"));
+        let own = self.data.is_none().then(|| self.own_directory());
         let data = self
             .data
             .clone()
@@ -117,6 +121,20 @@ impl Options {
             stdout: child.stdout.so_far().join("\n"),
             stderr: child.stderr.so_far().join("\n"),
         }
+    }
+
+    fn own_directory(&self) -> TempDir {
+        if self.is_on_disk {
+            TempDir::new().expect("a temporary directory")
+        } else {
+            directory_in_memory()
+        }
+    }
+
+    /// Whether the collector uses an engine that other processes share.
+    pub(super) fn shares_an_engine(&self) -> bool {
+        let is_set = |name| self.environment.contains_key(name);
+        is_set("SW_CLUSTER") || is_set("SW_STORAGE")
     }
 
     /// The longest time for the start and for the end of the collector.

@@ -8,6 +8,7 @@ use rollcall_proto::{
 };
 use rollcall_tests::{
     cluster::Cluster,
+    engine::directory_in_memory,
     grpc,
     process::{Collector, Options},
 };
@@ -85,7 +86,7 @@ async fn held(collector: &Collector) -> u64 {
 #[tokio::test]
 async fn a_collector_survives_large_properties_of_many_instances_and_a_restart() {
     const INSTANCES: usize = 1_792;
-    let store = TempDir::new().unwrap();
+    let store = directory_in_memory();
     let options = || Collector::options().data_dir(store.path().join("data"));
     let victim = Victim::start(options()).await;
     report_large(victim.collector.grpc().await.channel, INSTANCES).await;
@@ -144,7 +145,7 @@ async fn readiness(collector: &Collector) -> String {
 
 #[tokio::test]
 async fn a_full_inventory_refuses_new_names_and_serves_known_ones() {
-    let store = TempDir::new().unwrap();
+    let store = directory_in_memory();
     let mut collector = small(&store, "1MiB").start().await;
     collector.expect_log("the inventory is");
     let client = collector.grpc().await;
@@ -190,7 +191,7 @@ async fn a_full_inventory_refuses_new_names_and_serves_known_ones() {
 #[tokio::test]
 async fn a_store_that_exceeds_the_memory_of_the_process_is_refused_and_can_be_pruned() {
     const INSTANCES: usize = 2_500;
-    let store = TempDir::new().unwrap();
+    let store = directory_in_memory();
     let options = || {
         Collector::options()
             .release()

@@ -12,7 +12,9 @@ const FLEET: usize = 500;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_that_goes_down_at_once_causes_few_lines_and_a_total() {
     let terms = [Duration::from_secs(5), Duration::from_secs(8)];
-    let collector = Collector::options().terms(terms[0], terms[1]).start().await;
+    let mut collector = Collector::options().terms(terms[0], terms[1]).start().await;
+    // Only if this test is delayed.
+    collector.expect_log("many instances fell silent at once");
     let client = collector.grpc().await;
     let application = client.application("orders").await.unwrap();
     let mut processes = JoinSet::new();

@@ -23,9 +23,11 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The longest delay after a term until an engine detects that the lease has expired, on a busy machine. Both engines check leases
-/// every half second.
+/// The delay after a term until an engine detects that the lease has expired. Both engines check leases every half second.
 const NOTICED: Duration = Duration::from_secs(2);
+
+/// The longest such delay on a busy machine.
+const LATE: Duration = Duration::from_secs(10);
 
 /// Repeatedly requests the list from `observer` and checks that every listed collector answers, until `done` accepts the list.
 async fn all_that_are_listed_answer(observer: &Collector, mut done: impl FnMut(&[String]) -> bool) {
@@ -84,7 +86,7 @@ async fn a_dead_member_leaves_the_list_within_its_term<E: Coordinator>() {
     lists(&a, &[&a]).await;
     let took = killed.elapsed();
     assert!(
-        took < TERM + NOTICED,
+        took < TERM + LATE,
         "the member left the list after {took:?}"
     );
     for event in ["member joined", "member left"] {
@@ -275,7 +277,6 @@ async fn history_compacted_in_etcd_is_not_missed() {
     let mut a = cluster.options_through(&[link.address()]).start().await;
     may_complain(&mut a);
     let mut b = cluster.options().start().await;
-    may_complain(&mut b);
     lists(&a, &[&a, &b]).await;
     link.set(Link::Refusing);
     is_degraded(&a, &[]).await;

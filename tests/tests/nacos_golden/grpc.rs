@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The timeout of an expected push.
-const PUSH: Duration = Duration::from_secs(2);
+const PUSH: Duration = Duration::from_secs(5);
 
 /// The time for which the replay waits for unexpected pushes. It is several of the collector's push windows.
 const SILENCE: Duration = Duration::from_millis(250);

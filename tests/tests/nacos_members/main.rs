@@ -12,7 +12,9 @@ use rollcall_tests::{
     http::{Client, Reply},
     nacos::Connection,
     process::{Collector, Options},
+    proxy::Proxy,
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -22,7 +24,7 @@ const LIST: &str = "/v1/ns/instance/list?serviceName=a";
 fn options() -> Options {
     Collector::options()
         .env("SW_NACOS_WARM_UP", "1s")
-        .env("SW_NACOS_MEMBER_GRACE", "3s")
+        .env("SW_NACOS_MEMBER_GRACE", "6s")
 }
 
 async fn send(member: &Member, method: Method, path: &str) -> Reply {
@@ -66,16 +68,24 @@ async fn all_list<'a>(members: impl IntoIterator<Item = &'a Member>, expected: &
     }
 }
 
-/// A connected gRPC client of a member.
-async fn connect(member: &Member) -> Connection {
+/// The address at which a member serves gRPC clients.
+async fn grpc(member: &Member) -> SocketAddr {
     let listening = member
         .collector
         .wait_for_log(|line| line.text("grpc").is_some());
-    let listening = listening.await;
-    let server: SocketAddr = listening.text("grpc").unwrap().parse().unwrap();
+    listening.await.text("grpc").unwrap().parse().unwrap()
+}
+
+/// A connected gRPC client of the server at an address.
+async fn connect_to(server: SocketAddr) -> Connection {
     let mut connection = Connection::open(server).await;
     connection.introduce().await;
     connection
+}
+
+/// A connected gRPC client of a member.
+async fn connect(member: &Member) -> Connection {
+    connect_to(grpc(member).await).await
 }
 
 async fn call(connection: &Connection, r#type: &str, more: Value) {
@@ -262,11 +272,38 @@ async fn a_collector_that_stops_or_restarts_keeps_the_instances_of_its_clients_l
     all_list([&cluster.members[1]], &["10.0.0.1"]).await;
 }
 
+/// Clients for Java leave so: they connect to another collector, register there, and then break the old connection off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_moves_at_a_stop_and_breaks_off_stays_listed_and_is_not_restored() {
+    let mut cluster = Cluster::start_with(2, options).await;
+    let link = Proxy::to(grpc(&cluster.members[0]).await).await;
+    let mut client = connect_to(link.address()).await;
+    register_over_grpc(&client, "10.0.0.1").await;
+    all_list(&cluster.members, &["10.0.0.1"]).await;
+    cluster.members[0].collector.signal(Signal::TERM);
+    loop {
+        let message = client.receive(PATIENCE).await.expect("a request to move");
+        if message.r#type == "ConnectResetRequest" {
+            break;
+        }
+    }
+    let moved = connect(&cluster.members[1]).await;
+    register_over_grpc(&moved, "10.0.0.1").await;
+    link.cut().await;
+    assert!(cluster.members[0].collector.exit().await.success());
+    assert_eq!(list(&cluster.members[1]).await.unwrap().len(), 1);
+    // An instance restored from the earlier run would be judged there without beats, although its client is connected elsewhere.
+    cluster.members[0].collector.restart().await;
+    all_list(&cluster.members, &["10.0.0.1"]).await;
+    let publisher = publisher(&cluster.members[0], "10.0.0.1").await;
+    assert!(publisher.starts_with("collector "), "{publisher}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn beats_that_alternate_between_collectors_keep_an_instance_healthy() {
     let cluster = Cluster::start_with(2, options).await;
-    let terms = "%7B%22preserved.heart.beat.interval%22%3A%22500%22%2C%22preserved.heart.beat.timeout%22%3A%222000%22%2C\
-                 %22preserved.ip.delete.timeout%22%3A%224000%22%7D";
+    let terms = "%7B%22preserved.heart.beat.interval%22%3A%22500%22%2C%22preserved.heart.beat.timeout%22%3A%224000%22%2C\
+                 %22preserved.ip.delete.timeout%22%3A%228000%22%7D";
     let path = format!("{INSTANCE}10.0.0.1&metadata={terms}");
     let registered = send(&cluster.members[0], Method::POST, &path).await;
     assert_eq!(registered.text(), "ok");

@@ -10,6 +10,7 @@ mod shell;
 use std::time::Duration;
 
 use blocks::{Block, blocks};
+use rollcall_tests::engine::directory_in_memory;
 use shell::Shell;
 
 /// The test of each block, by the block's language and first line.
@@ -137,7 +138,7 @@ fn the_demo_runs_and_stops_on_interrupt() {
 
 #[test]
 fn three_collectors_share_an_etcd() {
-    let data = tempfile::tempdir().expect("a temporary directory");
+    let data = directory_in_memory();
     let data = data.path().join("etcd").display().to_string();
     let start = block("cargo build --release")
         .text

@@ -14,6 +14,7 @@ use tokio::{
     time::{interval, timeout},
 };
 
+use super::directory_in_memory;
 use crate::{Client, Config, proto::RangeRequest, request::end_of};
 
 /// An etcd process that runs until it is dropped, and a runtime for the calls to it.
@@ -61,7 +62,7 @@ impl Process {
     }
 
     fn spawned(arguments: &'static [&'static str]) -> Self {
-        let data = TempDir::new().unwrap();
+        let data = directory_in_memory();
         let [client, peer] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
         Self {
             etcd: spawn(&data, &client, &peer, arguments),
@@ -100,7 +101,7 @@ impl Process {
     /// A copy of the present data. Restarts the server.
     pub fn save(&mut self) -> Snapshot {
         self.stop();
-        let saved = TempDir::new().unwrap();
+        let saved = directory_in_memory();
         copy(&self.data, &saved);
         self.start_again();
         Snapshot(saved)
