@@ -17,11 +17,8 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Cause {
                 return Cause::Violation;
             }
         }
-        if let Some(error) = error.downcast_ref::<h2::Error>()
-            && error.is_go_away()
-            && error.is_library()
-        {
-            return of_own_goaway(error.reason());
+        if let Some(cause) = goaway_cause(error) {
+            return cause;
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return match error.kind() {
@@ -47,10 +44,29 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Cause {
     Cause::Broken
 }
 
-/// The cause of an end for which HTTP/2 sent a GOAWAY of its own.
-fn of_own_goaway(reason: Option<Reason>) -> Cause {
-    match reason {
+/// The cause of an end for which this server's HTTP/2 library sent a GOAWAY. `None` if the error is about another end. The error may
+/// be the source of this one.
+#[must_use]
+pub fn own_goaway(error: &(dyn Error + 'static)) -> Option<Cause> {
+    let mut at = Some(error);
+    while let Some(error) = at {
+        if let Some(cause) = goaway_cause(error) {
+            return Some(cause);
+        }
+        at = error.source();
+    }
+    None
+}
+
+fn goaway_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
+    let error = error.downcast_ref::<h2::Error>()?;
+    if !error.is_go_away() || !error.is_library() {
+        return None;
+    }
+    Some(match error.reason() {
+        // Part of an orderly end.
+        Some(Reason::NO_ERROR) => return None,
         Some(Reason::ENHANCE_YOUR_CALM) => Cause::OverLimit,
         _ => Cause::Violation,
-    }
+    })
 }

@@ -28,6 +28,7 @@ mod linked;
 #[cfg(test)]
 mod tests;
 
+pub use cause::own_goaway;
 pub use linked::Linked;
 
 tokio::task_local! {

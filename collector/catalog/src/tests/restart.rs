@@ -60,10 +60,10 @@ async fn a_beat_restores_the_own_terms_of_an_instance_of_the_last_run() {
     let running = again(running.store.clone());
     let catalog = &running.catalog;
     catalog.beat(&key("a"), &endpoint, None).unwrap();
-    seconds(7).await;
+    seconds(6).await;
     assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
-    // A second for the rounding of terms and for the sweep.
-    seconds(2).await;
+    // Allows for the ticks of the wheel and of the sweep.
+    seconds(3).await;
     assert!(ips(catalog, "a").is_empty());
 }
 

@@ -22,7 +22,7 @@ pub(in crate::grpc) enum Reason {
     OverLimit,
     /// The client sent no set-up in time.
     NoSetup,
-    /// The client sent bytes that are not a message.
+    /// The client violated HTTP/2, or sent bytes that are not a message.
     Garbage,
     /// A limit kept the connection from being set up.
     Refused,
@@ -105,7 +105,7 @@ impl fmt::Display for Reason {
             Self::Unread => "the client did not read its messages",
             Self::OverLimit => "the client exceeded a limit of connections",
             Self::NoSetup => "the client sent no set-up in time",
-            Self::Garbage => "the client sent bytes that are not a message",
+            Self::Garbage => "the client violated HTTP/2 or sent bytes that are not a message",
             Self::Refused => "a limit kept the connection from being set up",
             Self::Replaced => "the client opened another stream on the same connection",
             Self::Stop => "this server stops",

@@ -151,16 +151,17 @@ async fn what_changed_during_a_reconnect_is_pushed_after_it() {
 async fn the_first_change_is_pushed_at_once() {
     let server = Server::start().await;
     let (mut provider, mut consumer) = (server.client().await, server.client().await);
-    let mut best = Duration::MAX;
-    // A busy machine may delay some of them.
+    let mut delays = Vec::new();
     for service in ["a", "b", "c", "d", "e"] {
         consumer.subscribe(service).await;
         let start = Instant::now();
         provider.register(service, 80).await;
         assert_eq!(consumer.pushed().await.1, [80]);
-        best = best.min(start.elapsed());
+        delays.push(start.elapsed());
     }
-    assert!(best < Duration::from_millis(400), "{best:?}");
+    // A busy machine may delay one or two of them.
+    delays.sort();
+    assert!(delays[2] < Duration::from_millis(400), "{delays:?}");
 }
 
 #[tokio::test]

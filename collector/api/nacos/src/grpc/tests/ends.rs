@@ -7,6 +7,7 @@ use rollcall_catalog::{Event, EventSink, store::Memory, testing::Running};
 use rollcall_domain::catalog::{ConnectionEnd, EventKind};
 use rollcall_link::Closing;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::oneshot,
     time::{sleep, timeout},
@@ -59,6 +60,8 @@ impl Recorder {
 enum Cut {
     Close,
     Reset,
+    /// Sends the server a frame that HTTP/2 forbids.
+    Violate,
 }
 
 /// A transport between client and server that can be cut without a goodbye of the client.
@@ -78,8 +81,14 @@ impl Wire {
             tokio::select! {
                 _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
                 how = cutting => {
-                    if matches!(how, Ok(Cut::Reset)) {
-                        server.set_zero_linger().unwrap();
+                    match how {
+                        Ok(Cut::Reset) => server.set_zero_linger().unwrap(),
+                        Ok(Cut::Violate) => {
+                            // DATA of no bytes on stream 0.
+                            server.write_all(&[0; 9]).await.unwrap();
+                            drop(server.read_to_end(&mut Vec::new()).await);
+                        }
+                        Ok(Cut::Close) | Err(_) => {}
                     }
                     drop(server);
                     // The client stays connected, so that it does not cause the end.
@@ -125,6 +134,16 @@ async fn a_transport_that_is_reset_is_reset() {
     let _client = provider(wire.address).await;
     assert!(wire.cut.send(Cut::Reset).is_ok());
     assert_eq!(recorder.end().await, ConnectionEnd::Reset);
+}
+
+#[tokio::test]
+async fn a_client_that_violates_http2_is_not_said_to_have_broken_off() {
+    let recorder = Recorder::default();
+    let server = recorder.server(config()).await;
+    let wire = Wire::to(server.address).await;
+    let _client = provider(wire.address).await;
+    assert!(wire.cut.send(Cut::Violate).is_ok());
+    assert_eq!(recorder.end().await, ConnectionEnd::Violation);
 }
 
 #[tokio::test]
