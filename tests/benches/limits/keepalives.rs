@@ -43,7 +43,7 @@ pub(crate) async fn measure(options: &Options) -> Vec<Held> {
 async fn hold(kind: Kind, count: usize, options: &Options) -> Held {
     let server = collector(options).await;
     // This collector shows the CPU time of a collector without connections, which is subtracted.
-    let idle = Collector::start().await;
+    let idle = Collector::options().on_disk().start().await;
     let (start, before) = (Instant::now(), server.0.resident_bytes());
     let clients = open(kind, &server, count).await;
     let opening = start.elapsed().as_secs_f64();

@@ -1,4 +1,5 @@
-//! Measures one, three and five collectors that share an etcd, alternately.
+//! Measures one, three and five collectors that share an etcd, alternately. The data of etcd are in memory where there is
+//! room.
 
 use rollcall_tests::{
     bench::{

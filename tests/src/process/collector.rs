@@ -43,11 +43,10 @@ const DEPARTURES: [&str; 6] = [
     "more service instances unhealthy",
 ];
 
-/// What a collector logs while the engine that is its store or its coordinator does not answer in time. Which of them it logs depends
-/// on what it does at that moment.
-const OUTAGE: [&str; 10] = [
+/// What a collector logs while the engine that is its store or its coordinator does not answer. Which of them it logs depends on what
+/// it does at that moment.
+const OUTAGE: [&str; 9] = [
     "until the store is back",
-    "cluster degraded",
     "the last known members stay",
     "the log of the store was not shortened",
     "stop not confirmed by the coordinator",
@@ -120,8 +119,7 @@ impl Collector {
         self.expected.push(text);
     }
 
-    /// Allows the lines about an engine that does not answer in time. They are always allowed if the collector coordinates with others
-    /// or stores through etcd, because a busy machine delays its answers.
+    /// Allows the lines about an engine that is its store or its coordinator, and that it cannot reach for a time.
     pub fn expect_outage(&mut self) {
         for text in OUTAGE {
             self.expect_log(text);
@@ -279,10 +277,6 @@ impl Collector {
             log: Vec::new(),
             _temporary: temporary,
         };
-        // A busy machine can delay the answers of etcd, too.
-        if collector.options.shares_an_engine() {
-            collector.expect_outage();
-        }
         collector.spawn().await;
         collector
     }
@@ -342,16 +336,19 @@ impl Collector {
 
     /// Whether a line of level WARN or above is allowed: by the test, or always.
     fn allows(&self, line: &Line) -> bool {
-        // A busy machine can delay a store's answer at the start.
-        let is_late_store = line.message == "store unavailable at start, retrying"
-            && line
-                .text("reason")
-                .is_some_and(|reason| reason.ends_with("no answer in time"));
+        // A busy machine can delay an engine's answer.
+        let is_about_engine = line.message == "store unavailable at start, retrying"
+            || OUTAGE.iter().any(|text| line.message.contains(text));
+        let is_late_engine = is_about_engine
+            && ["error", "reason"].iter().any(|field| {
+                let why = line.text(field);
+                why.is_some_and(|why| why.contains("no answer in time"))
+            });
         // A small machine has less memory than the default budgets.
         let is_small_machine = line
             .message
             .starts_with("the memory budgets together exceed what the process may use");
-        is_late_store
+        is_late_engine
             || is_small_machine
             || DEPARTURES.contains(&&*line.message)
             || line.level == Level::Warn && self.expects_warnings

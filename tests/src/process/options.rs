@@ -124,17 +124,13 @@ impl Options {
     }
 
     fn own_directory(&self) -> TempDir {
-        if self.is_on_disk {
-            TempDir::new().expect("a temporary directory")
-        } else {
-            directory_in_memory()
+        if !self.is_on_disk {
+            return directory_in_memory();
         }
-    }
-
-    /// Whether the collector uses an engine that other processes share.
-    pub(super) fn shares_an_engine(&self) -> bool {
-        let is_set = |name| self.environment.contains_key(name);
-        is_set("SW_CLUSTER") || is_set("SW_STORAGE")
+        // The system's temporary directory is often in memory.
+        let executable = std::env::current_exe().expect("the path of this program");
+        let beside = executable.parent().expect("a directory");
+        TempDir::new_in(beside).expect("a temporary directory")
     }
 
     /// The longest time for the start and for the end of the collector.

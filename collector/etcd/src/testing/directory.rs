@@ -6,7 +6,8 @@ use tempfile::TempDir;
 /// The file system in memory that Linux systems have.
 const MEMORY: &str = "/dev/shm";
 
-/// The free bytes in memory from which on servers keep their data there. An etcd reserves 128 MB at its start.
+/// The free bytes of that file system from which on servers keep their data there. Parallel tests share them, and an etcd reserves
+/// 128 MB at its start.
 const ROOM: u64 = 2 << 30;
 
 /// A directory for a server's data, in memory where there is room.
