@@ -329,7 +329,9 @@ pub(crate) fn lease(shared: &Shared, instance: InstanceRef, beats: Beats) {
     // The first grant sets the time at which the lease is first checked. Own terms that a beat restores before that time apply
     // from then on; otherwise they would apply only after the longer term.
     shared.leases.grant(instance, beats, now);
-    shared.leases.grant(instance, longer, now);
+    if longer != beats {
+        shared.leases.grant(instance, longer, now);
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Servers for tests: [`Server`] answers as a test requires, [`Process`] is a real etcd.
+//! Servers for tests: [`Server`] answers as a test requires, [`Process`] is a real etcd. [`directory_in_memory`] makes a directory for
+//! the data of a server.
 
 #![allow(
     clippy::unwrap_used,

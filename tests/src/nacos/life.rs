@@ -15,7 +15,8 @@ const IDLE: Duration = Duration::from_secs(10);
 /// The time within which a subscriber must report a change.
 const CHANGE: Duration = Duration::from_secs(1);
 
-/// The longest delay after a term until a subscriber reports the end of an instance, on a busy machine.
+/// The longest delay after a term until a subscriber reports the end of an instance. On a busy machine the first beat after a restart
+/// may come so late that the usual term, of 15 s, still applies.
 const LATE: Duration = Duration::from_secs(15);
 
 /// The service of the provider and the consumer, and the addresses that they register.

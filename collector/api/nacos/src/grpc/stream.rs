@@ -100,9 +100,7 @@ impl Stream {
             match message {
                 Ok(Some(message)) => self.take(&message),
                 Ok(None) => return self.end(Reason::Client),
-                Err(Broken::Transport(error)) => {
-                    return self.end(reason_of(&error));
-                }
+                Err(Broken::Transport(error)) => return self.end(reason_of(&error)),
                 Err(Broken::Message(status)) => {
                     self.refusal = Some(status.message().to_owned());
                     return self.end(Reason::Garbage);
